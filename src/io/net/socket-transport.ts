@@ -1,0 +1,129 @@
+import type { Socket } from 'node:net';
+import { connect as tlsConnect, type TLSSocket } from 'node:tls';
+import type { Endpoint, TlsClientOptions, TlsInfo, Transport, TransportHandler } from '../../model/index.ts';
+
+/** A TCP socket, in plain text or after a TLS handshake. */
+export class SocketTransport implements Transport {
+  readonly remote: Endpoint;
+  readonly local: Endpoint;
+  #socket: Socket | TLSSocket;
+  #handler: TransportHandler | undefined;
+  #early: Buffer[] = [];
+  #closed = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.remote = { address: unmapped(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
+    this.local = { address: unmapped(socket.localAddress ?? ''), port: socket.localPort ?? 0 };
+    socket.setNoDelay(true);
+    this.#attach(socket);
+  }
+
+  receive(handler: TransportHandler): void {
+    this.#handler = handler;
+    const early = this.#early;
+    this.#early = [];
+    for (const chunk of early) handler.data(chunk);
+  }
+
+  write(chunk: Buffer | string): boolean {
+    return this.#socket.write(chunk);
+  }
+
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  secure(options: TlsClientOptions): Promise<TlsInfo> {
+    const plain = this.#socket;
+    plain.removeAllListeners('data');
+    plain.removeAllListeners('end');
+    plain.removeAllListeners('close');
+    plain.removeAllListeners('error');
+    plain.on('error', () => {});
+    return new Promise<TlsInfo>((resolve, reject) => {
+      const secured = tlsConnect({
+        socket: plain,
+        servername: isIpLiteral(options.serverName) ? undefined : options.serverName,
+        rejectUnauthorized: options.verify,
+      });
+      const timer = setTimeout(
+        () => secured.destroy(new Error('TLS handshake timed out')),
+        Math.min(options.timeout, 2 ** 31 - 1),
+      );
+      const failed = (error: Error): void => {
+        clearTimeout(timer);
+        secured.destroy();
+        this.#gone(error);
+        reject(error);
+      };
+      secured.once('error', failed);
+      secured.once('close', () => failed(new Error('the peer closed the connection during the TLS handshake')));
+      secured.once('secureConnect', () => {
+        clearTimeout(timer);
+        secured.removeAllListeners('error');
+        secured.removeAllListeners('close');
+        this.#socket = secured;
+        this.#attach(secured);
+        resolve(describe(secured));
+      });
+    });
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #attach(socket: Socket): void {
+    let failure: Error | undefined;
+    socket.on('data', (chunk: Buffer) => {
+      if (this.#handler === undefined) this.#early.push(chunk);
+      else this.#handler.data(chunk);
+    });
+    socket.on('end', () => this.#handler?.end());
+    socket.on('error', (error) => {
+      failure = error;
+    });
+    socket.on('close', () => this.#gone(failure));
+  }
+
+  #gone(error: Error | undefined): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#handler?.closed(error);
+  }
+}
+
+function describe(socket: TLSSocket): TlsInfo {
+  const subject = socket.getPeerCertificate().subject ?? {};
+  return {
+    cipher: socket.getCipher().standardName,
+    protocolVersion: socket.getProtocol() ?? '',
+    peerSubjectName: Object.entries(subject).map(([key, value]) => `${key}=${String(value)}`),
+  };
+}
+
+function isIpLiteral(name: string): boolean {
+  return name === '' || name.includes(':') || /^\d+\.\d+\.\d+\.\d+$/.test(name);
+}
+
+/** A dual-stack socket shows IPv4 peers as ::ffff:1.2.3.4; everything else in the house wants 1.2.3.4. */
+function unmapped(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+}

@@ -1,0 +1,52 @@
+import type { MaybePromise } from './json.ts';
+
+/** `100/s,max_burst=5`: delivery.md section 1. */
+export interface ThrottleSpec {
+  limit: number;
+  /** Milliseconds. */
+  period: number;
+  burst: number;
+  /** Stays in this process even when limits are shared over Redis. */
+  local: boolean;
+}
+
+/** `connection_limit` and friends. */
+export interface LimitSpec {
+  limit: number;
+  local: boolean;
+}
+
+export interface ThrottleVerdict {
+  throttled: boolean;
+  limit: number;
+  remaining: number;
+  /** Milliseconds until the throttle is back to full. */
+  resetAfter: number;
+  /** Milliseconds until the next request would be admitted; undefined when this one was. */
+  retryAfter: number | undefined;
+}
+
+/** Process-wide (or wider) request budgets. Every implementation passes test/contract/throttles.ts. */
+export interface Throttles {
+  /** Takes `quantity` from the budget of `key` if it is there; a refusal takes nothing. */
+  admit(key: string, spec: ThrottleSpec, quantity?: number): MaybePromise<ThrottleVerdict>;
+}
+
+/** A held slot of a limit. */
+export interface Lease {
+  /** True when another shard waits for a slot of the same limit: give it back after the current message. */
+  readonly wanted: boolean;
+  /** Gives the slot back; the second call does nothing. */
+  release(): void;
+}
+
+/** Process-wide (or wider) concurrency limits. Every implementation passes test/contract/leases.ts. */
+export interface Leases {
+  /** A slot right now, or undefined when the limit is reached. */
+  tryAcquire(key: string, limit: LimitSpec): MaybePromise<Lease | undefined>;
+  /**
+   * Registers that this shard wants a slot of `key` and calls back once when it is worth another try.
+   * Returns a cancel; cancelling withdraws the want.
+   */
+  want(key: string, retry: () => void): () => void;
+}

@@ -1,0 +1,35 @@
+import type { Clock } from './clock.ts';
+import type { Diagnostics } from './diagnostics.ts';
+import type { Throttles } from './limits.ts';
+import type { Message } from './message.ts';
+import type { Resolver } from './resolver.ts';
+
+/** Something that `init` asked for, such as a listener; the coordinator hands the list to the shards. */
+export interface InitDeclaration {
+  /** Name of the Lua function, such as `start_esmtp_listener`. */
+  kind: string;
+  /** Its options, parsed, as plain data that can be posted to a worker. */
+  options: unknown;
+  /** FILE:LINE of the call. */
+  where: string;
+}
+
+/** What policy functions can reach. One per Lua state owner: the coordinator, each shard, the validator. */
+export interface PolicyHost {
+  readonly clock: Clock;
+  readonly diagnostics: Diagnostics;
+  readonly throttles: Throttles;
+  readonly resolver: Resolver;
+  /** Random number in [0, 1). */
+  random(): number;
+  /** True under `moonpost --validate`. */
+  readonly validating: boolean;
+  /** Takes what `pre_init` and `init` declare; elsewhere a no-op, since the shards were handed it. */
+  declare(declaration: InitDeclaration): void;
+  /** kumo.make_message and friends need an id. */
+  newMessageId(): string;
+  /** kumo.inject_message. */
+  inject(message: Message): Promise<void>;
+  /** kumo.validation_failed. */
+  validationFailed(): void;
+}
