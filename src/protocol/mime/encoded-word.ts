@@ -1,0 +1,121 @@
+import { isUtf8 } from 'node:buffer';
+
+/** RFC 2047 §2: no encoded word is longer than this. */
+const LONGEST_WORD = 75;
+const PREFIX = '=?UTF-8?';
+
+/** RFC 2047 §2, with the language that RFC 2231 §5 allows after the charset. */
+const ENCODED_WORD = /=\?([!#$%&'+\-0-9A-Z^_`a-z{}~]+)(?:\*[A-Za-z0-9-]*)?\?([BbQq])\?([!->@-~]*)\?=/g;
+
+/**
+ * Decodes the encoded words in the value of an unstructured header. What cannot be decoded stays as it is.
+ * Gives bytes, which are UTF-8 unless the header itself held other bytes.
+ */
+export function decodeEncodedWords(value: Buffer): Buffer {
+  if (!value.includes('=?')) return value;
+  const text = value.toString('latin1');
+  const parts: Buffer[] = [];
+  let end = 0;
+  // Neighbours of one charset are joined before they are decoded: some senders split characters between them.
+  let pending: { charset: string; bytes: Buffer[]; raw: string } | undefined;
+  const flush = () => {
+    if (pending !== undefined)
+      parts.push(decodeCharset(pending.charset, Buffer.concat(pending.bytes), pending.raw));
+    pending = undefined;
+  };
+  for (const match of text.matchAll(ENCODED_WORD)) {
+    const between = text.slice(end, match.index);
+    // RFC 2047 §6.2: white space between encoded words is not shown.
+    const adjacent = pending !== undefined && /^[ \t\r\n]*$/.test(between);
+    if (!adjacent) {
+      flush();
+      parts.push(Buffer.from(between, 'latin1'));
+    }
+    const charset = match[1]!.toLowerCase();
+    const bytes = match[2]!.toLowerCase() === 'b' ? Buffer.from(match[3]!, 'base64') : decodeQ(match[3]!);
+    if (pending !== undefined && pending.charset !== charset) flush();
+    if (pending === undefined) pending = { charset, bytes: [bytes], raw: match[0] };
+    else {
+      pending.bytes.push(bytes);
+      pending.raw += between + match[0];
+    }
+    end = match.index + match[0].length;
+  }
+  flush();
+  parts.push(Buffer.from(text.slice(end), 'latin1'));
+  return Buffer.concat(parts);
+}
+
+function decodeQ(text: string): Buffer {
+  const bytes = text
+    .replace(/_/g, ' ')
+    .replace(/=([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(bytes, 'latin1');
+}
+
+function decodeCharset(charset: string, bytes: Buffer, raw: string): Buffer {
+  if ((charset === 'utf-8' || charset === 'us-ascii') && isUtf8(bytes)) return bytes;
+  try {
+    return Buffer.from(new TextDecoder(charset).decode(bytes));
+  } catch {
+    return Buffer.from(raw, 'latin1');
+  }
+}
+
+/**
+ * Encodes what an unstructured header cannot hold: from the first word that is not plain ASCII to the last.
+ * Encoded words are separated by single spaces, so that the text can be folded there. Text of plain words
+ * comes back as it is.
+ */
+export function encodeWords(text: string): string {
+  const words = text.split(' ');
+  const needy = (word: string) => !/^[\t!-~]*$/.test(word) || word.includes('=?');
+  const first = words.findIndex(needy);
+  if (first < 0) return text;
+  const last = words.findLastIndex(needy);
+  const encoded = encodeRun(words.slice(first, last + 1).join(' '));
+  return [...words.slice(0, first), encoded, ...words.slice(last + 1)].join(' ');
+}
+
+function encodeRun(text: string): string {
+  const bytes = Buffer.from(text);
+  const room = LONGEST_WORD - PREFIX.length - 'Q?'.length - '?='.length;
+  const quoted = bytes.reduce((length, byte) => length + (isPlainQ(byte) ? 1 : 3), 0);
+  const useQ = quoted <= Math.ceil(bytes.length / 3) * 4;
+  const chunks: string[] = [];
+  let chunk = '';
+  // RFC 2047 §5: a character is not split between encoded words.
+  for (const character of text) {
+    const longer = chunk + character;
+    const length = useQ ? encodeQ(longer).length : Math.ceil(Buffer.byteLength(longer) / 3) * 4;
+    if (length > room) {
+      chunks.push(chunk);
+      chunk = character;
+    } else chunk = longer;
+  }
+  chunks.push(chunk);
+  return chunks
+    .map((part) => `${PREFIX}${useQ ? `Q?${encodeQ(part)}` : `B?${Buffer.from(part).toString('base64')}`}?=`)
+    .join(' ');
+}
+
+function encodeQ(text: string): string {
+  let encoded = '';
+  for (const byte of Buffer.from(text)) {
+    if (byte === 0x20) encoded += '_';
+    else if (isPlainQ(byte)) encoded += String.fromCharCode(byte);
+    else encoded += `=${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return encoded;
+}
+
+/** Letters, digits and what RFC 2047 §5 (3) allows in every place; a space becomes one `_`. */
+function isPlainQ(byte: number): boolean {
+  return (
+    byte === 0x20 ||
+    (byte >= 0x30 && byte <= 0x39) ||
+    (byte >= 0x41 && byte <= 0x5a) ||
+    (byte >= 0x61 && byte <= 0x7a) ||
+    '!*+-/'.includes(String.fromCharCode(byte))
+  );
+}

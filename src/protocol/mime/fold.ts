@@ -1,0 +1,49 @@
+const WHITESPACE = /[ \t]+/y;
+
+/**
+ * Folds text into lines with CRLF TAB (RFC 5322 §2.2.3): at white space once a line would be longer than
+ * `soft`, anywhere once it would be longer than `hard`. White space at the end is dropped.
+ * `column` is where the first line begins. Lengths are characters of `text`.
+ */
+export function foldText(text: string, soft = 75, hard = 900, column = 0): string {
+  let folded = '';
+  let used = column;
+  let index = 0;
+  while (index < text.length) {
+    WHITESPACE.lastIndex = index;
+    const gap = WHITESPACE.exec(text)?.[0] ?? '';
+    index += gap.length;
+    const wordEnd = endOfWord(text, index);
+    if (wordEnd === index) break;
+    const word = text.slice(index, wordEnd);
+    index = wordEnd;
+    if (gap !== '' && folded !== '' && used + gap.length + word.length > soft) {
+      folded += '\r\n\t';
+      used = 1;
+    } else {
+      folded += gap;
+      used += gap.length;
+    }
+    [folded, used] = addWord(folded, used, word, hard);
+  }
+  return folded;
+}
+
+function endOfWord(text: string, start: number): number {
+  let end = start;
+  while (end < text.length && text[end] !== ' ' && text[end] !== '\t') end += 1;
+  return end;
+}
+
+function addWord(folded: string, used: number, word: string, hard: number): [string, number] {
+  let text = folded;
+  let column = used;
+  let rest = word;
+  while (column + rest.length > hard) {
+    const fits = Math.max(hard - column, 1);
+    text += `${rest.slice(0, fits)}\r\n\t`;
+    rest = rest.slice(fits);
+    column = 1;
+  }
+  return [text + rest, column + rest.length];
+}

@@ -1,0 +1,156 @@
+import { isUtf8 } from 'node:buffer';
+import { decodeEncodedWords, encodeWords } from './encoded-word.ts';
+import { foldText } from './fold.ts';
+
+/**
+ * Headers of a message, found and edited in its bytes. What an edit does not name keeps every byte, also where
+ * it is not what RFC 5322 wants: bare LF, lines without a colon, 8-bit text.
+ */
+
+const CR = 0x0d;
+const LF = 0x0a;
+const COLON = 0x3a;
+const SPACE = 0x20;
+const TAB = 0x09;
+
+/** One header as offsets into the message. */
+export interface HeaderField {
+  /** As written, without white space before the colon. */
+  name: string;
+  start: number;
+  /** After the colon. */
+  valueStart: number;
+  /** After the line ending of the last line. */
+  end: number;
+}
+
+/** A header that cannot be added. */
+export class HeaderError extends Error {}
+
+/**
+ * Visits the headers in order until `visit` returns false. Gives where the blank line begins that ends them,
+ * or -1 when it did not get there or there is none. Lines that are no header are passed over.
+ */
+export function eachHeader(message: Buffer, visit: (field: HeaderField) => boolean | undefined): number {
+  let start = 0;
+  while (start < message.length) {
+    if (message[start] === LF || (message[start] === CR && message[start + 1] === LF)) return start;
+    const end = endOfField(message, start);
+    const colon = message.indexOf(COLON, start);
+    if (colon > start && colon < end && message[start] !== SPACE && message[start] !== TAB) {
+      const name = message.toString('latin1', start, colon).trimEnd();
+      if (isName(name) && visit({ name, start, valueStart: colon + 1, end }) === false) return -1;
+    }
+    start = end;
+  }
+  return -1;
+}
+
+/** After the line ending of the last line of the header that begins at `start`. */
+function endOfField(message: Buffer, start: number): number {
+  let end = start;
+  do {
+    const lf = message.indexOf(LF, end);
+    if (lf < 0) return message.length;
+    end = lf + 1;
+  } while (message[end] === SPACE || message[end] === TAB);
+  return end;
+}
+
+/** RFC 5322 §3.6.8: printable ASCII without the colon. */
+function isName(name: string): boolean {
+  return /^[!-9;-~]+$/.test(name);
+}
+
+/** The first header of the name, in any case. */
+export function firstHeader(message: Buffer, name: string): HeaderField | undefined {
+  const wanted = name.toLowerCase();
+  let found: HeaderField | undefined;
+  eachHeader(message, (field) => {
+    if (field.name.length !== wanted.length || field.name.toLowerCase() !== wanted) return true;
+    found = field;
+    return false;
+  });
+  return found;
+}
+
+/** All headers, or those that `wanted` takes, in their order. */
+export function headersOf(message: Buffer, wanted: (name: string) => boolean = () => true): HeaderField[] {
+  const fields: HeaderField[] = [];
+  eachHeader(message, (field) => {
+    if (wanted(field.name)) fields.push(field);
+    return true;
+  });
+  return fields;
+}
+
+/** A test for one name in any case. */
+export function isNamed(name: string): (candidate: string) => boolean {
+  const wanted = name.toLowerCase();
+  return (candidate) => candidate.length === wanted.length && candidate.toLowerCase() === wanted;
+}
+
+/** The value unfolded and without encoded words: text, or bytes when it is not UTF-8. */
+export function headerValue(message: Buffer, field: HeaderField): string | Buffer {
+  const value = decodeEncodedWords(unfold(message.subarray(field.valueStart, field.end)));
+  return isUtf8(value) ? value.toString() : value;
+}
+
+/** RFC 5322 §2.2.3: line endings go, the white space after them stays. */
+function unfold(value: Buffer): Buffer {
+  let start = 0;
+  let end = value.length;
+  while (start < end && isBlank(value[start]!)) start += 1;
+  while (end > start && isBlank(value[end - 1]!)) end -= 1;
+  const trimmed = value.subarray(start, end);
+  if (!trimmed.includes(LF)) return trimmed;
+  return Buffer.from(trimmed.toString('latin1').replace(/\r?\n/g, ''), 'latin1');
+}
+
+function isBlank(byte: number): boolean {
+  return byte === SPACE || byte === TAB || byte === CR || byte === LF;
+}
+
+/** Where the blank line begins after the headers; -1 when there is none. */
+export function endOfHeaders(message: Buffer): number {
+  return eachHeader(message, () => true);
+}
+
+/** The message with a header line (which ends in CRLF) before all others. */
+export function prependHeader(message: Buffer, line: string): Buffer {
+  return Buffer.concat([Buffer.from(line), message]);
+}
+
+/** The message with a header line after all others. Throws HeaderError when nothing ends its headers. */
+export function appendHeader(message: Buffer, line: string): Buffer {
+  const end = endOfHeaders(message);
+  if (end < 0) throw new HeaderError('the message has no blank line after its headers');
+  return Buffer.concat([message.subarray(0, end), Buffer.from(line), message.subarray(end)]);
+}
+
+/** The message without the headers that `unwanted` takes; the same buffer when there are none. */
+export function removeHeaders(message: Buffer, unwanted: (name: string) => boolean): Buffer {
+  const kept: Buffer[] = [];
+  let end = 0;
+  for (const field of headersOf(message, unwanted)) {
+    kept.push(message.subarray(end, field.start));
+    end = field.end;
+  }
+  return end === 0 ? message : Buffer.concat([...kept, message.subarray(end)]);
+}
+
+/**
+ * The line `name: value` with CRLF. `encode`: folded at 75 and at most 900 characters, RFC 2047 where it is not
+ * ASCII; otherwise as given. Throws HeaderError for a name that is none and for a line break that would begin
+ * a header of its own.
+ */
+export function formatHeader(name: string, value: string, encode = false): string {
+  if (!isName(name)) throw new HeaderError(`'${name}' is no header name`);
+  if (encode)
+    return `${name}: ${foldText(encodeWords(value.replace(/[\r\n]+[ \t]*/g, ' ').trim()), 75, 900, name.length + 2)}\r\n`;
+  const folded = value.replace(/\r?\n$/, '').replace(/\r?\n(?=[ \t])/g, '\r\n');
+  if (/\r(?!\n)|\n(?![ \t])/.test(folded)) {
+    throw new HeaderError(`the value of ${name} has a line break that is not followed by white space`);
+  }
+  return `${name}: ${folded}\r\n`;
+}
