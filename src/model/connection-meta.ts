@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from './json.ts';
+import { cloneJson, type Json, type JsonObject } from './json.ts';
 
 /** What is known about one inbound connection; shared by all events of its session (policy-api.md 4.3, 7). */
 export class ConnectionMeta {
@@ -18,6 +18,6 @@ export class ConnectionMeta {
 
   /** A copy for a message, so that later changes of the connection do not reach it. */
   snapshot(): JsonObject {
-    return structuredClone(this.values);
+    return cloneJson(this.values);
   }
 }

@@ -50,3 +50,17 @@ export interface Leases {
    */
   want(key: string, retry: () => void): () => void;
 }
+
+/**
+ * Process-wide numbers, such as the fill of a ready queue or failures in a row. What a shard added goes when
+ * the shard dies. A key at zero costs nothing; others stay until `reset`.
+ */
+export interface Counters {
+  /** Adds `n` (may be negative) and returns the new total of all shards. */
+  add(key: string, n: number): number;
+  get(key: string): number;
+  /** Adds `n` if the total stays at or below `limit`. */
+  tryAdd(key: string, n: number, limit: number): boolean;
+  /** Sets the total to zero for all shards. */
+  reset(key: string): void;
+}

@@ -38,6 +38,9 @@ export interface EnumerationSummary {
 
 export class SpoolWriteError extends Error {}
 
+/** What `loadEnvelope` or `loadBody` asked for is damaged for good. A copy has been set aside; `remove` the entry. */
+export class SpoolDamageError extends Error {}
+
 /**
  * Keeps mail. Every implementation passes test/contract/spool.ts.
  * An entry belongs to the spool that made it and is dead after `remove`.

@@ -66,12 +66,14 @@ export interface FieldDeclaration {
   get(self: unknown): unknown;
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: any constructor will do; only instanceof is asked.
+export type BoundClass<T = unknown> = abstract new (...args: any[]) => T;
+
 /** A class of objects that policy can hold, such as message. Instances of `type` become userdata of this class. */
 export interface ObjectDeclaration {
   readonly name: string;
   readonly doc: string;
-  // biome-ignore lint/suspicious/noExplicitAny: any constructor will do; only instanceof is asked.
-  readonly type: abstract new (...args: any[]) => unknown;
+  readonly type: BoundClass;
   readonly methods: readonly FunctionDeclaration[];
   readonly fields?: readonly FieldDeclaration[];
   /** `tostring(object)`. */

@@ -1,0 +1,200 @@
+/** Where Moonpost is not as KumoMTA is: on purpose, by something of its own, or not yet. */
+export interface Difference {
+  /** What it is about, in the words of `moonpost api --json`; `behaviour` for the rest. */
+  readonly kind:
+    | 'event'
+    | 'function'
+    | 'method'
+    | 'option'
+    | 'endpoint'
+    | 'command'
+    | 'metric'
+    | 'log_field'
+    | 'behaviour';
+  readonly name: string;
+  readonly reason: string;
+  /** `decided`: stays so. `extension`: only Moonpost has it. `planned`: comes later. */
+  readonly status: 'decided' | 'extension' | 'planned';
+}
+
+const decided = (kind: Difference['kind'], name: string, reason: string): Difference => ({
+  kind,
+  name,
+  reason,
+  status: 'decided',
+});
+const extension = (kind: Difference['kind'], name: string, reason: string): Difference => ({
+  kind,
+  name,
+  reason,
+  status: 'extension',
+});
+const planned = (kind: Difference['kind'], name: string, reason: string): Difference => ({
+  kind,
+  name,
+  reason,
+  status: 'planned',
+});
+
+const behaviour: readonly Difference[] = [
+  decided(
+    'behaviour',
+    'full ready queue',
+    'A full ready queue is refilled as places become free, instead of sending messages back for a random 0 to 59 s. The Delayed record stays.',
+  ),
+  decided(
+    'behaviour',
+    'failed queue resolution or throttle event',
+    'A message whose queue cannot be found, or whose throttle event fails, at start or when it is due, is put back with backoff; it is never stuck until a restart.',
+  ),
+  decided(
+    'behaviour',
+    'retry_after of throttles',
+    'Exact to a millisecond inside; whole seconds only in what Lua and HTTP see.',
+  ),
+  decided(
+    'behaviour',
+    'running as root without --user',
+    'One warning, then it goes on; KumoMTA refuses to start.',
+  ),
+  decided(
+    'behaviour',
+    'attempts and due times',
+    'Kept in the spool, so that a restart does not send everything at once; KumoMTA forgets them.',
+  ),
+  decided(
+    'behaviour',
+    'reload of the policy',
+    'A new version of the policy is tried first; one that fails changes nothing. A good one also refreshes live queue and path configurations, pools, sources and cached failures at once.',
+  ),
+  decided(
+    'behaviour',
+    'memoized values',
+    'kumo.memoize caches per shard; KumoMTA has one cache per process.',
+  ),
+  decided(
+    'behaviour',
+    'threads',
+    'Moonpost runs shards (`--shards N`) instead of thread pools; the functions that size pools are accepted and say so once.',
+  ),
+  decided(
+    'behaviour',
+    'banner and Received',
+    'They name Moonpost. What other programs match on stays: `KumoMTA internal: ` texts, X-KumoRef, and kumo.version, which is the release of KumoMTA whose API this is.',
+  ),
+  decided(
+    'behaviour',
+    'line breaks in headers',
+    'prepend_header and append_header refuse a value with a line break that would begin a header of its own; KumoMTA writes it.',
+  ),
+  decided('behaviour', 'unknown options', 'The error names the nearest known option; KumoMTA lists all.'),
+  decided(
+    'option',
+    'define_spool.flush',
+    'Is true unless set: mail is on disk before it is acknowledged. KumoMTA: false.',
+  ),
+  decided(
+    'option',
+    'define_spool.kind',
+    'RocksDB, or nothing, selects the segment log of Moonpost. LocalDisk is one fsynced file per message. KumoMTA: LocalDisk.',
+  ),
+  decided('option', 'define_spool.rocks_params', 'Accepted without effect; there is no RocksDB.'),
+  decided('option', 'start_esmtp_listener.banner', 'Is `Moonpost` unless set. KumoMTA: `KumoMTA`.'),
+  decided(
+    'option',
+    'make_queue_config.strategy',
+    'All names select the one structure that Moonpost has, which is exact to a millisecond.',
+  ),
+  decided(
+    'method',
+    'message:set_sender',
+    'Takes address objects too, as the documentation of KumoMTA says; its code refuses them. The same holds for set_recipient.',
+  ),
+  decided('option', 'make_egress_path.tls_prefer_openssl', 'Without effect: Node has one TLS library.'),
+];
+
+const extensions: readonly Difference[] = [
+  extension('function', 'kumo.policy.version', 'The version of Moonpost itself.'),
+  extension('command', 'generate', 'Writes policy/types and policy/reference from the declarations.'),
+  extension('command', 'api', 'Prints everything that is declared, as JSON with --json.'),
+  extension('command', 'sink', 'A receiving server for trying policies out.'),
+  extension('command', 'tail', 'Follows delivery logs.'),
+];
+
+const later: readonly Difference[] = [
+  planned(
+    'behaviour',
+    'tsa-daemon',
+    'Comes later; setup_with_automation{publish, subscribe} speaks to an existing one.',
+  ),
+  planned(
+    'behaviour',
+    'proxy-server',
+    'Comes later; so do the events proxy_init and proxy_server_auth_rfc1929.',
+  ),
+  planned(
+    'behaviour',
+    'options marked `later` in the reference pages',
+    'They are checked now and take effect in a later release; using one says so once, with file and line.',
+  ),
+  planned(
+    'event',
+    'events marked `planned` in events.md',
+    'Handlers may be registered; the events do not fire yet.',
+  ),
+  planned(
+    'function',
+    'kumo.configure_log_hook',
+    'Log hooks, also configure_log_disposition_hook, come later.',
+  ),
+  planned('function', 'kumo.configure_bounce_classifier', 'Classification of bounces comes later.'),
+  planned('function', 'kumo.configure_redis_throttles', 'Limits shared between nodes come later.'),
+  planned('function', 'kumo.configure_accounting_db_path', 'Accounting totals come later.'),
+  planned('function', 'kumo.memoize', 'Caching of function results comes later.'),
+  planned('function', 'kumo.spawn_task', 'Background tasks come later.'),
+  planned('function', 'kumo.bump_config_epoch', 'So do the other functions about monitored files.'),
+  planned(
+    'function',
+    'kumo.invoke_get_queue_config',
+    'So do the other invoke_, compute_ and format_ functions.',
+  ),
+  planned('function', 'kumo.generate_rfc3464_message', 'Delivery status notifications come later.'),
+  planned('function', 'kumo.apply_supplemental_trace_header', 'So does the option supplemental_header.'),
+  planned(
+    'function',
+    'kumo.get_memory_soft_limit',
+    'Memory limits come later; the functions that set them are accepted.',
+  ),
+  planned('function', 'kumo.serde.toml_parse', 'TOML and YAML come later, with their old names under kumo.'),
+  planned(
+    'function',
+    'kumo.string.eval_template',
+    'So do psl_domain, psl_suffix and normalize_smtp_response.',
+  ),
+  planned(
+    'function',
+    'kumo.time.parse_rfc3339',
+    'So do the other ways to make a time, timers, and arithmetic on times.',
+  ),
+  planned(
+    'function',
+    'kumo.dns.define_resolver',
+    'So do the other resolvers, rbl_lookup, and the settings of MX look-ups.',
+  ),
+  planned(
+    'function',
+    'kumo.dkim.rsa_sha256_signer',
+    'Signing and checking (DKIM, ARC, SPF, DMARC) come later.',
+  ),
+  planned(
+    'function',
+    'kumo.aaa, amqp, api, cidr, counter_series, crypto, digest, domain_map, encode, file_type, fs, http, jsonl, kafka, mimepart, mpsc, nats, regex, regex_set_map, secrets, shaping, uuid, xfer',
+    'These modules come later.',
+  ),
+  planned('function', 'redis.open, sqlite.open', 'These modules come later.'),
+  planned('method', 'message:from_header', 'Structured headers, MIME parts and scheduling come later.'),
+  planned('endpoint', 'POST /api/inject/v1', 'The HTTP API besides liveness and metrics comes later.'),
+  planned('command', 'commands of kcli', 'They come with the administrative endpoints.'),
+];
+
+export const differences: readonly Difference[] = [...behaviour, ...extensions, ...later];

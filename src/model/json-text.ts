@@ -1,0 +1,33 @@
+import type { Json } from './json.ts';
+
+/** Parses JSON in which comments of the forms `/* *\/`, `//` and `#` may stand. Throws SyntaxError. */
+export function parseJsonText(text: string): Json {
+  return JSON.parse(/[#/]/.test(text) ? withoutComments(text) : text) as Json;
+}
+
+/** Comments become white space and line breaks stay, so that the places in error texts are right. */
+function withoutComments(text: string): string {
+  return text.replace(STRING_OR_COMMENT, (token) =>
+    token[0] === '"' ? token : token.replace(/[^\r\n]/g, ' '),
+  );
+}
+
+const STRING_OR_COMMENT = /"(?:[^"\\]|\\.)*"|\/\*[\s\S]*?\*\/|(?:\/\/|#)[^\r\n]*/g;
+
+/** Compact JSON. */
+export function formatJson(value: Json): string {
+  return JSON.stringify(value);
+}
+
+/** JSON over several lines with sorted keys. */
+export function formatJsonPretty(value: Json): string {
+  return JSON.stringify(sorted(value), null, 2);
+}
+
+function sorted(value: Json): Json {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const result = Object.create(null) as { [key: string]: Json };
+  for (const key of Object.keys(value).sort()) result[key] = sorted(value[key]!);
+  return result;
+}

@@ -1,0 +1,158 @@
+import type { Reply } from '../protocol/smtp/index.ts';
+import type { Json, JsonObject, MaybePromise } from './json.ts';
+import type { Message } from './message.ts';
+import type { PeerAddress, TlsInfo } from './outcome.ts';
+
+export type RecordType =
+  | 'Reception'
+  | 'Delivery'
+  | 'Bounce'
+  | 'TransientFailure'
+  | 'Expiration'
+  | 'AdminBounce'
+  | 'OOB'
+  | 'Feedback'
+  | 'Rejection'
+  | 'AdminRebind'
+  | 'Delayed'
+  | 'DeferredInjectionRebind'
+  | 'XferOut'
+  | 'XferIn';
+
+/** Something that happened to a message, as the rooms report it; the delivery log makes a record of it. */
+export interface DeliveryEvent {
+  type: RecordType;
+  /** The message, or what a refused transaction had of one. */
+  subject: Message | RefusedTransaction;
+  /** Defaults to the recipients of the message. */
+  recipients?: string[];
+  queue: string;
+  site: string;
+  response: Reply;
+  peer: PeerAddress | null;
+  attempts: number;
+  pool?: string | undefined;
+  source?: string | undefined;
+  sourceAddress?: string | undefined;
+  deliveryProtocol: string | null;
+  tls?: TlsInfo | undefined;
+  providerName?: string | undefined;
+  sessionId?: string | undefined;
+}
+
+export interface RefusedTransaction {
+  sender: string;
+  recipient: string;
+  meta: JsonObject;
+}
+
+/** Where rooms report to. The promise, when there is one, is back pressure: wait for it. */
+export interface DeliveryLog {
+  write(event: DeliveryEvent): MaybePromise<void>;
+}
+
+/** One line of the delivery log; the fields and their order are those of operations.md 9.2. */
+export interface LogRecord {
+  type: RecordType;
+  id: string;
+  sender: string;
+  recipient: string | string[];
+  queue: string;
+  site: string;
+  size: number;
+  response: { code: number; enhanced_code: Json; content: string; command: string | null };
+  peer_address: PeerAddress | null;
+  timestamp: number;
+  event_time: string;
+  created: number;
+  created_time: string;
+  num_attempts: number;
+  bounce_classification: string;
+  egress_pool: string | null;
+  egress_source: string | null;
+  source_address: { address: string } | null;
+  feedback_report: null;
+  meta: JsonObject;
+  headers: JsonObject;
+  delivery_protocol: string | null;
+  reception_protocol: string | null;
+  nodeid: string;
+  tls_cipher?: string;
+  tls_protocol_version?: string;
+  tls_peer_subject_name?: string[];
+  provider_name?: string;
+  session_id?: string;
+}
+
+/** Builds the record of an event. `now` and `created` are milliseconds since the epoch. */
+export function logRecord(
+  event: DeliveryEvent,
+  now: number,
+  created: number,
+  nodeId: string,
+  meta: JsonObject,
+  headers: JsonObject,
+): LogRecord {
+  const { subject } = event;
+  const refused = 'recipient' in subject;
+  const recipients = event.recipients ?? (refused ? [subject.recipient] : subject.recipients.map(String));
+  const record: LogRecord = {
+    type: event.type,
+    id: refused ? '' : subject.id,
+    sender: refused ? subject.sender : subject.sender.email,
+    recipient: recipients.length === 1 ? recipients[0]! : recipients,
+    queue: event.queue,
+    site: event.site,
+    size: refused ? 0 : subject.size,
+    response: {
+      code: event.response.code,
+      enhanced_code: event.response.enhanced === null ? null : { ...event.response.enhanced },
+      content: event.response.content.replace(/\r?\n/g, ' '),
+      command: event.response.command,
+    },
+    peer_address: event.peer,
+    timestamp: Math.floor(now / 1000),
+    event_time: new Date(now).toISOString(),
+    created: Math.floor(created / 1000),
+    created_time: new Date(created).toISOString(),
+    num_attempts: event.attempts,
+    bounce_classification: 'Uncategorized',
+    egress_pool: event.pool ?? null,
+    egress_source: event.source ?? null,
+    source_address: event.sourceAddress === undefined ? null : { address: event.sourceAddress },
+    feedback_report: null,
+    meta,
+    headers,
+    delivery_protocol: event.deliveryProtocol,
+    reception_protocol: refused ? null : textOf(subject.meta.reception_protocol),
+    nodeid: nodeId,
+  };
+  if (event.tls !== undefined) addTls(record, event.tls);
+  if (event.providerName !== undefined) record.provider_name = event.providerName;
+  if (event.sessionId !== undefined) record.session_id = event.sessionId;
+  return record;
+}
+
+function addTls(record: LogRecord, tls: TlsInfo): void {
+  record.tls_cipher = tls.cipher;
+  record.tls_protocol_version = tls.protocolVersion;
+  record.tls_peer_subject_name = tls.peerSubjectName;
+}
+
+function textOf(value: Json | undefined): string | null {
+  return typeof value === 'string' ? value : null;
+}
+
+/** The metadata that a logger asked for: exact keys, or a prefix ending in `*`; nulls are left out. */
+export function selectMeta(meta: JsonObject, patterns: readonly string[]): JsonObject {
+  const chosen: JsonObject = {};
+  for (const pattern of patterns) {
+    if (pattern.endsWith('*')) {
+      const prefix = pattern.slice(0, -1);
+      for (const key of Object.keys(meta)) {
+        if (key.startsWith(prefix) && meta[key] != null) chosen[key] = meta[key]!;
+      }
+    } else if (meta[pattern] != null) chosen[pattern] = meta[pattern]!;
+  }
+  return chosen;
+}

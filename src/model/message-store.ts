@@ -1,0 +1,78 @@
+import { EnvelopeAddress } from '../protocol/smtp/index.ts';
+import type { MaybePromise } from './json.ts';
+import { Message } from './message.ts';
+import type { QueuedMessage } from './queued-message.ts';
+import type { MessageId, Spool, SpooledEnvelope } from './spool.ts';
+
+/** Messages in full, on top of the spool: what is loaded is used, what is not is read. */
+export class MessageStore {
+  readonly spool: Spool;
+
+  constructor(spool: Spool) {
+    this.spool = spool;
+  }
+
+  /** Puts a new message on disk. Rejects with SpoolWriteError; then nothing was kept. */
+  async keep(message: Message): Promise<void> {
+    const body = await message.data();
+    message.entry = await this.spool.store(message.id, envelopeOf(message), body);
+    message.dirty = false;
+  }
+
+  /** Writes changes of envelope and metadata, if there are any. A changed body of a kept message is not. */
+  async save(message: Message): Promise<void> {
+    if (!message.dirty || message.entry === undefined) return;
+    message.dirty = false;
+    await this.spool.updateEnvelope(message.entry, envelopeOf(message));
+  }
+
+  /** The message in full; its body is still read on demand. */
+  load(queued: QueuedMessage): MaybePromise<Message> {
+    if (queued.loaded !== undefined) {
+      queued.loaded.attempts = queued.attempts;
+      queued.loaded.due = queued.due;
+      return queued.loaded;
+    }
+    return this.spool.loadEnvelope(queued.entry).then((envelope) => {
+      const message = messageFrom(queued.entry.id, envelope, queued.size, () =>
+        this.spool.loadBody(queued.entry),
+      );
+      message.entry = queued.entry;
+      message.attempts = queued.attempts;
+      message.due = queued.due;
+      return message;
+    });
+  }
+}
+
+/** Rebuilds a message from what the spool kept. */
+export function messageFrom(
+  id: MessageId,
+  envelope: SpooledEnvelope,
+  size: number,
+  load: () => Promise<Buffer>,
+): Message {
+  return new Message({
+    id,
+    sender: address(envelope.sender),
+    recipients: envelope.recipients.map(address),
+    meta: envelope.meta,
+    size,
+    load,
+  });
+}
+
+function envelopeOf(message: Message): SpooledEnvelope {
+  return {
+    sender: message.sender.email,
+    recipients: message.recipients.map((recipient) => recipient.email),
+    meta: message.meta,
+  };
+}
+
+function address(text: string): EnvelopeAddress {
+  const parsed = EnvelopeAddress.parse(text);
+  // The spool holds only what was an address once; anything else is damage that CRCs did not catch.
+  if (parsed === undefined) throw new Error(`the spool holds an address that cannot be parsed: ${text}`);
+  return parsed;
+}

@@ -1,0 +1,43 @@
+import type { OptionsDeclaration } from '../define/index.ts';
+import { configureResolverOptions, nameServerOptions, resolverOptions } from './dns-resolver.ts';
+import { egressPathOptions } from './egress-path.ts';
+import { egressPoolEntryOptions, egressPoolOptions } from './egress-pool.ts';
+import { egressSourceOptions, suspendOptions } from './egress-source.ts';
+import { esmtpListenerOptions, esmtpOverrideOptions, traceHeaderOptions } from './esmtp-listener.ts';
+import { httpListenerOptions } from './http-listener.ts';
+import { listenerDomainOptions } from './listener-domain.ts';
+import { localLogsOptions, perRecordOptions } from './local-logs.ts';
+import { queueOptions, shrinkOptions } from './queue.ts';
+import {
+  customLuaOptions,
+  queueProtocolOptions,
+  smtpProtocolOptions,
+  xferProtocolOptions,
+} from './queue-protocol.ts';
+import { spoolOptions } from './spool.ts';
+
+/** Every table of options that policies can give, a table before those nested in it. */
+export const declaredOptions: readonly OptionsDeclaration<unknown>[] = [
+  esmtpListenerOptions,
+  traceHeaderOptions,
+  esmtpOverrideOptions,
+  httpListenerOptions,
+  listenerDomainOptions,
+  spoolOptions,
+  localLogsOptions,
+  perRecordOptions,
+  queueOptions,
+  queueProtocolOptions,
+  smtpProtocolOptions,
+  customLuaOptions,
+  xferProtocolOptions,
+  shrinkOptions,
+  egressPathOptions,
+  egressPoolOptions,
+  egressPoolEntryOptions,
+  egressSourceOptions,
+  suspendOptions,
+  configureResolverOptions,
+  nameServerOptions,
+  resolverOptions,
+];

@@ -1,0 +1,42 @@
+import {
+  boolean,
+  cidrList,
+  defineOptions,
+  field,
+  integer,
+  keySource,
+  listenAddress,
+  type OptionsOf,
+  string,
+} from '../define/index.ts';
+
+export const httpListenerOptions = defineOptions(
+  'start_http_listener',
+  { luaClass: 'kumo.HttpListenerOptions', doc: 'A port that serves the HTTP API and the metrics.' },
+  {
+    listen: field(listenAddress(), {
+      default: '127.0.0.1:8000',
+      doc: 'IP:PORT. Port 0 lets the system choose.',
+    }),
+    hostname: field(string(), {
+      doc: 'Name for certificates and injected mail. Without it the name of the machine.',
+    }),
+    trusted_hosts: field(cidrList(), {
+      default: ['127.0.0.1', '::1'],
+      doc: 'Clients that may use the administrative endpoints without a password.',
+    }),
+    request_body_limit: field(integer({ min: 0 }), {
+      default: 2_097_152,
+      effect: 'later',
+      doc: 'Bytes of a request after decompression.',
+    }),
+    use_tls: field(boolean(), { default: false, effect: 'later', doc: 'Serve HTTPS.' }),
+    tls_certificate: field(keySource(), {
+      effect: 'later',
+      doc: 'PEM. Without it a self-signed one for the host name.',
+    }),
+    tls_private_key: field(keySource(), { effect: 'later', doc: 'Key of the certificate, PEM.' }),
+  },
+);
+
+export type HttpListenerOptions = OptionsOf<typeof httpListenerOptions>;

@@ -1,0 +1,62 @@
+import {
+  boolean,
+  cidrList,
+  defineOptions,
+  duration,
+  field,
+  formatOptions,
+  makeKind,
+  type OptionsOf,
+  oneOf,
+  type RichKind,
+} from '../define/index.ts';
+
+export type ReportHandling = 'Ignore' | 'LogThenDrop' | 'LogThenRelay';
+
+function reportHandling(): RichKind<ReportHandling> {
+  const named = oneOf('Ignore', 'LogThenDrop', 'LogThenRelay');
+  return makeKind(named.name, `boolean|${named.luaType}`, (value, at, strict) => {
+    if (typeof value === 'boolean') return value ? 'LogThenRelay' : 'Ignore';
+    return named.parse(value, at, strict);
+  });
+}
+
+export const listenerDomainOptions = defineOptions(
+  'make_listener_domain',
+  { luaClass: 'kumo.ListenerDomainOptions', doc: 'What a listener does with mail for, or from, one domain.' },
+  {
+    relay_to: field(boolean(), { default: false, doc: 'Anybody may send to the domain.' }),
+    relay_from: field(cidrList(), { default: [], doc: 'Clients that may send from the domain to anywhere.' }),
+    log_oob: field(reportHandling(), {
+      default: 'Ignore',
+      effect: 'later',
+      doc: 'Log delivery reports for the domain. true is LogThenRelay.',
+    }),
+    log_arf: field(reportHandling(), {
+      default: 'Ignore',
+      effect: 'later',
+      doc: 'Log feedback reports for the domain. true is LogThenRelay.',
+    }),
+    ttl: field(duration(), {
+      default: '60s',
+      effect: 'later',
+      doc: 'Accepted; KumoMTA does not use it either.',
+    }),
+  },
+);
+
+export type ListenerDomainOptions = OptionsOf<typeof listenerDomainOptions>;
+
+/** What kumo.make_listener_domain gives and get_listener_domain returns. */
+export class ListenerDomain {
+  readonly options: ListenerDomainOptions;
+
+  constructor(options: ListenerDomainOptions) {
+    this.options = options;
+  }
+
+  /** The options as policy reads them back. */
+  entries(): Record<string, unknown> {
+    return formatOptions(listenerDomainOptions, this.options);
+  }
+}

@@ -1,0 +1,71 @@
+import {
+  boolean,
+  defineOptions,
+  duration,
+  field,
+  freeFloor,
+  integer,
+  list,
+  map,
+  type OptionsOf,
+  oneOf,
+  string,
+  table,
+} from '../define/index.ts';
+import { RECORD_TYPES } from '../log-fields.ts';
+
+export const perRecordOptions = defineOptions(
+  'configure_local_logs.per_record',
+  { luaClass: 'kumo.LogPerRecordOptions', doc: 'What differs for one type of record.' },
+  {
+    enable: field(boolean(), { default: true, doc: 'Whether the type is logged.' }),
+    suffix: field(string(), { doc: 'End of the file name; records with the same go into one file.' }),
+    log_dir: field(string(), { effect: 'later', doc: 'Directory for this type.' }),
+    template: field(string(), { effect: 'later', doc: 'Template of the line in place of JSON.' }),
+    segment_header: field(string(), { default: '', effect: 'later', doc: 'First line of every file.' }),
+  },
+);
+
+export const localLogsOptions = defineOptions(
+  'configure_local_logs',
+  {
+    luaClass: 'kumo.LocalLogsOptions',
+    doc: 'Files of compressed JSON lines about every step of every message.',
+  },
+  {
+    log_dir: field(string(), { required: true, doc: 'Directory; made when it is missing.' }),
+    max_segment_duration: field(duration(), { doc: 'A file is finished this long after it was begun.' }),
+    max_file_size: field(integer({ min: 1 }), {
+      default: 1_000_000_000,
+      doc: 'Uncompressed bytes after which a file is finished.',
+    }),
+    compression_level: field(integer({ min: 0, max: 22 }), { default: 0, doc: 'Of zstd; 0 is its default.' }),
+    back_pressure: field(integer({ min: 1 }), {
+      default: 128_000,
+      effect: 'later',
+      doc: 'Records that may wait to be written.',
+    }),
+    meta: field(list(string()), { default: [], doc: 'Metadata to log; `name*` takes all that begin so.' }),
+    headers: field(list(string()), {
+      default: [],
+      doc: 'Headers to log, in any case; `X-*` takes all that begin so.',
+    }),
+    per_record: field(map(table(perRecordOptions), oneOf('Any', ...RECORD_TYPES)), {
+      default: {},
+      doc: 'What differs by type of record; Any is for the types that are not named.',
+    }),
+    filter_event: field(string(), { effect: 'later', doc: 'Event that chooses which messages are logged.' }),
+    min_free_space: field(freeFloor(), {
+      default: '10%',
+      effect: 'later',
+      doc: 'With less free space no mail is taken.',
+    }),
+    min_free_inodes: field(freeFloor(), {
+      default: '10%',
+      effect: 'later',
+      doc: 'With fewer free inodes no mail is taken.',
+    }),
+  },
+);
+
+export type LocalLogsOptions = OptionsOf<typeof localLogsOptions>;

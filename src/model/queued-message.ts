@@ -1,0 +1,59 @@
+import type { EnvelopeAddress, Reply } from '../protocol/smtp/index.ts';
+import type { Message } from './message.ts';
+import type { QueueNameParts } from './queue-name.ts';
+import type { RequeueReason } from './outcome.ts';
+import type { SpoolEntry } from './spool.ts';
+import type { WheelNode } from './timer-wheel.ts';
+
+/**
+ * A message as the queues hold it: small, because there may be a million. Envelope, metadata and body are in
+ * the spool; `loaded` keeps them in memory only while delivery is near.
+ */
+export class QueuedMessage implements WheelNode {
+  wheelNext: WheelNode | undefined = undefined;
+  wheelPrev: WheelNode | undefined = undefined;
+  wheelSlot = -1;
+  /** Milliseconds since the epoch. */
+  due: number;
+  /** Attempts counted so far. */
+  attempts: number;
+  readonly size: number;
+  entry: SpoolEntry;
+  home: MessageHome;
+  loaded: Message | undefined;
+
+  constructor(entry: SpoolEntry, home: MessageHome, size: number, loaded: Message | undefined) {
+    this.entry = entry;
+    this.home = home;
+    this.size = size;
+    this.loaded = loaded;
+    this.due = loaded?.due ?? 0;
+    this.attempts = loaded?.attempts ?? 0;
+  }
+}
+
+/** The scheduled queue a message belongs to, as the rooms after it see it. */
+export interface MessageHome {
+  readonly name: string;
+  readonly parts: QueueNameParts;
+  readonly egressPool: string | undefined;
+  readonly providerName: string | undefined;
+  /** Takes a message back from delivery. Called exactly once for every message that was offered and accepted. */
+  settle(message: QueuedMessage, settlement: Settlement): void;
+}
+
+export type Settlement =
+  /** Every recipient is final: the message leaves the spool. */
+  | { kind: 'done' }
+  /** Back to the scheduled queue. */
+  | {
+      kind: 'requeue';
+      reply: Reply;
+      reasons: RequeueReason[];
+      /** Whether the attempt counts for the backoff. */
+      counted: boolean;
+      /** Milliseconds; undefined = the normal backoff, or a random delay when not counted. */
+      delay: number | undefined;
+      /** The recipients still to be served, when others are final. */
+      remaining?: EnvelopeAddress[];
+    };
