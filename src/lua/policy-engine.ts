@@ -1,0 +1,225 @@
+import type { ModuleDeclaration, ObjectDeclaration } from '../model/define/function.ts';
+import type { MaybePromise, PolicyEvents, PolicyHost, PolicyResult } from '../model/index.ts';
+import { BindingSet } from './bindings.ts';
+import { ErrorReport } from './error-report.ts';
+import { meantEvent } from './event-names.ts';
+import { PolicyFiles, PolicyLoadError } from './policy-files.ts';
+import { PolicyState, type RunResult } from './policy-state.ts';
+import { defaultLimits, type PoolLimits, StatePool } from './state-pool.ts';
+
+/** What the engine needs to know of an event. */
+export interface EventRules {
+  readonly name: string;
+  /** Several handlers may be registered (policy-api.md 1.3). */
+  readonly multiple: boolean;
+}
+
+export interface PolicyEngineOptions {
+  /** Path of the policy file. */
+  readonly file: string;
+  readonly modules: readonly ModuleDeclaration[];
+  readonly objects: readonly ObjectDeclaration[];
+  /** All known events; other names are legal and take one handler. */
+  readonly events: readonly EventRules[];
+  readonly host: PolicyHost;
+  /** Sets `_VALIDATING_CONFIG`, and makes a mistyped event name an error; default `host.validating`. */
+  readonly validating?: boolean;
+  /** Folder of the Lua helpers that `policy-extras.NAME` falls back to. */
+  readonly helpersDir: string;
+  readonly limits?: Partial<PoolLimits>;
+  /** Where `print` and `io.write` go; default standard output. */
+  readonly print?: (text: string) => void;
+}
+
+const absent: PolicyResult = Object.freeze({ kind: 'absent' });
+
+/**
+ * Loads a policy and answers the engine that fires its events. Rejects with PolicyLoadError, whose message is
+ * `FILE:LINE: text`, when the file does not compile or its top level raises.
+ */
+export async function createPolicyEngine(options: PolicyEngineOptions): Promise<{ engine: PolicyEngine }> {
+  const engine = new PolicyEngine(options);
+  await engine.start();
+  return { engine };
+}
+
+/** One generation of a policy: PolicyEvents over a pool of Lua states. Made by createPolicyEngine. */
+export class PolicyEngine implements PolicyEvents {
+  readonly #files: PolicyFiles;
+  readonly #pool: StatePool;
+  readonly #errors: ErrorReport;
+  readonly #options: PolicyEngineOptions;
+  readonly #makeState: () => PolicyState;
+  #handled: ReadonlySet<string> = new Set();
+
+  constructor(options: PolicyEngineOptions) {
+    this.#options = options;
+    this.#files = new PolicyFiles(options.file, options.helpersDir);
+    this.#errors = new ErrorReport(options.host.diagnostics);
+    const bindings = new BindingSet(options.modules, options.objects);
+    const state = {
+      files: this.#files,
+      bindings,
+      host: options.host,
+      validating: options.validating ?? options.host.validating,
+      multipleEvents: new Set(options.events.filter((event) => event.multiple).map((event) => event.name)),
+      print: options.print ?? ((text: string) => void process.stdout.write(text)),
+    };
+    this.#makeState = () => new PolicyState(state);
+    const retire = () => this.#files.forgetState();
+    const limits = { ...defaultLimits, ...options.limits };
+    this.#pool = new StatePool(() => this.#loadedState(), retire, limits, options.host.clock);
+  }
+
+  /** Loads the first state; called by createPolicyEngine. */
+  async start(): Promise<void> {
+    const state = await this.#loadedState();
+    this.#handled = new Set(state.handlers.keys());
+    this.#checkNames(state);
+    this.#pool.add(state);
+  }
+
+  /** Files that the policy has read so far: itself, what it requires, our helpers. */
+  get filesRead(): readonly string[] {
+    return this.#files.filesRead;
+  }
+
+  /** Names of the events that have a handler. */
+  get handledEvents(): ReadonlySet<string> {
+    return this.#handled;
+  }
+
+  /** How often each error occurred: `EVENT: MESSAGE` to number. */
+  get errorCounts(): ReadonlyMap<string, number> {
+    return this.#errors.counts;
+  }
+
+  /** Lua states that exist now. */
+  get states(): number {
+    return this.#pool.size;
+  }
+
+  handles(event: string): boolean {
+    return this.#handled.has(event);
+  }
+
+  fire(event: string, args: readonly unknown[]): MaybePromise<PolicyResult> {
+    if (!this.#handled.has(event)) return absent;
+    let state: MaybePromise<PolicyState>;
+    try {
+      state = this.#pool.take();
+    } catch (error) {
+      return this.#failure(event, error);
+    }
+    if (!(state instanceof Promise)) return this.#serve(state, event, args);
+    return state.then(
+      (ready) => this.#serve(ready, event, args),
+      (error: unknown) => this.#failure(event, error),
+    );
+  }
+
+  /** Events being handled finish; events that wait for a state fail. */
+  close(): void {
+    this.#pool.close();
+  }
+
+  #loadedState(): MaybePromise<PolicyState> {
+    const state = this.#makeState();
+    const loading = state.load();
+    return loading instanceof Promise ? loading.then(() => state) : state;
+  }
+
+  #serve(state: PolicyState, event: string, args: readonly unknown[]): MaybePromise<PolicyResult> {
+    state.begin(event);
+    let result: MaybePromise<PolicyResult>;
+    try {
+      result = this.#callFrom(state, event, args, 0);
+    } catch (error) {
+      result = this.#failure(event, error);
+    }
+    if (!(result instanceof Promise)) {
+      this.#finish(state);
+      return result;
+    }
+    return result
+      .catch((error: unknown) => this.#failure(event, error))
+      .then((settled) => {
+        this.#finish(state);
+        return settled;
+      });
+  }
+
+  #finish(state: PolicyState): void {
+    state.begin(undefined);
+    this.#pool.giveBack(state);
+  }
+
+  /** Calls the handlers in order of registration, from `index` on, until one returns a value. */
+  #callFrom(
+    state: PolicyState,
+    event: string,
+    args: readonly unknown[],
+    index: number,
+  ): MaybePromise<PolicyResult> {
+    const handlers = state.handlers.get(event) ?? [];
+    const several = handlers.length > 1 || this.#isMultiple(event);
+    for (let at = index; at < handlers.length; at++) {
+      const result = state.run(handlers[at]!.function, args);
+      if (result instanceof Promise) {
+        return result.then((settled) => {
+          if (passesOn(settled, several)) return this.#callFrom(state, event, args, at + 1);
+          return this.#resultOf(event, settled);
+        });
+      }
+      if (!passesOn(result, several)) return this.#resultOf(event, result);
+    }
+    return absent;
+  }
+
+  #isMultiple(event: string): boolean {
+    return this.#options.events.some((known) => known.name === event && known.multiple);
+  }
+
+  #resultOf(event: string, result: RunResult): PolicyResult {
+    switch (result.kind) {
+      case 'values':
+        return result;
+      case 'reject': {
+        const { code, text, disconnect } = result.reject;
+        return { kind: 'reject', code, text, disconnect };
+      }
+      case 'error':
+        this.#errors.report(event, result.message, result.traceback);
+        return { kind: 'error', message: result.message };
+    }
+  }
+
+  #failure(event: string, error: unknown): PolicyResult {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#errors.report(event, message, '');
+    return { kind: 'error', message };
+  }
+
+  /** A handler for an event that never fires is a mail that goes wrong: near misses are told at load. */
+  #checkNames(state: PolicyState): void {
+    const { events, host } = this.#options;
+    const known = new Set(events.map((event) => event.name));
+    for (const [name, [handler]] of state.handlers) {
+      if (known.has(name)) continue;
+      const meant = meantEvent(name, known);
+      if (meant === undefined || this.#isUsedElsewhere(name)) continue;
+      const text = `${handler!.where}: there is no event '${name}'; did you mean '${meant}'?`;
+      if (this.#options.validating ?? host.validating) throw new PolicyLoadError(text);
+      host.diagnostics.warn('lua', text);
+    }
+  }
+
+  /** A custom event is named where it is registered and again where it is used. */
+  #isUsedElsewhere(name: string): boolean {
+    return this.#files.occurrences(`'${name}'`) + this.#files.occurrences(`"${name}"`) > 1;
+  }
+}
+
+function passesOn(result: RunResult, several: boolean): boolean {
+  return several && result.kind === 'values' && result.values.length === 0;
+}

@@ -1,0 +1,237 @@
+import type { CallContext, LuaFunction } from '../model/define/function.ts';
+import type { MaybePromise, PolicyHost } from '../model/index.ts';
+import { type BindingSet, get, installModules, StateClasses } from './bindings.ts';
+import { type LuaThread, status, type Table, type TValue, tag, type Userdata } from './fengari.ts';
+import { fromLua, LuaFunctionReference, toLua } from './marshalling.ts';
+import { type PolicyFiles, PolicyLoadError } from './policy-files.ts';
+import { PolicyReject } from './policy-reject.ts';
+import { traceback, whereIs } from './position.ts';
+import { openLibraries, setGlobal } from './standard-library.ts';
+import { fengari } from './vm.ts';
+import type { OwningState } from './waiting.ts';
+
+/** What running a function came to. */
+export type RunResult =
+  | { kind: 'values'; values: unknown[] }
+  | { kind: 'reject'; reject: PolicyReject }
+  | { kind: 'error'; message: string; traceback: string };
+
+export interface RegisteredHandler {
+  readonly function: TValue;
+  /** FILE:LINE of the registration. */
+  readonly where: string;
+}
+
+export interface StateOptions {
+  readonly files: PolicyFiles;
+  readonly bindings: BindingSet;
+  readonly host: PolicyHost;
+  readonly validating: boolean;
+  /** Names of the events that take more than one handler. */
+  readonly multipleEvents: ReadonlySet<string>;
+  readonly print: (text: string) => void;
+}
+
+/**
+ * One Lua state: the policy file run once, and its handlers. It serves one event at a time; whoever owns it
+ * sees to that. A handler runs as a coroutine of its own.
+ */
+export class PolicyState implements OwningState {
+  readonly handlers = new Map<string, RegisteredHandler[]>();
+  readonly context: CallContext;
+  readonly classes: StateClasses;
+  readonly print: (text: string) => void;
+  /** Promise of the binding that suspended the running handler. */
+  pending: Promise<unknown> | undefined;
+  /** Thread of the binding call in progress. */
+  calling: LuaThread;
+  /** Event being handled. */
+  event: string | undefined;
+  /** False once the state must not serve another event. */
+  usable = true;
+  uses = 0;
+  readonly bornAt: number;
+  readonly #L: LuaThread;
+  readonly #globals: Table;
+  readonly #options: StateOptions;
+  #settled: { failed: boolean; value: unknown } | undefined;
+  #thread: LuaThread | undefined;
+  #loading = true;
+
+  constructor(options: StateOptions) {
+    const { lauxlib, lua } = fengari();
+    this.#options = options;
+    this.print = options.print;
+    this.bornAt = options.host.clock.monotonic();
+    const L = lauxlib.luaL_newstate();
+    this.#L = L;
+    this.calling = L;
+    L.l_G.policyState = this;
+    this.context = this.#makeContext();
+    this.classes = new StateClasses(L, options.bindings);
+    lua.lua_atnativeerror(L, nativeErrorToText);
+    this.#globals = openLibraries(L, options.files);
+    const loaded = get(get(this.#globals, 'package').value as Table, 'loaded').value as Table;
+    installModules(L, options.bindings, loaded, this.classes);
+    if (options.validating) setGlobal(L, this.#globals, '_VALIDATING_CONFIG', true);
+  }
+
+  /** Runs the policy file. Throws PolicyLoadError. */
+  load(): MaybePromise<void> {
+    const chunk = this.#options.files.load(this.#L, this.#options.files.file);
+    if (typeof chunk === 'string') throw new PolicyLoadError(chunk);
+    const result = this.run(chunk, []);
+    return result instanceof Promise ? result.then((r) => this.#finishLoad(r)) : this.#finishLoad(result);
+  }
+
+  #finishLoad(result: RunResult): void {
+    this.#loading = false;
+    if (result.kind === 'error') throw new PolicyLoadError(result.message);
+    if (result.kind === 'reject')
+      throw new PolicyLoadError(`${this.#options.files.file}: ${result.reject.message}`);
+  }
+
+  /** FILE:LINE of the operator's line that is running in `L`. */
+  where(L: LuaThread = this.calling): string {
+    return whereIs(L, this.#options.files.helpersDir);
+  }
+
+  /** Names the event that is being handled; undefined after it. */
+  begin(event: string | undefined): void {
+    this.event = event;
+    if (event !== undefined) setGlobal(this.#L, this.#globals, '_KUMO_CURRENT_EVENT', event);
+  }
+
+  /** Calls a function as a coroutine. Answers at once unless a binding waits. */
+  run(fn: TValue, args: readonly unknown[]): MaybePromise<RunResult> {
+    const { lua, lobject } = fengari();
+    const T = this.#thread ?? this.#newThread();
+    this.#thread = undefined;
+    lua.lua_checkstack(T, args.length + 1);
+    T.stack[T.top++] = new lobject.TValue(fn.type, fn.value);
+    for (const arg of args) T.stack[T.top++] = toLua(T, arg, this.classes);
+    return this.#proceed(T, lua.lua_resume(T, null, args.length));
+  }
+
+  #proceed(T: LuaThread, result: number): MaybePromise<RunResult> {
+    if (result === status.ok) return this.#results(T);
+    if (result !== status.yield) return this.#failure(T);
+    const pending = this.pending;
+    if (pending !== undefined) return this.#wait(T, pending);
+    return {
+      kind: 'error',
+      message: `${this.where(T)}: attempt to yield from outside a coroutine`,
+      traceback: '',
+    };
+  }
+
+  async #wait(T: LuaThread, pending: Promise<unknown>): Promise<RunResult> {
+    this.pending = undefined;
+    let settled: { failed: boolean; value: unknown };
+    try {
+      settled = { failed: false, value: await pending };
+    } catch (error) {
+      settled = { failed: true, value: error instanceof Error ? error : new Error(String(error)) };
+    }
+    this.#settled = settled;
+    return this.#proceed(T, fengari().lua.lua_resume(T, null, 0));
+  }
+
+  /** What the awaited promise came to; asked once, by the binding that waits. */
+  takeSettled(): { failed: boolean; value: unknown } {
+    const settled = this.#settled;
+    this.#settled = undefined;
+    return settled ?? { failed: true, value: new Error('resumed without a result') };
+  }
+
+  #newThread(): LuaThread {
+    const { lua } = fengari();
+    const T = lua.lua_newthread(this.#L);
+    lua.lua_settop(this.#L, 0);
+    return T;
+  }
+
+  #results(T: LuaThread): RunResult {
+    const { lua } = fengari();
+    const count = lua.lua_gettop(T);
+    const values = new Array<unknown>(count);
+    try {
+      for (let i = 0; i < count; i++) values[i] = fromLua(T.stack[T.top - count + i]!);
+    } catch (error) {
+      return { kind: 'error', message: `the returned value: ${(error as Error).message}`, traceback: '' };
+    } finally {
+      lua.lua_settop(T, 0);
+      this.#thread = T;
+    }
+    return { kind: 'values', values };
+  }
+
+  #failure(T: LuaThread): RunResult {
+    const error = T.stack[T.top - 1]!;
+    if ((error.type & 0x0f) === tag.userdata) {
+      const instance = (error.value as Userdata).data;
+      if (instance instanceof PolicyReject) return { kind: 'reject', reject: instance };
+    }
+    return { kind: 'error', message: this.#errorText(T), traceback: traceback(this.#L, T) };
+  }
+
+  /** The error value as tostring shows it; a table without __tostring says where it was raised. */
+  #errorText(T: LuaThread): string {
+    const { lauxlib, lua } = fengari();
+    const error = T.stack[T.top - 1]!;
+    const L = this.#L;
+    const top = lua.lua_gettop(L);
+    L.stack[L.top++] = new (fengari().lobject.TValue)(error.type, error.value);
+    try {
+      const text = Buffer.from(lauxlib.luaL_tolstring(L, -1)).toString();
+      return (error.type & 0x0f) === tag.string ? text : `${this.where(T)}: ${text}`;
+    } catch {
+      return `${this.where(T)}: error object without text`;
+    } finally {
+      lua.lua_settop(L, top);
+    }
+  }
+
+  #makeContext(): CallContext {
+    const state = this;
+    return {
+      host: this.#options.host,
+      where: () => state.where(),
+      get event() {
+        return state.event;
+      },
+      register: (event, handler) => state.#register(event, handler),
+    };
+  }
+
+  #register(event: string, handler: LuaFunction): void {
+    if (!(handler instanceof LuaFunctionReference)) {
+      throw new Error(`the handler of '${event}' is not a function`);
+    }
+    if (this.event !== undefined || !this.#loading) {
+      throw new Error(
+        `'${event}': handlers are registered while the policy is loaded, not inside an event handler`,
+      );
+    }
+    const known = this.handlers.get(event);
+    if (known !== undefined && !this.#options.multipleEvents.has(event)) {
+      throw new Error(`${event} event already has a handler defined at ${known[0]!.where}`);
+    }
+    const value = new (fengari().lobject.TValue)(handler.type, handler.value);
+    const registered = { function: value, where: this.where() };
+    if (known === undefined) this.handlers.set(event, [registered]);
+    else known.push(registered);
+  }
+}
+
+/** A JavaScript error inside the VM, such as a too deep recursion, as the text of a Lua error. */
+function nativeErrorToText(L: LuaThread): number {
+  const error = L.stack[L.top - 1]!.value as unknown;
+  const state = L.l_G.policyState as PolicyState;
+  const text =
+    error instanceof RangeError && /call stack/.test(error.message) ? 'stack overflow' : String(error);
+  if (error instanceof Error) state.context.host.diagnostics.debug('lua', error.stack ?? text);
+  const value = toLua(L, `${state.where(L)}: ${text}`, state.classes);
+  L.stack[L.top++] = value;
+  return 1;
+}

@@ -1,0 +1,146 @@
+import type { Clock, MaybePromise } from '../model/index.ts';
+import type { PolicyState } from './policy-state.ts';
+
+export interface PoolLimits {
+  /** Most states at once; default 64. An event beyond waits its turn. */
+  readonly maxStates: number;
+  /** Most events that wait for a state; default 10,000. One beyond fails. */
+  readonly maxWaiting: number;
+  /** Seconds after which a state is replaced; default 300. */
+  readonly maxAge: number;
+  /** Events after which a state is replaced; default 1024. */
+  readonly maxUses: number;
+}
+
+export const defaultLimits: PoolLimits = { maxStates: 64, maxWaiting: 10_000, maxAge: 300, maxUses: 1024 };
+
+/**
+ * The Lua states of one policy generation. A state is lent to one event at a time; when all are lent and no more
+ * may be made, events wait in order of arrival.
+ */
+export class StatePool {
+  readonly #makeState: () => MaybePromise<PolicyState>;
+  readonly #retire: (state: PolicyState) => void;
+  readonly #limits: PoolLimits;
+  readonly #clock: Clock;
+  readonly #idle: PolicyState[] = [];
+  readonly #waiting: {
+    resolve: (state: MaybePromise<PolicyState>) => void;
+    reject: (error: Error) => void;
+  }[] = [];
+  #lent = 0;
+  #closed = false;
+
+  constructor(
+    makeState: () => MaybePromise<PolicyState>,
+    retire: (state: PolicyState) => void,
+    limits: PoolLimits,
+    clock: Clock,
+  ) {
+    this.#makeState = makeState;
+    this.#retire = retire;
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  /** States that exist: lent and idle. */
+  get size(): number {
+    return this.#lent + this.#idle.length;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** A state for one event; give it back with `giveBack`. Throws when too many wait or making one failed. */
+  take(): MaybePromise<PolicyState> {
+    if (this.#closed) throw new Error('the policy engine is closed');
+    for (let state = this.#idle.pop(); state !== undefined; state = this.#idle.pop()) {
+      if (!this.#isWornOut(state)) return this.#lend(state);
+      this.#retire(state);
+    }
+    if (this.#lent < this.#limits.maxStates) return this.#lendNew();
+    if (this.#waiting.length >= this.#limits.maxWaiting) {
+      throw new Error(`more than ${this.#limits.maxWaiting} events wait for a free Lua state`);
+    }
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  giveBack(state: PolicyState): void {
+    this.#lent--;
+    const keep = !this.#closed && state.usable && !this.#isWornOut(state);
+    if (!keep) this.#retire(state);
+    const next = this.#waiting.shift();
+    if (next === undefined) {
+      if (keep) this.#idle.push(state);
+      return;
+    }
+    if (keep) next.resolve(this.#lend(state));
+    else this.#serveNew(next);
+  }
+
+  /** Puts in a state that was made elsewhere. */
+  add(state: PolicyState): void {
+    this.#idle.push(state);
+  }
+
+  /** Lent states finish; waiting events fail. */
+  close(): void {
+    this.#closed = true;
+    for (const state of this.#idle.splice(0)) this.#retire(state);
+    for (const { reject } of this.#waiting.splice(0)) reject(new Error('the policy engine is closed'));
+  }
+
+  #serveNew(next: {
+    resolve: (state: MaybePromise<PolicyState>) => void;
+    reject: (error: Error) => void;
+  }): void {
+    try {
+      next.resolve(this.#lendNew());
+    } catch (error) {
+      next.reject(error as Error);
+    }
+  }
+
+  #lend(state: PolicyState): PolicyState {
+    this.#lent++;
+    state.uses++;
+    return state;
+  }
+
+  #lendNew(): MaybePromise<PolicyState> {
+    this.#lent++;
+    try {
+      const state = this.#makeState();
+      if (!(state instanceof Promise)) {
+        state.uses++;
+        return state;
+      }
+      return state.then(
+        (ready) => {
+          ready.uses++;
+          return ready;
+        },
+        (error: unknown) => {
+          this.#givenUp();
+          throw error;
+        },
+      );
+    } catch (error) {
+      this.#givenUp();
+      throw error;
+    }
+  }
+
+  /** A state that could not be made frees its place for the next in line. */
+  #givenUp(): void {
+    this.#lent--;
+    const next = this.#waiting.shift();
+    if (next !== undefined) this.#serveNew(next);
+  }
+
+  #isWornOut(state: PolicyState): boolean {
+    if (state.uses >= this.#limits.maxUses) return true;
+    return this.#clock.monotonic() - state.bornAt > this.#limits.maxAge * 1000;
+  }
+}
