@@ -1,0 +1,5 @@
+export { type LineBatch, RecordLog, type RecordLogParts } from './record-log.ts';
+export { isFinished, listSegments, SegmentReader } from './segment-reader.ts';
+export { createSegmentWriter, type SegmentWriter, type SegmentWriterOptions } from './segment-writer.ts';
+export { DeliveryLogWriters } from './writers.ts';
+export { decompressFrames, frameLength, ZstdFrameError } from './zstd-frames.ts';

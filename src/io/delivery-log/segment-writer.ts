@@ -1,0 +1,209 @@
+import { chmodSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { constants, zstdCompress } from 'node:zlib';
+import type { Clock, Diagnostics, Timer } from '../../model/index.ts';
+
+const compress = promisify(zstdCompress);
+
+export interface SegmentWriterOptions {
+  logDir: string;
+  /** End of every file name; '' for none. */
+  suffix: string;
+  /** Uncompressed bytes after which a segment is finished. */
+  maxFileSize: number;
+  /** Milliseconds after which a segment is finished; undefined = never by age. */
+  maxSegmentDuration: number | undefined;
+  /** zstd level; 0 = its default. */
+  compressionLevel: number;
+  clock: Clock;
+  diagnostics: Diagnostics;
+}
+
+export interface SegmentWriter {
+  /** Takes newline-terminated text. Resolves at once, or when there is room again. */
+  append(lines: string): Promise<void>;
+  /** Writes out what waits and finishes the segment. */
+  close(): Promise<void>;
+}
+
+/** Lines become readable this often, ms: one zstd frame each time. */
+const FLUSH_EVERY = 1000;
+/** Or when this many characters wait. */
+const FLUSH_AT = 1024 * 1024;
+/** Callers wait when this many characters wait. */
+const BACK_PRESSURE_AT = 16 * 1024 * 1024;
+
+interface OpenSegment {
+  path: string;
+  file: FileHandle;
+  written: number;
+  opened: number;
+}
+
+/**
+ * Makes a writer of log segments (operations.md 10). The directory is made, and segments of an earlier run are
+ * marked as finished. Throws when the directory cannot be made or read.
+ */
+export function createSegmentWriter(options: SegmentWriterOptions): SegmentWriter {
+  mkdirSync(options.logDir, { recursive: true });
+  for (const name of readdirSync(options.logDir)) {
+    const path = join(options.logDir, name);
+    if (!name.startsWith('.') && statSync(path).isFile()) markFinished(path);
+  }
+  return new ZstdSegmentWriter(options);
+}
+
+/** No write permission: how readers know that a segment will not grow. */
+function markFinished(path: string): void {
+  chmodSync(path, statSync(path).mode & 0o7555);
+}
+
+/**
+ * idle → waiting → flushing → idle or waiting. A flush that fails keeps its lines and is tried again; when too
+ * many wait, callers do.
+ */
+class ZstdSegmentWriter implements SegmentWriter {
+  readonly #options: SegmentWriterOptions;
+  #lines: string[] = [];
+  #size = 0;
+  #segment: OpenSegment | undefined;
+  #timer: Timer | undefined;
+  #flushing: Promise<void> | undefined;
+  #roomWaiters: (() => void)[] = [];
+  #lastName = '';
+  #failing = false;
+  #closed = false;
+
+  constructor(options: SegmentWriterOptions) {
+    this.#options = options;
+  }
+
+  append(lines: string): Promise<void> {
+    this.#lines.push(lines);
+    this.#size += lines.length;
+    if (this.#size >= FLUSH_AT && !this.#failing) void this.#flush();
+    else this.#arm(FLUSH_EVERY);
+    if (this.#size < BACK_PRESSURE_AT) return Promise.resolve();
+    return new Promise((resolve) => this.#roomWaiters.push(resolve));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    await this.#flushing;
+    await this.#flush();
+    await this.#finishSegment();
+    if (this.#size > 0) throw new Error(`${this.#size} bytes of log lines could not be written to ${this.#options.logDir}`);
+  }
+
+  #arm(delay: number): void {
+    if (this.#closed) return;
+    this.#timer ??= this.#options.clock.after(delay, () => {
+      this.#timer = undefined;
+      void this.#flush();
+    });
+  }
+
+  /** Never rejects: what fails is reported and tried again. */
+  #flush(): Promise<void> {
+    this.#flushing ??= this.#writeFrame().finally(() => {
+      this.#flushing = undefined;
+      if (this.#size > 0 || this.#segment !== undefined) this.#arm(FLUSH_EVERY);
+    });
+    return this.#flushing;
+  }
+
+  async #writeFrame(): Promise<void> {
+    await this.#finishOld();
+    if (this.#lines.length === 0) return;
+    // Lines may be added while this frame is written; exactly those that are in it leave the list.
+    const count = this.#lines.length;
+    const text = this.#lines.join('');
+    try {
+      const frame = await compress(Buffer.from(text), {
+        params: { [constants.ZSTD_c_compressionLevel]: this.#options.compressionLevel },
+      });
+      const segment = await this.#openSegment();
+      await writeWhole(segment.file, frame);
+      segment.written += Buffer.byteLength(text);
+      this.#lines = this.#lines.slice(count);
+      this.#size -= text.length;
+      this.#recovered();
+      if (segment.written >= this.#options.maxFileSize) await this.#finishSegment();
+    } catch (error) {
+      this.#failed(error as Error);
+    }
+  }
+
+  #recovered(): void {
+    if (this.#failing) this.#options.diagnostics.info('log', `${this.#options.logDir}: writing again`);
+    this.#failing = false;
+    if (this.#size >= BACK_PRESSURE_AT) return;
+    const waiters = this.#roomWaiters;
+    this.#roomWaiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  #failed(error: Error): void {
+    if (!this.#failing) {
+      this.#options.diagnostics.error('log', `${this.#options.logDir}: cannot write log lines: ${error.message}`);
+    }
+    this.#failing = true;
+  }
+
+  async #openSegment(): Promise<OpenSegment> {
+    if (this.#segment !== undefined) return this.#segment;
+    const now = this.#options.clock.now();
+    const path = join(this.#options.logDir, this.#nextName(now));
+    const file = await open(path, 'ax', 0o644);
+    this.#segment = { path, file, written: 0, opened: now };
+    return this.#segment;
+  }
+
+  /** `%Y%m%d-%H%M%S.mmm`; moved on when two segments begin within a millisecond. */
+  #nextName(now: number): string {
+    for (let time = now; ; time++) {
+      const [day, clock] = new Date(time).toISOString().slice(0, -1).split('T') as [string, string];
+      const name = `${day.replaceAll('-', '')}-${clock.replaceAll(':', '')}${this.#options.suffix}`;
+      if (name > this.#lastName) {
+        this.#lastName = name;
+        return name;
+      }
+    }
+  }
+
+  async #finishOld(): Promise<void> {
+    const limit = this.#options.maxSegmentDuration;
+    if (limit === undefined || this.#segment === undefined) return;
+    if (this.#options.clock.now() - this.#segment.opened >= limit) await this.#finishSegment();
+  }
+
+  async #finishSegment(): Promise<void> {
+    const segment = this.#segment;
+    if (segment === undefined) return;
+    this.#segment = undefined;
+    try {
+      await segment.file.close();
+      markFinished(segment.path);
+    } catch (error) {
+      this.#options.diagnostics.error('log', `${segment.path}: cannot finish: ${(error as Error).message}`);
+    }
+  }
+}
+
+/** Appends all of it or throws, leaving no torn frame behind. */
+async function writeWhole(file: FileHandle, frame: Buffer): Promise<void> {
+  const { size } = await file.stat();
+  try {
+    let written = 0;
+    while (written < frame.length) {
+      const { bytesWritten } = await file.write(frame, written, frame.length - written);
+      written += bytesWritten;
+    }
+  } catch (error) {
+    await file.truncate(size).catch(() => {});
+    throw error;
+  }
+}

@@ -1,0 +1,4 @@
+export * from './dial.ts';
+export * from './listen.ts';
+export * from './reserve-port.ts';
+export * from './socket-transport.ts';

@@ -1,0 +1,135 @@
+import type { MessageId, Spool, SpoolEntry } from '../../model/index.ts';
+import type { SegmentKind } from './format.ts';
+
+/**
+ * Where one message lies in a segment log. One of these is held per queued message, so it has few fields:
+ * about 190 bytes with its id (bench/spool).
+ */
+export class SegmentEntry implements SpoolEntry {
+  readonly id: MessageId;
+  /** The metadata segment with the current message record. */
+  home: Segment;
+  offset = 0;
+  /** Of the record, with its header. */
+  length = 0;
+  /** The metadata segment with a progress record that is newer than the message record. */
+  progressHome: Segment | undefined = undefined;
+  bodyHome: Segment;
+  bodyOffset = 0;
+  /** Of the body, without the header of its record. */
+  size = 0;
+  attempts = 0;
+  due = 0;
+  /** Numbers of other metadata segments that may still hold a replaced record of this message. */
+  older: number[] | undefined = undefined;
+  /** -1 = removed; otherwise how many envelope updates are on their way to the disk. */
+  updates = 0;
+
+  constructor(id: MessageId, home: Segment, bodyHome: Segment) {
+    this.id = id;
+    this.home = home;
+    this.bodyHome = bodyHome;
+  }
+
+  get removed(): boolean {
+    return this.updates < 0;
+  }
+
+  get owner(): Spool {
+    return this.home.owner;
+  }
+}
+
+/**
+ * One file of the log, metadata or bodies.
+ * active → sealed → gone. Active while the writer appends; sealed for good when it is full, after a failed write and
+ * at close; gone once unlinked or set aside. A segment from before this start is sealed from the beginning, and
+ * `counted` only when the enumeration has found out what in it is live.
+ */
+export class Segment {
+  readonly kind: SegmentKind;
+  readonly number: number;
+  readonly path: string;
+  readonly owner: Spool;
+  /** Bytes that are known to be good; what a failed write may have left behind them is not counted. */
+  size = 0;
+  state: 'active' | 'sealed' | 'gone' = 'sealed';
+  counted = false;
+  /** Holds a damaged record: its mail is to be moved elsewhere and the file unlinked. */
+  damaged = false;
+  /** Holds something that cannot be moved; it stays until its messages are removed. */
+  immovable = false;
+  /** Holds damage that could not be copied to the quarantine; it stays. */
+  kept = false;
+  liveBytes = 0;
+  /** The open file of the active segment. */
+  file = -1;
+  /** True once its directory entry is durable. */
+  linked = false;
+  readonly #guards = new Map<number, number>();
+  #guardBytes = 0;
+  #entries: SegmentEntry[] = [];
+  #left = 0;
+
+  constructor(kind: SegmentKind, number: number, path: string, owner: Spool) {
+    this.kind = kind;
+    this.number = number;
+    this.path = path;
+    this.owner = owner;
+  }
+
+  /** Nothing in it is needed any more. */
+  get dead(): boolean {
+    return (
+      !this.kept && this.state === 'sealed' && this.counted && this.liveBytes === 0 && this.#guardBytes === 0
+    );
+  }
+
+  /** Worth copying what is left elsewhere. */
+  get mostlyDead(): boolean {
+    if (this.state !== 'sealed' || !this.counted || this.immovable || this.kept) return false;
+    return this.damaged || (this.liveBytes + this.#guardBytes) * 2 < this.size;
+  }
+
+  /** Takes an entry that has a record here from now on, unless it had one already. */
+  join(entry: SegmentEntry): void {
+    this.#entries.push(entry);
+  }
+
+  /** Notes that an entry joined earlier has no record here any more. Costs little, amortised. */
+  leave(): void {
+    this.#left++;
+    if (this.#left < 256 || this.#left * 2 < this.#entries.length) return;
+    this.#entries = this.members();
+    this.#left = 0;
+  }
+
+  holds(entry: SegmentEntry): boolean {
+    return entry.home === this || entry.bodyHome === this || entry.progressHome === this;
+  }
+
+  /** The entries with a record here, in the order in which they came. */
+  members(): SegmentEntry[] {
+    return this.#entries.filter((entry) => !entry.removed && this.holds(entry));
+  }
+
+  /** Notes that removals here cancel records in metadata segment `number`, so that they outlive it. */
+  guard(number: number, bytes: number): void {
+    this.#guards.set(number, (this.#guards.get(number) ?? 0) + bytes);
+    this.#guardBytes += bytes;
+  }
+
+  /** Metadata segment `number` is gone for good, or its guards have been copied elsewhere. */
+  dropGuard(number: number): boolean {
+    const bytes = this.#guards.get(number);
+    if (bytes === undefined) return false;
+    this.#guards.delete(number);
+    this.#guardBytes -= bytes;
+    return true;
+  }
+
+  dropGuards(): void {
+    this.#guards.clear();
+    this.#guardBytes = 0;
+  }
+}
