@@ -1,0 +1,58 @@
+import type { PeerAddress } from '../../model/index.ts';
+import { formatHostPort } from '../../protocol/ip/index.ts';
+import type { Reply } from '../../protocol/smtp/index.ts';
+
+/** One address of the connection plan. */
+export interface Candidate {
+  /** Host name, such as the MX name; for SNI, the certificate check and the log. */
+  name: string;
+  /** IP address. */
+  address: string;
+  port: number;
+  /** True when the plan entry named the port; the log then shows it. */
+  explicitPort?: boolean;
+}
+
+/** `peer_address` of log records (operations.md 9.2). */
+export function peerAddressOf(candidate: Candidate): PeerAddress {
+  const { name, address, port } = candidate;
+  return { name, addr: candidate.explicitPort === true ? formatHostPort(address, port) : address };
+}
+
+export function describeCandidate(candidate: Candidate): string {
+  return `${candidate.name}/${formatHostPort(candidate.address, candidate.port)}`;
+}
+
+/**
+ * At which step no session came about. `unplumbed`: the source address is not one of this machine;
+ * `starttls`: STARTTLS was refused or missing, or its handshake failed; `starttls-timeout`: the handshake took too
+ * long; `closed`: the connection was lost on the way.
+ */
+export type ConnectFailureKind =
+  | 'unplumbed'
+  | 'refused'
+  | 'unreachable'
+  | 'dial'
+  | 'timeout'
+  | 'closed'
+  | 'banner'
+  | 'ehlo'
+  | 'starttls'
+  | 'starttls-timeout';
+
+/** A candidate that gave no session: the next one is tried. `text` goes into the reply that sums them up. */
+export class ConnectFailure extends Error {
+  readonly candidate: Candidate;
+  readonly kind: ConnectFailureKind;
+  readonly text: string;
+  /** What the peer said, when it said something. */
+  readonly reply: Reply | undefined;
+
+  constructor(candidate: Candidate, kind: ConnectFailureKind, text: string, reply?: Reply) {
+    super(`${describeCandidate(candidate)}: ${text}`);
+    this.candidate = candidate;
+    this.kind = kind;
+    this.text = this.message;
+    this.reply = reply;
+  }
+}

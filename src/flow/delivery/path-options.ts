@@ -1,0 +1,24 @@
+import type { EgressPathOptions, EgressSourceOptions } from '../../model/options/index.ts';
+
+/** The part of make_egress_path that the SMTP client obeys (delivery.md 14). */
+export type SmtpPathOptions = Pick<
+  EgressPathOptions,
+  | 'enable_tls'
+  | 'opportunistic_tls_reconnect_on_failed_handshake'
+  | 'max_recipients_per_batch'
+  | 'connect_timeout'
+  | 'banner_timeout'
+  | 'ehlo_timeout'
+  | 'starttls_timeout'
+  | 'mail_from_timeout'
+  | 'rcpt_to_timeout'
+  | 'data_timeout'
+  | 'data_dot_timeout'
+  | 'rset_timeout'
+  | 'enable_rset'
+  | 'enable_pipelining'
+  | 'ignore_8bit_checks'
+>;
+
+/** The part of make_egress_source that the SMTP client obeys (delivery.md 15). */
+export type SmtpSourceOptions = Pick<EgressSourceOptions, 'name' | 'source_address'>;

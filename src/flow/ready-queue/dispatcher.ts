@@ -1,0 +1,319 @@
+import type { Message, Outcome, QueuedMessage, Settlement } from '../../model/index.ts';
+import { type Reply, reply } from '../../protocol/smtp/index.ts';
+import { type AttemptResult, ConnectFailure, connectSmtp, type SmtpSession } from '../delivery/index.ts';
+import { type AttemptFacts, attemptEvents, settlementOf } from './attempt-records.ts';
+import type { ReadyParts } from './parts.ts';
+import type { ReadyQueue } from './ready-queue.ts';
+import type { Candidate, Plan } from './routing.ts';
+
+/**
+ * One connection to one site, fed from its ready queue.
+ * planning → connecting → sending → idle → sending … → closing. Leaves `idle` for `closing` after idle_timeout,
+ * max_deliveries_per_connection, or when another shard wants the slot. When the connection breaks it goes back
+ * to `connecting` with the next host of the plan. Every message taken is settled exactly once.
+ */
+export class Dispatcher {
+  readonly #parts: ReadyParts;
+  readonly #queue: ReadyQueue;
+  readonly #lease: { readonly wanted: boolean };
+  readonly #planFor: (queue: ReadyQueue) => Promise<Plan>;
+  #candidates: Candidate[] = [];
+  #session: SmtpSession | undefined;
+  #inHand: QueuedMessage | undefined;
+  #deliveries = 0;
+
+  constructor(
+    parts: ReadyParts,
+    queue: ReadyQueue,
+    lease: { readonly wanted: boolean },
+    planFor: (queue: ReadyQueue) => Promise<Plan>,
+  ) {
+    this.#parts = parts;
+    this.#queue = queue;
+    this.#lease = lease;
+    this.#planFor = planFor;
+  }
+
+  /** Carries messages until there are no more; resolves when the connection is closed. */
+  async run(): Promise<void> {
+    this.#inHand = this.#queue.take();
+    if (this.#inHand === undefined) return;
+    try {
+      if (!(await this.#makePlan(this.#inHand))) return;
+      while (this.#inHand !== undefined && (await this.#deliver(this.#inHand))) {
+        if (this.#isUsedUp()) break;
+        this.#inHand = await this.#queue.next(this.#queue.path.idle_timeout, this.#lease);
+      }
+    } finally {
+      // Only a defect of ours leaves a message in hand; it goes back rather than nowhere.
+      if (this.#inHand !== undefined) {
+        this.#requeue(this.#inHand, reply(451, '4.3.0', 'KumoMTA internal: delivery was interrupted'));
+      }
+      await this.#session?.quit();
+    }
+  }
+
+  /** Hands the message in hand back to its scheduled queue. */
+  #settled(queued: QueuedMessage, settlement: Settlement): void {
+    if (this.#inHand === queued) this.#inHand = undefined;
+    queued.home.settle(queued, settlement);
+  }
+
+  #isUsedUp(): boolean {
+    const limit = this.#queue.path.max_deliveries_per_connection;
+    return this.#lease.wanted || (limit > 0 && this.#deliveries >= limit);
+  }
+
+  /** Settles the message one way or another. False when this connection is over. */
+  async #deliver(queued: QueuedMessage): Promise<boolean> {
+    if (!(await this.#passThrottle(queued))) return false;
+    // An unsolicited 421 or EOF on an idle connection is not charged to the message (delivery.md 8.6).
+    if (this.#session !== undefined && !this.#session.usable) return this.#retryUncharged(queued);
+    if (this.#session === undefined && !(await this.#connect(queued))) return false;
+    return this.#attempt(queued, this.#session!);
+  }
+
+  async #attempt(queued: QueuedMessage, session: SmtpSession): Promise<boolean> {
+    const message = await this.#load(queued);
+    if (message === undefined) return true;
+    const body = await message.data();
+    const result = await session.attempt({
+      sender: message.sender,
+      recipients: message.recipients,
+      body,
+      rewriteStatus: this.#statusRewriter(queued),
+    });
+    if (result.stale) return this.#retryUncharged(queued);
+    this.#deliveries++;
+    const outcomes = inOrder(result, message.recipients.length);
+    await this.#settle(queued, message, outcomes, {
+      ...this.#facts(queued),
+      peer: result.peer,
+      tls: result.tls,
+      sourceAddress: result.sourceAddress,
+      sessionId: session.id,
+    });
+    if (result.connection === 'open') return true;
+    this.#session = undefined;
+    return this.#candidates.length > 0;
+  }
+
+  /** The connection had gone before the message: another host takes it, or a fresh connection does. */
+  async #retryUncharged(queued: QueuedMessage): Promise<boolean> {
+    this.#session = undefined;
+    if (this.#candidates.length > 0) return this.#deliver(queued);
+    this.#inHand = undefined;
+    this.#queue.putBack(queued);
+    return false;
+  }
+
+  /** Loads the message; one that cannot be read is held and tried again, never dropped. */
+  async #load(queued: QueuedMessage): Promise<Message | undefined> {
+    try {
+      const message = await this.#parts.store.load(queued);
+      await message.data();
+      return message;
+    } catch (error) {
+      const text = `KumoMTA internal: failed to load message: ${(error as Error).message}`;
+      this.#parts.diagnostics.error('spool', `message ${queued.entry.id}: ${(error as Error).message}`);
+      this.#requeue(queued, reply(451, '4.3.0', text));
+      return undefined;
+    }
+  }
+
+  #requeue(queued: QueuedMessage, why: Reply): void {
+    this.#settled(queued, {
+      kind: 'requeue',
+      reply: why,
+      reasons: ['FailedToInsertIntoReadyQueue'],
+      counted: true,
+      delay: undefined,
+    });
+  }
+
+  /** Waits out short throttles; a long one sends the whole queue back. False when it did. */
+  async #passThrottle(queued: QueuedMessage): Promise<boolean> {
+    const spec = this.#queue.path.max_message_rate;
+    if (spec === undefined) return true;
+    const key = `kumomta.max_message_rate.${this.#queue.name}`;
+    return this.#admit(key, spec, queued);
+  }
+
+  async #admit(
+    key: string,
+    spec: Parameters<ReadyParts['throttles']['admit']>[1],
+    queued: QueuedMessage,
+  ): Promise<boolean> {
+    for (;;) {
+      const verdict = await this.#parts.throttles.admit(key, spec);
+      if (!verdict.throttled) return true;
+      const wait = verdict.retryAfter ?? 0;
+      if (wait >= this.#queue.path.idle_timeout || this.#lease.wanted) {
+        this.#delayQueue(queued, wait);
+        return false;
+      }
+      await new Promise<void>((resolve) => this.#parts.clock.after(wait, resolve));
+    }
+  }
+
+  #delayQueue(queued: QueuedMessage, delay: number): void {
+    const why = reply(451, '4.4.1', 'KumoMTA internal: ready queue throttled');
+    this.#settled(queued, {
+      kind: 'requeue',
+      reply: why,
+      reasons: ['MessageRateThrottle'],
+      counted: false,
+      delay,
+    });
+    this.#queue.requeueAll(why, ['MessageRateThrottle'], false, delay);
+  }
+
+  /** Resolves the hosts of the site. A verdict on the whole site settles every waiting message. */
+  async #makePlan(first: QueuedMessage): Promise<boolean> {
+    const plan = await this.#planFor(this.#queue);
+    if (plan.kind === 'candidates') {
+      this.#candidates = [...plan.candidates];
+      return true;
+    }
+    const outcome = planOutcome(plan);
+    const all = [first];
+    for (let next = this.#queue.take(); next !== undefined; next = this.#queue.take()) all.push(next);
+    for (const queued of all) {
+      const message = await this.#load(queued);
+      if (message === undefined) continue;
+      await this.#settle(
+        queued,
+        message,
+        message.recipients.map(() => outcome),
+        this.#facts(queued),
+      );
+    }
+    return false;
+  }
+
+  async #connect(queued: QueuedMessage): Promise<boolean> {
+    const { path, source } = this.#queue;
+    const failures: string[] = [];
+    for (let next = this.#candidates.shift(); next !== undefined; next = this.#candidates.shift()) {
+      if (path.max_connection_rate !== undefined) {
+        const key = `${this.#queue.name}-connection-rate`;
+        if (!(await this.#admit(key, path.max_connection_rate, queued))) return false;
+      }
+      const port = source.remote_port ?? next.port ?? path.smtp_port;
+      try {
+        this.#session = await connectSmtp({
+          candidate: { ...next, port, explicitPort: next.port !== undefined },
+          path,
+          source,
+          ehloName: path.ehlo_domain ?? source.ehlo_domain ?? this.#parts.hostname,
+          dial: this.#parts.dial,
+          clock: this.#parts.clock,
+        });
+        this.#queue.connectionFailures = 0;
+        return true;
+      } catch (error) {
+        if (!(error instanceof ConnectFailure)) throw error;
+        failures.push(error.message);
+      }
+    }
+    await this.#noHostAnswered(queued, failures);
+    return false;
+  }
+
+  async #noHostAnswered(queued: QueuedMessage, failures: string[]): Promise<void> {
+    const message = await this.#load(queued);
+    if (message !== undefined) {
+      const text = `KumoMTA internal: failed to connect to any candidate hosts: ${failures.join(', ')}`;
+      const outcome: Outcome = { kind: 'transient', reply: reply(400, '', text) };
+      await this.#settle(
+        queued,
+        message,
+        message.recipients.map(() => outcome),
+        this.#facts(queued),
+      );
+    }
+    const before = this.#queue.connectionFailures++;
+    if (before <= this.#queue.path.consecutive_connection_failures_before_delay) return;
+    const bulk =
+      'bulk delay of ready queue: too many successive connection failures where there was no answer from any hosts listed in MX';
+    await this.#failWaiting(reply(451, '4.4.1', bulk));
+  }
+
+  async #failWaiting(why: Reply): Promise<void> {
+    for (let left = this.#queue.length; left > 0; left--) {
+      const queued = this.#queue.take();
+      if (queued === undefined) return;
+      const message = await this.#load(queued);
+      if (message === undefined) continue;
+      const outcome: Outcome = { kind: 'transient', reply: why };
+      await this.#settle(
+        queued,
+        message,
+        message.recipients.map(() => outcome),
+        this.#facts(queued),
+      );
+    }
+  }
+
+  async #settle(
+    queued: QueuedMessage,
+    message: Message,
+    outcomes: readonly Outcome[],
+    facts: AttemptFacts,
+  ): Promise<void> {
+    for (const event of attemptEvents(message, queued.attempts, outcomes, facts)) {
+      const waiting = this.#parts.log.write(event);
+      if (waiting instanceof Promise) await waiting;
+    }
+    this.#settled(queued, settlementOf(message, outcomes));
+  }
+
+  #facts(queued: QueuedMessage): AttemptFacts {
+    return {
+      queue: queued.home.name,
+      site: this.#queue.name,
+      peer: null,
+      pool: queued.home.egressPool,
+      source: this.#queue.source.name,
+      deliveryProtocol: 'ESMTP',
+      providerName: this.#queue.path.provider_name ?? queued.home.providerName,
+    };
+  }
+
+  #statusRewriter(queued: QueuedMessage): ((line: string) => Promise<number | undefined>) | undefined {
+    if (!this.#parts.policy.handles('smtp_client_rewrite_delivery_status')) return undefined;
+    const { domain, tenant, campaign, routingDomain } = queued.home.parts;
+    return async (line) => {
+      const args = [line, domain, tenant, campaign, routingDomain ?? domain];
+      const result = await this.#parts.policy.fire('smtp_client_rewrite_delivery_status', args);
+      const code = result.kind === 'values' ? result.values[0] : undefined;
+      return typeof code === 'number' ? code : undefined;
+    };
+  }
+}
+
+function inOrder(result: AttemptResult, count: number): Outcome[] {
+  const outcomes: Outcome[] = new Array(count);
+  for (const { recipient, outcome } of result.outcomes) outcomes[recipient] = outcome;
+  return outcomes;
+}
+
+/** The fate of every message of a site that has no address to go to (delivery.md 8.2). */
+function planOutcome(plan: Exclude<Plan, { kind: 'candidates' }>): Outcome {
+  switch (plan.kind) {
+    case 'null-mx':
+      return { kind: 'permanent', reply: reply(556, '5.1.10', 'Recipient address has a null MX') };
+    case 'prohibited':
+      return {
+        kind: 'permanent',
+        reply: reply(550, '5.4.4', `${plan.host} ${plan.address} is on the list of prohibited_hosts`),
+      };
+    case 'all-skipped':
+      return {
+        kind: 'transient',
+        reply: reply(451, '4.4.4', 'KumoMTA internal: MX consisted solely of hosts on the skip_hosts list'),
+      };
+    case 'none':
+      return { kind: 'transient', reply: reply(451, '4.4.4', "MX didn't resolve to any hosts") };
+  }
+}

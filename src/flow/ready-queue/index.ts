@@ -1,0 +1,5 @@
+export type { ReadyParts } from './parts.ts';
+export type { OfferVerdict, ReadyFeed } from './ready-feed.ts';
+export { ReadyQueues } from './ready-queues.ts';
+export type { Candidate, Plan, Routing, Site } from './routing.ts';
+export { createRouting } from './mx-routing.ts';

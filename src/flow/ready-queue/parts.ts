@@ -1,0 +1,30 @@
+import type {
+  Clock,
+  DeliveryLog,
+  Diagnostics,
+  Leases,
+  MessageStore,
+  PolicyEvents,
+  Throttles,
+} from '../../model/index.ts';
+import type { Dial } from '../delivery/index.ts';
+import type { Routing } from './routing.ts';
+
+/** What the rooms around give to the ready queues. */
+export interface ReadyParts {
+  policy: PolicyEvents;
+  routing: Routing;
+  throttles: Throttles;
+  leases: Leases;
+  store: MessageStore;
+  log: DeliveryLog;
+  diagnostics: Diagnostics;
+  clock: Clock;
+  /** Random number in [0, 1). */
+  random: () => number;
+  dial: Dial;
+  /** Name of this machine, for EHLO when neither path nor source names one. */
+  hostname: string;
+  /** Number of shards in the process; `max_ready` is divided among them. */
+  shards: number;
+}

@@ -1,0 +1,231 @@
+import {
+  Fifo,
+  type QueuedMessage,
+  type RequeueReason,
+  type Settlement,
+  type Timer,
+} from '../../model/index.ts';
+import type { EgressPathOptions, EgressSourceOptions } from '../../model/options/index.ts';
+import type { Reply } from '../../protocol/smtp/index.ts';
+import { idealConnections } from './ideal-connections.ts';
+import type { ReadyParts } from './parts.ts';
+
+/** One connection's work, started by the queue when it has a lease for it. Resolves when the connection is closed. */
+export type Dispatch = (queue: ReadyQueue, lease: { readonly wanted: boolean }) => Promise<void>;
+
+/**
+ * Messages that are ready for one site from one source, and the connections that carry them.
+ * open → stopping. While open, every insert and every closed connection opens connections up to the ideal
+ * number, one lease of `kumomta.connection_limit.<name>` each. Stopping, nothing is handed out any more;
+ * what is left stays in the spool.
+ */
+export class ReadyQueue {
+  readonly name: string;
+  readonly site: string;
+  readonly source: EgressSourceOptions;
+  path: EgressPathOptions;
+  /** Names of the queues that fed this one, for the refresh of its path. */
+  readonly routingDomain: string;
+  /** Attempts to reach any host of the site that failed since one worked. */
+  connectionFailures = 0;
+  /** Monotonic milliseconds of the last insert or hand-out. */
+  lastUsed: number;
+  reaped = false;
+  readonly #parts: ReadyParts;
+  readonly #dispatch: Dispatch;
+  readonly #messages = new Fifo<QueuedMessage>();
+  readonly #idle: ((message: QueuedMessage | undefined) => void)[] = [];
+  readonly #waitingForRoom = new Fifo<() => void>();
+  readonly #connections = new Set<Promise<void>>();
+  #cancelWant: (() => void) | undefined;
+  #acquiring = false;
+  #stopping = false;
+  #retryTimer: Timer | undefined;
+
+  constructor(
+    parts: ReadyParts,
+    names: { name: string; site: string; routingDomain: string },
+    source: EgressSourceOptions,
+    path: EgressPathOptions,
+    dispatch: Dispatch,
+  ) {
+    this.#parts = parts;
+    this.name = names.name;
+    this.site = names.site;
+    this.routingDomain = names.routingDomain;
+    this.source = source;
+    this.path = path;
+    this.#dispatch = dispatch;
+    this.lastUsed = parts.clock.monotonic();
+  }
+
+  get length(): number {
+    return this.#messages.length;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  get isFull(): boolean {
+    // Each shard gets its part of max_ready; at least one, or a small limit would strand a shard's mail.
+    return this.#messages.length >= Math.max(1, Math.ceil(this.path.max_ready / this.#parts.shards));
+  }
+
+  /** Takes the message if there is room. */
+  insert(message: QueuedMessage): boolean {
+    if (this.#stopping || this.isFull) return false;
+    this.lastUsed = this.#parts.clock.monotonic();
+    const idle = this.#idle.shift();
+    if (idle !== undefined) idle(message);
+    else {
+      this.#messages.push(message);
+      this.#maintain();
+    }
+    return true;
+  }
+
+  /** Calls back once when there is room again; callers are served in turn. */
+  whenRoom(callback: () => void): void {
+    this.#waitingForRoom.push(callback);
+  }
+
+  /** The next message, if one is ready. */
+  take(): QueuedMessage | undefined {
+    if (this.#stopping) return undefined;
+    const message = this.#messages.shift();
+    if (message !== undefined) {
+      this.lastUsed = this.#parts.clock.monotonic();
+      // After this turn, so that the taker's state is settled before a feed offers more.
+      if (this.#waitingForRoom.length > 0) this.#parts.clock.after(0, this.#offerRoom);
+    }
+    return message;
+  }
+
+  /** Puts a taken message back in front, uncharged. */
+  putBack(message: QueuedMessage): void {
+    this.#messages.unshift(message);
+    if (!this.#stopping) this.#maintain();
+  }
+
+  /** Waits up to `timeout` ms for a message; gives up early when the slot is wanted elsewhere or at shutdown. */
+  async next(timeout: number, lease: { readonly wanted: boolean }): Promise<QueuedMessage | undefined> {
+    const ready = this.take();
+    if (ready !== undefined || this.#stopping || lease.wanted || timeout <= 0) return ready;
+    const { clock } = this.#parts;
+    return new Promise((resolve) => {
+      const deadline = clock.monotonic() + timeout;
+      let timer: Timer;
+      const finish = (message: QueuedMessage | undefined): void => {
+        timer.cancel();
+        const index = this.#idle.indexOf(finish);
+        if (index !== -1) this.#idle.splice(index, 1);
+        resolve(message);
+      };
+      const look = (): void => {
+        const left = deadline - clock.monotonic();
+        if (left <= 0 || lease.wanted) finish(undefined);
+        else timer = clock.after(Math.min(left, WANTED_POLL), look);
+      };
+      timer = clock.after(Math.min(timeout, WANTED_POLL), look);
+      this.#idle.push(finish);
+    });
+  }
+
+  /** Hands every waiting message back to its scheduled queue. */
+  settleAll(settlementFor: (message: QueuedMessage) => Settlement): void {
+    for (let left = this.#messages.length; left > 0; left--) {
+      const message = this.#messages.shift();
+      if (message !== undefined) message.home.settle(message, settlementFor(message));
+    }
+    if (this.#waitingForRoom.length > 0) this.#parts.clock.after(0, this.#offerRoom);
+  }
+
+  requeueAll(reply: Reply, reasons: RequeueReason[], counted: boolean, delay: number | undefined): void {
+    this.settleAll(() => ({ kind: 'requeue', reply, reasons, counted, delay }));
+  }
+
+  /** Applies a refreshed path; what exceeds a smaller max_ready goes back, newest first. */
+  updatePath(path: EgressPathOptions): void {
+    this.path = path;
+    this.#maintain();
+  }
+
+  /** Hands out nothing more; resolves when every connection has finished what it had in hand. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#cancelWant?.();
+    this.#retryTimer?.cancel();
+    for (const finish of [...this.#idle]) finish(undefined);
+    await Promise.all(this.#connections);
+  }
+
+  readonly #offerRoom = (): void => {
+    // One callback per free slot would let each caller offer once; a caller offers until refused.
+    while (!this.#stopping && !this.isFull) {
+      const callback = this.#waitingForRoom.shift();
+      if (callback === undefined) return;
+      callback();
+    }
+  };
+
+  #maintain(): void {
+    if (this.#stopping || this.#acquiring || this.#cancelWant !== undefined) return;
+    const limit = this.path.connection_limit;
+    const ideal = idealConnections(limit.limit, this.#messages.length);
+    for (let missing = ideal - this.#connections.size; missing > 0; missing--) {
+      const lease = this.#parts.leases.tryAcquire(`kumomta.connection_limit.${this.name}`, limit);
+      if (lease instanceof Promise) {
+        this.#acquireLater(lease);
+        return;
+      }
+      if (lease === undefined) {
+        this.#wantSlot();
+        return;
+      }
+      this.#open(lease);
+    }
+  }
+
+  #acquireLater(pending: Promise<{ wanted: boolean; release(): void } | undefined>): void {
+    this.#acquiring = true;
+    pending
+      .then((lease) => {
+        this.#acquiring = false;
+        if (lease === undefined) this.#wantSlot();
+        else {
+          this.#open(lease);
+          this.#maintain();
+        }
+      })
+      .catch((error: Error) => {
+        this.#acquiring = false;
+        this.#parts.diagnostics.error('ready-queue', `${this.name}: connection limit: ${error.message}`);
+        this.#retryTimer = this.#parts.clock.after(1000, () => this.#maintain());
+      });
+  }
+
+  #wantSlot(): void {
+    this.#cancelWant = this.#parts.leases.want(`kumomta.connection_limit.${this.name}`, () => {
+      this.#cancelWant = undefined;
+      this.#maintain();
+    });
+  }
+
+  #open(lease: { wanted: boolean; release(): void }): void {
+    const connection: Promise<void> = this.#dispatch(this, lease)
+      .catch((error: Error) => {
+        this.#parts.diagnostics.error('ready-queue', `${this.name}: ${error.stack ?? error.message}`);
+      })
+      .finally(() => {
+        lease.release();
+        this.#connections.delete(connection);
+        // Next turn: a slot that another shard wants should reach it before we ask again.
+        if (!this.#stopping && this.#messages.length > 0) this.#parts.clock.after(0, () => this.#maintain());
+      });
+    this.#connections.add(connection);
+  }
+}
+
+/** An idle connection looks this often, in ms, whether another shard wants its slot. */
+const WANTED_POLL = 200;

@@ -1,0 +1,143 @@
+import type { MessageHome, Timer } from '../../model/index.ts';
+import type { QueueOptions } from '../../model/options/index.ts';
+import type { MaildirTarget } from '../delivery/index.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { EgressCatalog, UNSPECIFIED } from './egress-catalog.ts';
+import { MaildirQueue } from './maildir-queue.ts';
+import type { ReadyParts } from './parts.ts';
+import { ReadyFeed, type Routes } from './ready-feed.ts';
+import { ReadyQueue } from './ready-queue.ts';
+import type { Site } from './routing.ts';
+
+/** A ready queue without messages and connections is forgotten after this long, ms. */
+const REAP_AFTER = 600_000;
+/** How often paths are refreshed and idle queues forgotten, ms (delivery.md section 11). */
+const UPKEEP = 10_000;
+
+/** All ready queues of a shard. */
+export class ReadyQueues {
+  readonly #parts: ReadyParts;
+  readonly #catalog: EgressCatalog;
+  readonly #queues = new Map<string, Live>();
+  readonly #maildirs = new Map<string, MaildirQueue>();
+  #upkeep: Timer;
+  #stopping = false;
+
+  constructor(parts: ReadyParts) {
+    this.#parts = parts;
+    this.#catalog = new EgressCatalog(parts);
+    this.#upkeep = parts.clock.after(UPKEEP, this.#maintain);
+  }
+
+  /** The way of one scheduled queue into the ready queues. */
+  feedFor(home: MessageHome): ReadyFeed {
+    return new ReadyFeed(home, this.#parts.clock.monotonic, (asking, options) => this.#routes(asking, options));
+  }
+
+  /** Every ready queue, for metrics and status. */
+  *live(): Iterable<ReadyQueue> {
+    for (const { queue } of this.#queues.values()) yield queue;
+  }
+
+  /** Resolves when every connection has finished what it had in hand. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#upkeep.cancel();
+    const smtp = [...this.#queues.values()].map(({ queue }) => queue.stop());
+    const maildirs = [...this.#maildirs.values()].map((queue) => queue.stop());
+    await Promise.all([...smtp, ...maildirs]);
+  }
+
+  async #routes(home: MessageHome, options: QueueOptions): Promise<Routes> {
+    const { protocol } = options;
+    const now = this.#parts.clock.monotonic();
+    if (protocol.kind === 'maildir') {
+      const queues = new Map([[UNSPECIFIED, this.#maildir(protocol)]]);
+      return { pool: UNSPECIFIED, sources: [{ name: UNSPECIFIED, weight: 1 }], queues, expires: Infinity };
+    }
+    if (protocol.kind !== 'smtp') throw new Error(`protocol ${protocol.kind} is not available yet`);
+    const domain = home.parts.routingDomain ?? home.parts.domain;
+    const pool = await this.#catalog.pool(options.egress_pool);
+    const site = await this.#parts.routing.site(domain, protocol.mx_list);
+    const queues = new Map<string, ReadyQueue>();
+    for (const entry of pool.entries) {
+      if (entry.weight > 0) queues.set(entry.name, await this.#queue(entry.name, domain, site));
+    }
+    const expires = Math.min(site.expires, now + pool.ttl);
+    return { pool: pool.name, sources: pool.entries, queues, expires };
+  }
+
+  async #queue(sourceName: string, domain: string, site: Site): Promise<ReadyQueue> {
+    const name = `${sourceName}->${site.name}@smtp_client`;
+    const known = this.#queues.get(name);
+    if (known !== undefined && !known.queue.reaped) {
+      known.site = site;
+      return known.queue;
+    }
+    const source = await this.#catalog.source(sourceName);
+    const path = await this.#catalog.path(domain, sourceName, site.name);
+    // Another feed may have made it while this one asked policy.
+    const made = this.#queues.get(name);
+    if (made !== undefined) return made.queue;
+    const live: Live = {
+      site,
+      refreshed: this.#parts.clock.monotonic(),
+      refreshing: false,
+      queue: new ReadyQueue(
+        this.#parts,
+        { name, site: site.name, routingDomain: domain },
+        source,
+        path,
+        (queue, lease) =>
+          new Dispatcher(this.#parts, queue, lease, (asking) => live.site.plan(asking.path)).run(),
+      ),
+    };
+    this.#queues.set(name, live);
+    return live.queue;
+  }
+
+  #maildir(target: MaildirTarget): MaildirQueue {
+    const known = this.#maildirs.get(target.maildir_path);
+    if (known !== undefined) return known;
+    const made = new MaildirQueue(this.#parts, target);
+    this.#maildirs.set(target.maildir_path, made);
+    return made;
+  }
+
+  readonly #maintain = (): void => {
+    if (this.#stopping) return;
+    const now = this.#parts.clock.monotonic();
+    for (const [name, live] of this.#queues) {
+      const { queue } = live;
+      if (queue.length === 0 && queue.connections === 0 && now - queue.lastUsed > REAP_AFTER) {
+        queue.reaped = true;
+        this.#queues.delete(name);
+      } else if (!live.refreshing && now - live.refreshed >= queue.path.refresh_interval) {
+        live.refreshing = true;
+        void this.#refresh(live);
+      }
+    }
+    this.#upkeep = this.#parts.clock.after(UPKEEP, this.#maintain);
+  };
+
+  /** Asks policy for the path again; on an error the old one stays (delivery.md section 11). */
+  async #refresh(live: Live): Promise<void> {
+    const { queue } = live;
+    try {
+      queue.updatePath(await this.#catalog.path(queue.routingDomain, queue.source.name, queue.site));
+    } catch (error) {
+      this.#parts.diagnostics.warn('ready-queue', `${queue.name}: keeps its path: ${(error as Error).message}`);
+    } finally {
+      live.refreshing = false;
+      live.refreshed = this.#parts.clock.monotonic();
+    }
+  }
+}
+
+interface Live {
+  queue: ReadyQueue;
+  site: Site;
+  /** Monotonic ms. */
+  refreshed: number;
+  refreshing: boolean;
+}

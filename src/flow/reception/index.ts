@@ -1,0 +1,1 @@
+export { Reception, type ReceptionAnswer, type ReceptionParts, type Transaction } from './reception.ts';

@@ -1,0 +1,207 @@
+import {
+  type Clock,
+  type ConnectionMeta,
+  cloneJson,
+  type DeliveryLog,
+  type Diagnostics,
+  type DisconnectMode,
+  type Endpoint,
+  Message,
+  type MessageStore,
+  type PolicyEvents,
+  queueNameOf,
+  SpoolWriteError,
+} from '../../model/index.ts';
+import type { EsmtpListenerOptions } from '../../model/options/index.ts';
+import { type EnvelopeAddress, type Reply, reply } from '../../protocol/smtp/index.ts';
+import { QueueConfigError, type ScheduledQueue, type ScheduledQueues } from '../scheduled-queue/index.ts';
+import { splitRecipients } from './batches.ts';
+import { receivedHeader, supplementalHeader } from './trace-headers.ts';
+
+/** A finished SMTP transaction. */
+export interface Transaction {
+  sender: EnvelopeAddress;
+  recipients: EnvelopeAddress[];
+  body: Buffer;
+  meta: ConnectionMeta;
+  listener: Pick<EsmtpListenerOptions, 'batch_handling' | 'trace_headers'>;
+  hostname: string;
+  peer: Endpoint;
+  local: Endpoint;
+  sessionId: string;
+  ehloDomain: string | undefined;
+  /** What policy made of it in smtp_server_data, when that event has a handler. */
+  message?: Message | undefined;
+}
+
+export interface ReceptionAnswer {
+  reply: Reply;
+  disconnect: DisconnectMode;
+}
+
+/** What the rooms around give to reception. */
+export interface ReceptionParts {
+  policy: PolicyEvents;
+  queues: ScheduledQueues;
+  store: MessageStore;
+  log: DeliveryLog;
+  diagnostics: Diagnostics;
+  clock: Clock;
+  newMessageId: () => string;
+}
+
+/** A message of this queue is accepted and forgotten (delivery.md section 2). */
+const NULL_QUEUE = 'null';
+
+/**
+ * Where mail of every entrance becomes messages: policy, queue name, disk, log, queue. Nothing is answered
+ * with success before the disk has it.
+ */
+export class Reception {
+  readonly #parts: ReceptionParts;
+
+  constructor(parts: ReceptionParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes a transaction as a whole: either every message of it is kept, or none is. */
+  async receive(transaction: Transaction): Promise<ReceptionAnswer> {
+    const messages: Message[] = [];
+    for (const message of this.#messagesOf(transaction)) {
+      const refusal = await this.#askPolicy(message, transaction);
+      if (refusal !== undefined) return refusal;
+      messages.push(message);
+    }
+    const placed: Placed[] = [];
+    for (const message of messages) {
+      const queue = await this.#place(message);
+      if (queue === undefined) return technicalDifficulties(transaction.hostname);
+      placed.push({ message, queue });
+    }
+    if (!(await this.#keepAll(placed))) return storageFailure();
+    for (const { message, queue } of placed) {
+      const name = queue === 'null' ? NULL_QUEUE : queue.name;
+      const waiting = this.#parts.log.write(receptionEvent(message, name, transaction));
+      if (waiting instanceof Promise) await waiting;
+    }
+    for (const { message, queue } of placed) if (queue !== 'null') this.#parts.queues.insert(queue, message);
+    const ids = placed.map(({ message }) => message.id).join(' ');
+    return { reply: reply(250, '', `OK ids=${ids}`, '.\r\n'), disconnect: 'If421' };
+  }
+
+  /** Takes one message that policy made (kumo.inject_message). Rejects when it could not be kept. */
+  async inject(message: Message): Promise<void> {
+    const queue = await this.#parts.queues.resolve(queueNameOf(message));
+    await this.#parts.store.keep(message);
+    this.#parts.queues.insert(queue, message);
+  }
+
+  *#messagesOf(transaction: Transaction): Iterable<Message> {
+    const { message } = transaction;
+    const recipients = message?.recipients ?? transaction.recipients;
+    const body = message?.body ?? transaction.body;
+    for (const batch of splitRecipients(recipients, transaction.listener.batch_handling)) {
+      yield this.#build(transaction, batch, body, cloneJson(message?.meta ?? transaction.meta.values));
+    }
+  }
+
+  #build(
+    transaction: Transaction,
+    recipients: EnvelopeAddress[],
+    body: Buffer,
+    meta: Message['meta'],
+  ): Message {
+    const id = this.#parts.newMessageId();
+    const { trace_headers } = transaction.listener;
+    const message = new Message({ id, sender: transaction.sender, recipients, meta, body });
+    if (!trace_headers.received_header) return message;
+    const header = receivedHeader({
+      ehloDomain: transaction.ehloDomain,
+      peerAddress: transaction.peer.address,
+      localAddress: transaction.local.address,
+      hostname: transaction.hostname,
+      protocol: 'ESMTP',
+      id,
+      recipient: recipients[0]!.email,
+      now: this.#parts.clock.now(),
+    });
+    message.setData(Buffer.concat([Buffer.from(header), body]));
+    return message;
+  }
+
+  async #askPolicy(message: Message, transaction: Transaction): Promise<ReceptionAnswer | undefined> {
+    const { policy } = this.#parts;
+    if (policy.handles('smtp_server_message_received')) {
+      const result = await policy.fire('smtp_server_message_received', [message, transaction.meta]);
+      if (result.kind === 'error') return technicalDifficulties(transaction.hostname);
+      if (result.kind === 'reject') {
+        const refusal = { code: result.code, enhanced: null, content: result.text, command: '.\r\n' };
+        return { reply: refusal, disconnect: result.disconnect };
+      }
+    }
+    const { trace_headers } = transaction.listener;
+    if (trace_headers.supplemental_header) {
+      const recipients = message.recipients.map(String);
+      const names = trace_headers.include_meta_names;
+      const header = supplementalHeader(trace_headers.header_name, recipients, message.meta, names);
+      message.setData(Buffer.concat([Buffer.from(header), await message.data()]));
+    }
+    return undefined;
+  }
+
+  /** The scheduled queue of a message; undefined when policy cannot say, which the engine has reported. */
+  async #place(message: Message): Promise<ScheduledQueue | 'null' | undefined> {
+    try {
+      const name = queueNameOf(message);
+      return name === NULL_QUEUE ? 'null' : await this.#parts.queues.resolve(name);
+    } catch (error) {
+      if (!(error instanceof QueueConfigError)) {
+        this.#parts.diagnostics.error('reception', `message ${message.id}: ${(error as Error).message}`);
+      }
+      return undefined;
+    }
+  }
+
+  /** Puts all of them on disk; when one cannot be kept, the others are taken back. */
+  async #keepAll(placed: readonly Placed[]): Promise<boolean> {
+    const kept = placed.filter(({ queue }) => queue !== 'null').map(({ message }) => message);
+    const results = await Promise.allSettled(kept.map((message) => this.#parts.store.keep(message)));
+    const failure = results.find((result) => result.status === 'rejected');
+    if (failure === undefined) return true;
+    for (const message of kept) if (message.entry !== undefined) this.#parts.store.spool.remove(message.entry);
+    if (!(failure.reason instanceof SpoolWriteError)) throw failure.reason;
+    return false;
+  }
+}
+
+interface Placed {
+  message: Message;
+  queue: ScheduledQueue | 'null';
+}
+
+function technicalDifficulties(hostname: string): ReceptionAnswer {
+  return { reply: reply(421, '4.3.0', `${hostname} technical difficulties`, '.\r\n'), disconnect: 'If421' };
+}
+
+function storageFailure(): ReceptionAnswer {
+  const text = 'the message could not be stored. Try again later';
+  return { reply: reply(452, '4.3.1', text, '.\r\n'), disconnect: 'If421' };
+}
+
+function receptionEvent(
+  message: Message,
+  queue: string,
+  transaction: Transaction,
+): Parameters<DeliveryLog['write']>[0] {
+  return {
+    type: 'Reception',
+    subject: message,
+    queue,
+    site: '',
+    response: reply(250, '', ''),
+    peer: { name: transaction.ehloDomain ?? '', addr: transaction.peer.address },
+    attempts: 0,
+    deliveryProtocol: null,
+    sessionId: transaction.sessionId,
+  };
+}

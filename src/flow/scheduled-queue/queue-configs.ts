@@ -1,0 +1,50 @@
+import { LRUCache } from 'lru-cache';
+import type { Clock, PolicyEvents, PolicyResult, QueueNameParts } from '../../model/index.ts';
+import { defaultQueueOptions, QueueConfig, type QueueOptions } from '../../model/options/index.ts';
+
+/** Policy could not say how a queue is configured. `message` is for the log; peers get a generic reply. */
+export class QueueConfigError extends Error {}
+
+/** A failure is not asked for again for this long, ms (delivery.md section 2). */
+const NEGATIVE_TTL = 60_000;
+
+/** Asks policy for the configuration of scheduled queues. */
+export class QueueConfigs {
+  readonly #policy: PolicyEvents;
+  readonly #clock: Clock;
+  readonly #failures = new LRUCache<string, { error: QueueConfigError; until: number }>({ max: 4096 });
+
+  constructor(policy: PolicyEvents, clock: Clock) {
+    this.#policy = policy;
+    this.#clock = clock;
+  }
+
+  /** The configuration of the queue; defaults when no handler answers. Throws QueueConfigError. */
+  async fetch(name: string, parts: QueueNameParts): Promise<QueueOptions> {
+    const failure = this.#failures.get(name);
+    if (failure !== undefined && failure.until > this.#clock.monotonic()) throw failure.error;
+    const args = [parts.domain, parts.tenant, parts.campaign, parts.routingDomain];
+    try {
+      return optionsOf(name, await this.#policy.fire('get_queue_config', args));
+    } catch (error) {
+      if (error instanceof QueueConfigError) {
+        this.#failures.set(name, { error, until: this.#clock.monotonic() + NEGATIVE_TTL });
+      }
+      throw error;
+    }
+  }
+}
+
+function optionsOf(name: string, result: PolicyResult): QueueOptions {
+  switch (result.kind) {
+    case 'absent':
+      return defaultQueueOptions();
+    case 'values':
+      if (result.values[0] instanceof QueueConfig) return result.values[0].options;
+      throw new QueueConfigError(`get_queue_config for ${name} must return kumo.make_queue_config{...}`);
+    case 'reject':
+      throw new QueueConfigError(`get_queue_config for ${name}: ${result.code} ${result.text}`);
+    case 'error':
+      throw new QueueConfigError(`get_queue_config for ${name}: ${result.message}`);
+  }
+}

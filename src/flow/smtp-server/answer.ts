@@ -1,0 +1,77 @@
+import type { DisconnectMode, PolicyResult } from '../../model/index.ts';
+import { formatEnhancedCode, parseEnhancedCode, type Reply, reply } from '../../protocol/smtp/index.ts';
+import type { ReceptionAnswer } from './parameters.ts';
+
+/** What a command comes to: the reply, and whether the connection ends after it. */
+export type Answer = ReceptionAnswer;
+
+/** `enhanced` as in RFC 3463, '' for none. A 421 closes the connection in any case (RFC 5321 §3.8). */
+export function answer(
+  code: number,
+  enhanced: string,
+  content: string,
+  disconnect: DisconnectMode = 'If421',
+): Answer {
+  return { reply: reply(code, enhanced, content), disconnect };
+}
+
+/** RFC 5321 §3.8: we go away, and not because of what the client said. */
+export function shedding(hostname: string, reason: string): Answer {
+  return answer(421, '4.3.2', `${hostname} ${reason}`);
+}
+
+/** What a peer hears when policy or we have failed; the log has the detail. */
+export function technicalDifficulties(hostname: string): Answer {
+  return answer(421, '4.3.0', `${hostname} technical difficulties`);
+}
+
+/** The answer when policy refuses or fails; undefined when it lets the command pass (policy-api.md 1.4). */
+export function refusalOf(result: PolicyResult, hostname: string): Answer | undefined {
+  switch (result.kind) {
+    case 'absent':
+    case 'values':
+      return undefined;
+    case 'reject':
+      return { reply: policyReply(result.code, result.text), disconnect: result.disconnect };
+    case 'error':
+      return technicalDifficulties(hostname);
+  }
+}
+
+/** A reply whose text, from policy, may have an enhanced code and several lines. */
+export function policyReply(code: number, text: string): Reply {
+  const lines = text.split(/\r\n|\r|\n/);
+  const first = lines[0]!;
+  const space = first.indexOf(' ');
+  const enhanced = parseEnhancedCode(space < 0 ? first : first.slice(0, space));
+  if (enhanced === null) return { code, enhanced, content: lines.join('\n'), command: null };
+  const prefix = `${formatEnhancedCode(enhanced)} `;
+  const content = lines.map((line) => (`${line} `.startsWith(prefix) ? line.slice(prefix.length) : line));
+  return { code, enhanced, content: content.join('\n'), command: null };
+}
+
+/** The text as policy knows it: without the code, with the enhanced one. */
+export function replyText(value: Reply): string {
+  return value.enhanced === null ? value.content : `${formatEnhancedCode(value.enhanced)} ${value.content}`;
+}
+
+/**
+ * The reply as it goes over the wire. RFC 2034 §4: every line has the enhanced code. An empty text still makes a
+ * line, or the client would wait for it.
+ */
+export function formatReply(value: Reply): string {
+  const code = value.code;
+  const enhanced = value.enhanced === null ? '' : `${formatEnhancedCode(value.enhanced)} `;
+  const content = CONTROLS.test(value.content)
+    ? value.content.replace(CONTROLS_TO_BLANK, ' ')
+    : value.content;
+  if (!content.includes('\n')) return `${code} ${enhanced}${content}\r\n`;
+  const lines = content.split('\n');
+  const last = lines.pop()!;
+  let text = '';
+  for (const line of lines) text += `${code}-${enhanced}${line}\r\n`;
+  return `${text}${code} ${enhanced}${last}\r\n`;
+}
+
+const CONTROLS = /[\x00-\x09\x0b-\x1f\x7f]/;
+const CONTROLS_TO_BLANK = /[\x00-\x09\x0b-\x1f\x7f]/g;

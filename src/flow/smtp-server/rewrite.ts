@@ -1,0 +1,32 @@
+import type { MaybePromise, PolicyResult } from '../../model/index.ts';
+import { type Answer, policyReply, replyText } from './answer.ts';
+import type { SessionContext } from './context.ts';
+import { andThen } from './maybe-promise.ts';
+
+const EVENT = 'smtp_server_rewrite_response';
+
+/** Lets policy change code and text of a reply. Its errors are logged by the engine and change nothing. */
+export function rewriteReply(context: SessionContext, value: Answer): MaybePromise<Answer> {
+  if (!context.parameters.events.handles(EVENT)) return value;
+  const { reply } = value;
+  const args = [reply.code, replyText(reply), commandArgument(reply.command), context.meta];
+  return andThen(context.fire(EVENT, args), (result) => rewritten(context, value, result));
+}
+
+function rewritten(context: SessionContext, value: Answer, result: PolicyResult): Answer {
+  if (result.kind === 'reject') {
+    context.parameters.diagnostics.error('smtp_server', `${EVENT} rejected; the reply stays as it was`);
+  }
+  if (result.kind !== 'values') return value;
+  const [status, text] = result.values;
+  const reply = value.reply;
+  const code = typeof status === 'number' && status >= 200 && status <= 599 ? Math.trunc(status) : reply.code;
+  const changed = typeof text === 'string' ? text : replyText(reply);
+  return { ...value, reply: { ...policyReply(code, changed), command: reply.command } };
+}
+
+/** Policy gets `DATA` for the end of a message, otherwise the line without its end (policy-api.md 1.5). */
+function commandArgument(command: string | null): string | undefined {
+  if (command === null) return undefined;
+  return command === '.\r\n' ? 'DATA' : command.slice(0, -2);
+}
