@@ -1,0 +1,103 @@
+import { availableParallelism } from 'node:os';
+import { rejectError } from '../../lua/index.ts';
+import {
+  boolean,
+  bytes,
+  type CallContext,
+  defineFunction,
+  instanceOf,
+  integer,
+  luaFunction,
+  oneOf,
+  optional,
+  string,
+  throttleSpec,
+  type UnnamedFunction,
+  unchecked,
+} from '../../model/define/index.ts';
+import { Message } from '../../model/index.ts';
+import { EnvelopeAddress } from '../../protocol/smtp/index.ts';
+import { textForLog } from './log-text.ts';
+import { NamedThrottle } from './throttle.ts';
+
+/** SMTP reply codes are 16 bits at the boundary (policy-api.md 1.2). */
+const replyCode = () => integer({ min: 0, max: 65_535 });
+
+export const coreFunctions = {
+  on: defineFunction({
+    params: { event: string(), handler: luaFunction('fun(...): any') },
+    doc: 'Registers the handler of an event. Only while the policy is loaded, not inside a handler.',
+    call: ({ event, handler }, context) => context.register(event, handler),
+  }),
+  reject: defineFunction({
+    params: { code: replyCode(), message: string() },
+    doc: 'Ends the handler and refuses with this SMTP reply. A code of 421 also closes the connection.',
+    call: ({ code, message }) => {
+      throw rejectError(code, message);
+    },
+  }),
+  disconnect: defineFunction({
+    params: {
+      code: replyCode(),
+      message: string(),
+      mode: optional(oneOf('ForceDisconnect', 'FollowWith421', 'If421'), 'ForceDisconnect'),
+    },
+    doc: 'As kumo.reject, and closes the connection; FollowWith421 says so in a reply of its own.',
+    call: ({ code, message, mode }) => {
+      throw rejectError(code, message, mode);
+    },
+  }),
+  make_throttle: defineFunction({
+    params: { name: string(), spec: throttleSpec() },
+    returns: 'throttle',
+    doc: 'A budget of requests by name, shared by all of the process.',
+    call: ({ name, spec }) => new NamedThrottle(`lua-user-throttle-${name}`, spec),
+  }),
+  make_message: defineFunction({
+    params: { sender: string(), recipient: string(), body: bytes() },
+    returns: 'message',
+    doc: 'A message that is in no queue yet; kumo.inject_message takes it.',
+    call: ({ sender, recipient, body }, { host }) =>
+      new Message({
+        id: host.newMessageId(),
+        sender: addressOf(sender),
+        recipients: [addressOf(recipient)],
+        meta: {},
+        body,
+      }),
+  }),
+  inject_message: defineFunction({
+    params: { message: instanceOf(Message, 'message'), deferred_spool: optional(boolean(), false) },
+    doc: 'Saves the message and puts it into its queue. deferred_spool has no effect yet: it is always saved first.',
+    call: ({ message }, { host }) => host.inject(message),
+  }),
+  validation_failed: defineFunction({
+    doc: 'Makes `moonpost --validate` end with status 1.',
+    call: (_, { host }) => host.validationFailed(),
+  }),
+  available_parallelism: defineFunction({
+    returns: 'integer',
+    doc: 'Number of CPUs that may be used. KUMO_AVAILABLE_PARALLELISM in the environment overrides it.',
+    call: () => Number.parseInt(process.env.KUMO_AVAILABLE_PARALLELISM ?? '', 10) || availableParallelism(),
+  }),
+  log_error: logFunction('error', 'Writes a line to the diagnostic log, with file and line of the call.'),
+  log_warn: logFunction('warn', 'As kumo.log_error, as a warning.'),
+  log_info: logFunction('info', 'As kumo.log_error, for information.'),
+  log_debug: logFunction('debug', 'As kumo.log_error, for finding faults; not shown by default.'),
+} satisfies Record<string, UnnamedFunction>;
+
+function logFunction(level: 'error' | 'warn' | 'info' | 'debug', doc: string): UnnamedFunction {
+  return defineFunction({
+    rest: unchecked(),
+    doc,
+    call: (_, context: CallContext, rest) => {
+      context.host.diagnostics[level]('lua', `${context.where()}: ${rest.map(textForLog).join(' ')}`);
+    },
+  });
+}
+
+function addressOf(text: string): EnvelopeAddress {
+  const address = EnvelopeAddress.parse(text);
+  if (address === undefined) throw new Error(`'${text}' is no mail address`);
+  return address;
+}

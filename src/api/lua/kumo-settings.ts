@@ -1,0 +1,69 @@
+import {
+  boolean,
+  defineFunction,
+  integer,
+  type Kind,
+  optional,
+  string,
+  throttleSpec,
+  type UnnamedFunction,
+} from '../../model/define/index.ts';
+import { warnWithoutEffect } from './later.ts';
+
+/** A setting that real policies make and that this release only takes. It says so once. */
+function accepted(name: string, doc: string, params: Record<string, Kind<unknown>>): UnnamedFunction {
+  return defineFunction({
+    params,
+    doc: `${doc} Accepted without effect in this release.`,
+    call: (_, context) => warnWithoutEffect(context, `kumo.${name}`),
+  });
+}
+
+const count = { count: integer({ min: 1 }) };
+const limit = { bytes: optional(integer({ min: 0 })) };
+const threads = 'Size of a thread pool in KumoMTA; Moonpost has shards (`--shards N`).';
+
+export const settingFunctions = {
+  set_smtpsrv_threads: accepted('set_smtpsrv_threads', threads, count),
+  set_httpinject_threads: accepted('set_httpinject_threads', threads, count),
+  set_qmaint_threads: accepted('set_qmaint_threads', threads, count),
+  set_ready_qmaint_threads: accepted('set_ready_qmaint_threads', threads, count),
+  set_readyq_threads: accepted('set_readyq_threads', threads, count),
+  set_spoolin_threads: accepted('set_spoolin_threads', threads, count),
+  set_logging_threads: accepted('set_logging_threads', threads, count),
+  set_httpinject_recipient_rate_limit: accepted(
+    'set_httpinject_recipient_rate_limit',
+    'How fast recipients may come over HTTP.',
+    { spec: optional(throttleSpec()) },
+  ),
+  set_memory_hard_limit: accepted('set_memory_hard_limit', 'Memory that is never exceeded.', limit),
+  set_memory_soft_limit: accepted('set_memory_soft_limit', 'Memory from which no mail is taken.', limit),
+  set_memory_low_thresh: accepted('set_memory_low_thresh', 'Memory from which it is saved.', limit),
+  set_lruttl_cache_capacity: accepted('set_lruttl_cache_capacity', 'Size of a built-in cache.', {
+    name: string(),
+    capacity: integer({ min: 1 }),
+  }),
+  set_max_lua_context_age: accepted(
+    'set_max_lua_context_age',
+    'Seconds after which a Lua state is replaced.',
+    {
+      seconds: integer({ min: 0 }),
+    },
+  ),
+  set_max_lua_context_use_count: accepted(
+    'set_max_lua_context_use_count',
+    'Events after which a Lua state is replaced.',
+    { count: integer({ min: 0 }) },
+  ),
+  set_max_spare_lua_contexts: accepted('set_max_spare_lua_contexts', 'Lua states that are kept ready.', {
+    count: integer({ min: 0 }),
+  }),
+  suspend_delivery_when_spool_unhealthy: accepted(
+    'suspend_delivery_when_spool_unhealthy',
+    'Whether delivery waits while the spool fails.',
+    { suspend: boolean() },
+  ),
+  set_diagnostic_log_filter: accepted('set_diagnostic_log_filter', 'Which diagnostic lines are written.', {
+    filter: string(),
+  }),
+} satisfies Record<string, UnnamedFunction>;

@@ -1,0 +1,72 @@
+import { Command } from 'commander';
+import { luaModules, luaObjects } from '../api/lua/index.ts';
+import { events } from '../model/events/index.ts';
+import { type Difference, differences, logFields, metrics, RECORD_TYPES } from '../model/index.ts';
+import { declaredOptions } from '../model/options/index.ts';
+
+/** Everything that policies, log consumers and clients can rely on, by kind and name. */
+export interface ApiDescription {
+  /** With `planned` for those that do not fire yet. */
+  events: { name: string; status: string }[];
+  functions: { name: string }[];
+  methods: { name: string }[];
+  options: { owner: string; name: string; effect: string }[];
+  endpoints: { method: string; path: string }[];
+  commands: { name: string }[];
+  metrics: { name: string; type: string; labels: readonly string[] }[];
+  log_fields: { name: string }[];
+  record_types: { name: string }[];
+  differences: readonly Difference[];
+}
+
+const ENDPOINTS = [
+  { method: 'GET', path: '/api/check-liveness/v1' },
+  { method: 'GET', path: '/metrics' },
+  { method: 'GET', path: '/metrics.json' },
+];
+
+const COMMANDS = ['api', 'generate', 'sink', 'tail'];
+
+/** The description that `moonpost api --json` prints. */
+export function describeApi(): ApiDescription {
+  return {
+    events: events.map(({ name, status }) => ({ name, status })),
+    functions: luaModules.flatMap(({ name: module, functions, values }) =>
+      [...functions.map(({ name }) => name), ...Object.keys(values ?? {})].map((name) => ({
+        name: `${module}.${name}`,
+      })),
+    ),
+    methods: luaObjects.flatMap(({ name: object, methods, fields }) =>
+      [...methods, ...(fields ?? [])].map(({ name }) => ({ name: `${object}:${name}` })),
+    ),
+    options: declaredOptions.flatMap(({ owner, fields }) =>
+      Object.entries(fields).map(([name, { effect }]) => ({ owner, name, effect })),
+    ),
+    endpoints: ENDPOINTS,
+    commands: COMMANDS.map((name) => ({ name })),
+    metrics: metrics.map(({ name, type, labels }) => ({ name, type, labels })),
+    log_fields: logFields.map(({ name }) => ({ name })),
+    record_types: RECORD_TYPES.map((name) => ({ name })),
+    differences,
+  };
+}
+
+/** `moonpost api [--json]` */
+export function apiCommand(): Command {
+  return new Command('api')
+    .description('print everything that is declared')
+    .option('--json', 'as JSON')
+    .action((options: { json?: boolean }) => {
+      const description = describeApi();
+      process.stdout.write(
+        options.json === true ? `${JSON.stringify(description, null, 1)}\n` : summary(description),
+      );
+    });
+}
+
+function summary(description: ApiDescription): string {
+  const counts = Object.entries(description).map(
+    ([kind, list]) => `${kind.padEnd(12)} ${(list as unknown[]).length}`,
+  );
+  return `${counts.join('\n')}\n`;
+}

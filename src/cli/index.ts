@@ -1,0 +1,30 @@
+import { Command, CommanderError } from 'commander';
+import { productVersion } from '../io/files/index.ts';
+import { apiCommand } from './api.ts';
+import { generateCommand } from './generate.ts';
+import { serveOptions } from './serve.ts';
+import { sinkCommand } from './sink.ts';
+import { tailCommand } from './tail.ts';
+
+/**
+ * Runs the command that `argv` names. Exit codes as operations.md 1.4: 0 done, 1 any error, 2 bad usage.
+ */
+export async function runCommandLine(argv: readonly string[]): Promise<void> {
+  const program = new Command('moonpost')
+    .description('Mail transfer agent whose every decision is a Lua policy event')
+    .version(productVersion(), '-V, --version')
+    .exitOverride();
+  serveOptions(program);
+  for (const command of [sinkCommand(), tailCommand(), apiCommand(), generateCommand()]) {
+    program.addCommand(command.exitOverride());
+  }
+  try {
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+    else {
+      process.stderr.write(`Error: ${(error as Error).message}\n`);
+      process.exitCode = 1;
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { type Command, InvalidArgumentError } from 'commander';
+import { runServer, validatePolicy } from '../server.ts';
+
+/** Where the policy is looked for when none is named. */
+const DEFAULT_POLICIES = ['./policy/init.lua', '/etc/moonpost/policy/init.lua'];
+
+interface ServeOptions {
+  policy?: string;
+  user?: string;
+  shards?: number;
+  validate?: boolean;
+}
+
+/** Makes running the server what `moonpost` does when no subcommand is named. */
+export function serveOptions(program: Command): void {
+  program
+    .option('--policy <file>', `Lua policy to load (default: ${DEFAULT_POLICIES.join(', else ')})`)
+    .option('--user <name>', 'user to run as once the ports are bound')
+    .option('--shards <n>', 'worker threads, each with a full mail path (default: available cores)', shardCount)
+    .option('--validate', 'check the policy and exit')
+    .action(async (options: ServeOptions) => {
+      const policy = options.policy ?? DEFAULT_POLICIES.find((path) => existsSync(path));
+      if (policy === undefined) {
+        throw new Error(`no policy: give --policy FILE, or put one at ${DEFAULT_POLICIES.join(' or ')}`);
+      }
+      if (!existsSync(policy)) throw new Error(`cannot read policy file ${policy}: no such file`);
+      if (options.validate === true) process.exitCode = await validatePolicy(policy);
+      else {
+        const shards = options.shards ?? detectedShards();
+        process.exitCode = await runServer({ policy, shards, user: options.user });
+      }
+    });
+}
+
+function shardCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > 256) {
+    throw new InvalidArgumentError('must be a whole number from 1 to 256');
+  }
+  return count;
+}
+
+function detectedShards(): number {
+  const override = Number(process.env.KUMO_AVAILABLE_PARALLELISM);
+  return Number.isInteger(override) && override > 0 ? override : availableParallelism();
+}

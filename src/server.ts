@@ -1,0 +1,219 @@
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { systemClock } from './io/clock/index.ts';
+import { DeliveryLogWriters } from './io/delivery-log/index.ts';
+import { createDiagnostics } from './io/diagnostics/index.ts';
+import { productVersion } from './io/files/index.ts';
+import { createSharedLimits, releaseShard, type SharedLimits } from './io/limits/index.ts';
+import { reservePort } from './io/net/index.ts';
+import { readNodeId } from './io/node-id/index.ts';
+import { dropPrivileges } from './io/privileges/index.ts';
+import { lockSpool, type SpoolLock } from './io/spool/index.ts';
+import type { Diagnostics, InitDeclaration } from './model/index.ts';
+import type {
+  EsmtpListenerOptions,
+  HttpListenerOptions,
+  LocalLogsOptions,
+  SpoolOptions,
+} from './model/options/index.ts';
+import { formatHostPort } from './protocol/ip/index.ts';
+import { initializePolicy } from './policy-start.ts';
+import { ShardPool } from './shard-pool.ts';
+
+export { validatePolicy } from './policy-start.ts';
+
+export interface ServerOptions {
+  policy: string;
+  shards: number;
+  user?: string | undefined;
+}
+
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+/** How often a drain that goes on says so, ms (operations.md 1.4). */
+const STILL_WAITING = 15_000;
+
+/** Runs the server until a signal ends it. Gives the exit code. Throws when it cannot start. */
+export async function runServer(options: ServerOptions): Promise<number> {
+  const diagnostics = createDiagnostics(process.env.KUMOD_LOG);
+  const say = (text: string): void => diagnostics.info('kumod', text);
+  say(`Version is ${productVersion()}`);
+  const policy = resolve(options.policy);
+  const initialized = await initializePolicy(policy, diagnostics);
+  if (!initialized.declarations.some(({ kind }) => kind === 'define_spool')) {
+    throw new Error(`${policy}: No spools have been defined`);
+  }
+  const declarations = await reservePorts(initialized.declarations);
+  const nodeId = readNodeId({ directory: spoolPath(declarations) });
+  say(`NodeId is ${nodeId}`);
+  say(`available_parallelism=${options.shards}`);
+  const coordinator = new Coordinator({ ...options, policy }, declarations, nodeId, diagnostics);
+  const code = await coordinator.run();
+  await initialized.close();
+  return code;
+}
+
+function declared<T>(declarations: readonly InitDeclaration[], kind: string): T[] {
+  return declarations.filter((entry) => entry.kind === kind).map((entry) => entry.options as T);
+}
+
+function spoolPath(declarations: readonly InitDeclaration[]): string {
+  const spools = declared<SpoolOptions>(declarations, 'define_spool');
+  return (spools.find((spool) => spool.name === 'data') ?? spools[0]!).path;
+}
+
+/**
+ * Binds every port alone for a moment: a second server fails loudly here, and port 0 becomes a number. The
+ * shards then share the ports.
+ */
+async function reservePorts(declarations: readonly InitDeclaration[]): Promise<InitDeclaration[]> {
+  const reserved: InitDeclaration[] = [];
+  for (const entry of declarations) {
+    if (entry.kind !== 'start_esmtp_listener' && entry.kind !== 'start_http_listener') reserved.push(entry);
+    else {
+      const options = entry.options as EsmtpListenerOptions | HttpListenerOptions;
+      const port = await reservePort(options.listen).catch((error: Error) => {
+        throw new Error(`${entry.where}: ${error.message}`);
+      });
+      reserved.push({ ...entry, options: { ...options, listen: { ...options.listen, port } } });
+    }
+  }
+  return reserved;
+}
+
+/**
+ * The main thread: owns the delivery-log files, the spool lock and the shards.
+ * binding → serving → draining → ended. `binding` until every shard has its ports; then privileges are given
+ * up and the spool is opened. A lost shard means draining and exit code 1, so that the supervisor restarts
+ * the whole.
+ */
+class Coordinator {
+  readonly #options: ServerOptions;
+  readonly #declarations: readonly InitDeclaration[];
+  readonly #diagnostics: Diagnostics;
+  readonly #limits: SharedLimits;
+  readonly #pool: ShardPool;
+  #logs: DeliveryLogWriters | undefined;
+  #lock: SpoolLock | undefined;
+  #opened = 0;
+  #isServing = false;
+  #isDraining = false;
+  #exitCode = 0;
+  #finish: (code: number) => void = () => {};
+
+  constructor(
+    options: ServerOptions,
+    declarations: readonly InitDeclaration[],
+    nodeId: string,
+    diagnostics: Diagnostics,
+  ) {
+    this.#options = options;
+    this.#declarations = declarations;
+    this.#diagnostics = diagnostics;
+    this.#limits = createSharedLimits(options.shards);
+    const starts = Array.from({ length: options.shards }, (_, shard) => ({
+      shard,
+      shards: options.shards,
+      policy: options.policy,
+      declarations: [...declarations],
+      limits: this.#limits,
+      nodeId,
+      hostname: hostname(),
+    }));
+    this.#pool = new ShardPool(starts, {
+      bound: () => this.#open(),
+      enumerated: (messages) => this.#announce(messages),
+      lines: (batches) => this.#logs!.append(batches),
+      lost: (shard, why) => this.#lost(shard, why),
+      allEnded: () => void this.#close(),
+    });
+  }
+
+  /** Resolves with the exit code once everything has ended. */
+  async run(): Promise<number> {
+    const onSignal = (signal: string): void => this.#drain(`${signal} received`);
+    for (const signal of SIGNALS) process.on(signal, onSignal);
+    const code = await new Promise<number>((finish) => {
+      this.#finish = finish;
+    });
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+    return code;
+  }
+
+  #say(text: string): void {
+    this.#diagnostics.info('kumod', text);
+  }
+
+  #open(): void {
+    try {
+      dropPrivileges(this.#options.user, this.#diagnostics);
+      this.#lock = lockSpool(spoolPath(this.#declarations));
+      const loggers = declared<LocalLogsOptions>(this.#declarations, 'configure_local_logs');
+      this.#logs = new DeliveryLogWriters(loggers, systemClock, this.#diagnostics);
+    } catch (error) {
+      this.#fail((error as Error).message);
+      return;
+    }
+    this.#isServing = true;
+    for (const { listen } of declared<EsmtpListenerOptions>(this.#declarations, 'start_esmtp_listener')) {
+      this.#say(`smtp listener on ${formatHostPort(listen.address, listen.port)}`);
+    }
+    for (const { listen } of declared<HttpListenerOptions>(this.#declarations, 'start_http_listener')) {
+      this.#say(`http listener on ${formatHostPort(listen.address, listen.port)}`);
+    }
+    this.#opened = systemClock.monotonic();
+    this.#pool.tellAll({ kind: 'open-spool' });
+  }
+
+  #announce(messages: number): void {
+    const seconds = (systemClock.monotonic() - this.#opened) / 1000;
+    const rate = Math.round(messages / Math.max(seconds, 0.001));
+    const figures = `spooled in ${messages} msgs over ${seconds.toFixed(3)}s ${rate}/s`;
+    this.#diagnostics.info('spool', `start_spool: enumeration done, ${figures}`);
+    this.#say('initialization complete');
+  }
+
+  #drain(why: string): void {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    this.#say(`${why}, shutting down`);
+    for (const { listen } of declared<EsmtpListenerOptions>(this.#declarations, 'start_esmtp_listener')) {
+      this.#say(`smtp listener on ${formatHostPort(listen.address, listen.port)} -> stopping`);
+    }
+    const reminder = setInterval(() => {
+      this.#say(`Still waiting for ${this.#pool.running} pending activities... shards with work in hand`);
+    }, STILL_WAITING);
+    reminder.unref();
+    this.#pool.stop();
+  }
+
+  #lost(shard: number, why: string): void {
+    releaseShard(this.#limits, shard, systemClock);
+    if (!this.#isServing) {
+      this.#fail(why);
+      return;
+    }
+    this.#exitCode = 1;
+    this.#diagnostics.error('kumod', `shard ${shard} was lost: ${why}`);
+    this.#drain('a shard was lost');
+  }
+
+  /** Cannot start. */
+  #fail(why: string): void {
+    if (this.#exitCode === 0) process.stderr.write(`Error: ${why}\n`);
+    this.#exitCode = 1;
+    void this.#pool.terminate();
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#logs?.close();
+      this.#lock?.release();
+      await this.#pool.terminate();
+      if (this.#exitCode === 0) this.#say('Shutdown completed OK!');
+    } catch (error) {
+      process.stderr.write(`Error: Shutdown due to error: ${(error as Error).message}\n`);
+      this.#exitCode = 1;
+    }
+    this.#finish(this.#exitCode);
+  }
+}

@@ -1,0 +1,134 @@
+import { Worker } from 'node:worker_threads';
+import type { LineBatch } from './io/delivery-log/index.ts';
+import { mergeSnapshots, type RegistrySnapshot } from './io/metrics/index.ts';
+import type { FromShard, ShardStart, ToShard } from './shard-messages.ts';
+
+/** What the pool tells the coordinator. */
+export interface ShardPoolEvents {
+  /** Every shard has bound its listeners. */
+  bound(): void;
+  /** Every shard has its share of the spool back. */
+  enumerated(messages: number, quarantined: number): void;
+  /** Takes lines for the delivery log; resolves when there is room for more. */
+  lines(batches: LineBatch[]): Promise<void>;
+  /** A shard ended that was not told to. */
+  lost(shard: number, why: string): void;
+  /** No shard is left. */
+  allEnded(): void;
+}
+
+interface MetricsRequest {
+  waiting: Set<number>;
+  snapshots: RegistrySnapshot[];
+  done: (merged: RegistrySnapshot) => void;
+}
+
+/** The worker threads, one per shard, and the conversation with them. */
+export class ShardPool {
+  readonly #events: ShardPoolEvents;
+  readonly #workers: Worker[];
+  readonly #ended = new Set<number>();
+  readonly #requests = new Map<number, MetricsRequest>();
+  #nextRequest = 0;
+  #bound = 0;
+  #enumerated = { shards: 0, messages: 0, quarantined: 0 };
+  #stopping = false;
+
+  constructor(starts: readonly ShardStart[], events: ShardPoolEvents) {
+    this.#events = events;
+    const entry = new URL(import.meta.url.endsWith('.ts') ? './shard.ts' : './shard.js', import.meta.url);
+    this.#workers = starts.map((start) => {
+      const worker = new Worker(entry, { workerData: start });
+      worker.on('message', (message: FromShard) => this.#receive(start.shard, message));
+      worker.on('error', (error) => this.#end(start.shard, error.stack ?? error.message));
+      worker.on('exit', () => this.#end(start.shard, 'its thread ended'));
+      return worker;
+    });
+  }
+
+  /** Shards that have not ended. */
+  get running(): number {
+    return this.#workers.length - this.#ended.size;
+  }
+
+  tellAll(message: ToShard): void {
+    for (const worker of this.#workers) worker.postMessage(message);
+  }
+
+  /** Every shard finishes what it has in hand and ends. */
+  stop(): void {
+    this.#stopping = true;
+    this.tellAll({ kind: 'stop' });
+  }
+
+  /** Ends every shard at once. */
+  async terminate(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
+
+  /** The metrics of all shards, added up. */
+  metrics(): Promise<RegistrySnapshot> {
+    const request = this.#nextRequest++;
+    return new Promise((done) => {
+      const waiting = new Set(this.#workers.keys());
+      for (const shard of this.#ended) waiting.delete(shard);
+      this.#requests.set(request, { waiting, snapshots: [], done });
+      this.tellAll({ kind: 'metrics', request });
+    });
+  }
+
+  #receive(shard: number, message: FromShard): void {
+    switch (message.kind) {
+      case 'bound':
+        if (++this.#bound === this.#workers.length) this.#events.bound();
+        return;
+      case 'enumerated':
+        this.#enumeratedBy(message);
+        return;
+      case 'lines': {
+        const taken: ToShard = { kind: 'lines-taken', batch: message.batch };
+        void this.#events.lines(message.batches).finally(() => this.#workers[shard]!.postMessage(taken));
+        return;
+      }
+      case 'metrics':
+        this.#metricsFrom(shard, message.request, message.snapshot);
+        return;
+      case 'ask-metrics':
+        void this.metrics().then((snapshot) => {
+          const answer: ToShard = { kind: 'all-metrics', question: message.question, snapshot };
+          this.#workers[shard]!.postMessage(answer);
+        });
+        return;
+      case 'failed':
+        this.#end(shard, message.message);
+        return;
+      case 'stopped':
+        this.#end(shard, undefined);
+    }
+  }
+
+  #enumeratedBy(part: { messages: number; quarantined: number }): void {
+    this.#enumerated.messages += part.messages;
+    this.#enumerated.quarantined += part.quarantined;
+    if (++this.#enumerated.shards < this.#workers.length) return;
+    this.#events.enumerated(this.#enumerated.messages, this.#enumerated.quarantined);
+  }
+
+  #metricsFrom(shard: number, request: number, snapshot: RegistrySnapshot | undefined): void {
+    const asked = this.#requests.get(request);
+    if (asked === undefined || !asked.waiting.delete(shard)) return;
+    if (snapshot !== undefined) asked.snapshots.push(snapshot);
+    if (asked.waiting.size > 0) return;
+    this.#requests.delete(request);
+    asked.done(mergeSnapshots(asked.snapshots));
+  }
+
+  #end(shard: number, why: string | undefined): void {
+    if (this.#ended.has(shard)) return;
+    this.#ended.add(shard);
+    for (const request of [...this.#requests.keys()]) this.#metricsFrom(shard, request, undefined);
+    if (why !== undefined && !this.#stopping) this.#events.lost(shard, why);
+    if (this.running === 0) this.#events.allEnded();
+  }
+}

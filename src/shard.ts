@@ -1,0 +1,261 @@
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { type HttpServer, serveHttp } from './api/http/index.ts';
+import { luaModules, luaObjects } from './api/lua/index.ts';
+import { createRouting, ReadyQueues } from './flow/ready-queue/index.ts';
+import { Reception } from './flow/reception/index.ts';
+import { ScheduledQueues } from './flow/scheduled-queue/index.ts';
+import { systemClock } from './io/clock/index.ts';
+import { type LineBatch, RecordLog } from './io/delivery-log/index.ts';
+import { createDiagnostics } from './io/diagnostics/index.ts';
+import { DiskSpaceWatch } from './io/disk-space/index.ts';
+import { configureResolver, type PolicyResolverConfig } from './io/dns/index.ts';
+import { helpersDirectory } from './io/files/index.ts';
+import { attachLimits } from './io/limits/index.ts';
+import { createMessageIds } from './io/message-id/index.ts';
+import { MeteredLog, Registry, type RegistrySnapshot } from './io/metrics/index.ts';
+import { dial } from './io/net/index.ts';
+import { openShardSpools } from './io/spool/index.ts';
+import { createPolicyEngine, type PolicyEngine } from './lua/index.ts';
+import { events } from './model/events/index.ts';
+import {
+  createdAt,
+  type DeliveryLog,
+  type Message,
+  MessageStore,
+  type PolicyHost,
+  type Resolver,
+  type Spool,
+} from './model/index.ts';
+import type {
+  EsmtpListenerOptions,
+  HttpListenerOptions,
+  LocalLogsOptions,
+  SpoolOptions,
+} from './model/options/index.ts';
+import type { FromShard, ShardStart, ToShard } from './shard-messages.ts';
+import { type SmtpListeners, startSmtpListeners } from './smtp-listeners.ts';
+
+/**
+ * One full mail path in a worker thread.
+ * binding → waiting for the spool → serving → draining → stopped. Connections are accepted from `binding` on
+ * and refused with 421 until `serving`.
+ */
+class Shard {
+  readonly #start: ShardStart;
+  readonly #post: (message: FromShard) => void;
+  readonly #diagnostics = createDiagnostics(process.env.KUMOD_LOG);
+  readonly #registry = new Registry();
+  readonly #limits: ReturnType<typeof attachLimits>;
+  readonly #resolver: Resolver;
+  readonly #newMessageId: () => string;
+  readonly #recordLog: RecordLog;
+  readonly #log: DeliveryLog;
+  readonly #disks: DiskSpaceWatch;
+  readonly #linesTaken = new Map<number, () => void>();
+  readonly #questions = new Map<number, (snapshot: RegistrySnapshot) => void>();
+  #policy!: PolicyEngine;
+  #batches = 0;
+  #asked = 0;
+  #refusal: string | undefined = 'waiting for spool startup. Try again soon!';
+  #smtp: SmtpListeners | undefined;
+  #http: HttpServer[] = [];
+  #spool: Spool | undefined;
+  #ready: ReadyQueues | undefined;
+  #queues: ScheduledQueues | undefined;
+  #reception: Reception | undefined;
+
+  constructor(start: ShardStart, post: (message: FromShard) => void) {
+    this.#start = start;
+    this.#post = post;
+    this.#limits = attachLimits(start.limits, start.shard, systemClock);
+    this.#resolver = configureResolver(
+      systemClock,
+      this.#declared<PolicyResolverConfig>('dns.configure_resolver').at(-1),
+    );
+    this.#newMessageId = createMessageIds({ clock: systemClock, random: Math.random, shard: start.shard });
+    this.#recordLog = new RecordLog({
+      loggers: this.#declared<LocalLogsOptions>('configure_local_logs'),
+      clock: systemClock,
+      nodeId: start.nodeId,
+      createdAt,
+      send: (batches) => this.#sendLines(batches),
+    });
+    this.#log = new MeteredLog(this.#recordLog, this.#registry);
+    this.#disks = new DiskSpaceWatch(this.#watchedDisks(), systemClock, this.#diagnostics);
+  }
+
+  /** Loads the policy and binds every listener. */
+  async bind(): Promise<void> {
+    this.#policy = await this.#loadPolicy();
+    this.#smtp = await startSmtpListeners(this.#declared<EsmtpListenerOptions>('start_esmtp_listener'), {
+      clock: systemClock,
+      diagnostics: this.#diagnostics,
+      policy: this.#policy,
+      registry: this.#registry,
+      hostname: this.#start.hostname,
+      refusal: () => this.#whyNot(),
+      receive: (transaction) => this.#reception!.receive(transaction),
+      log: () => this.#log,
+      newMessageId: this.#newMessageId,
+    });
+    for (const options of this.#declared<HttpListenerOptions>('start_http_listener')) {
+      this.#http.push(
+        await serveHttp(options, {
+          refusal: () => this.#whyNot(),
+          collectMetrics: () => this.#askMetrics(),
+        }),
+      );
+    }
+    this.#post({ kind: 'bound' });
+  }
+
+  async receive(message: ToShard): Promise<void> {
+    switch (message.kind) {
+      case 'open-spool':
+        return this.#openSpool();
+      case 'lines-taken':
+        this.#linesTaken.get(message.batch)?.();
+        this.#linesTaken.delete(message.batch);
+        return;
+      case 'metrics':
+        this.#post({ kind: 'metrics', request: message.request, snapshot: this.#measure() });
+        return;
+      case 'all-metrics':
+        this.#questions.get(message.question)?.(message.snapshot);
+        this.#questions.delete(message.question);
+        return;
+      case 'stop':
+        return this.#stop();
+    }
+  }
+
+  #declared<T>(kind: string): T[] {
+    return this.#start.declarations.filter((entry) => entry.kind === kind).map((entry) => entry.options as T);
+  }
+
+  #whyNot(): string | undefined {
+    if (this.#refusal !== undefined) return this.#refusal;
+    return this.#disks.full ? 'disk is too full. Try later' : undefined;
+  }
+
+  async #loadPolicy(): Promise<PolicyEngine> {
+    const host: PolicyHost = {
+      clock: systemClock,
+      diagnostics: this.#diagnostics,
+      throttles: this.#limits.throttles,
+      resolver: this.#resolver,
+      random: Math.random,
+      validating: false,
+      declare: () => {},
+      newMessageId: this.#newMessageId,
+      inject: (message: Message) => this.#reception!.inject(message),
+      validationFailed: () => {},
+    };
+    const parts = { modules: luaModules, objects: luaObjects, events, host, validating: false };
+    const { policy } = this.#start;
+    return (await createPolicyEngine({ ...parts, file: policy, helpersDir: helpersDirectory() })).engine;
+  }
+
+  #spoolOptions(): { data: SpoolOptions; meta: SpoolOptions } {
+    const spools = this.#declared<SpoolOptions>('define_spool');
+    const named = (name: string): SpoolOptions => spools.find((spool) => spool.name === name) ?? spools[0]!;
+    return { data: named('data'), meta: named('meta') };
+  }
+
+  #watchedDisks(): ConstructorParameters<typeof DiskSpaceWatch>[0] {
+    const { data, meta } = this.#spoolOptions();
+    return [data, meta].map(({ name, path, min_free_space, min_free_inodes }) => ({
+      name: `${name} spool`,
+      path,
+      minFreeSpace: min_free_space,
+      minFreeInodes: min_free_inodes,
+    }));
+  }
+
+  async #openSpool(): Promise<void> {
+    const { data, meta } = this.#spoolOptions();
+    const spool = await openShardSpools({
+      dataPath: data.path,
+      metaPath: meta.path,
+      shard: this.#start.shard,
+      shards: this.#start.shards,
+      kind: data.kind,
+      flush: data.flush,
+      clock: systemClock,
+      diagnostics: this.#diagnostics,
+    });
+    this.#spool = spool;
+    const store = new MessageStore(spool);
+    const shared = {
+      policy: this.#policy,
+      store,
+      log: this.#log,
+      diagnostics: this.#diagnostics,
+      clock: systemClock,
+      throttles: this.#limits.throttles,
+      random: Math.random,
+    };
+    const { hostname, shards } = this.#start;
+    const { leases } = this.#limits;
+    const routing = createRouting(this.#resolver, systemClock, Math.random);
+    this.#ready = new ReadyQueues({ ...shared, routing, leases, dial, hostname, shards });
+    this.#queues = new ScheduledQueues({ ...shared, ready: this.#ready, createdAt });
+    this.#reception = new Reception({ ...shared, queues: this.#queues, newMessageId: this.#newMessageId });
+    await this.#disks.start();
+    this.#refusal = undefined;
+    const { messages, quarantined } = await this.#queues.restore();
+    this.#post({ kind: 'enumerated', messages, quarantined });
+  }
+
+  async #stop(): Promise<void> {
+    this.#refusal = 'shutting down';
+    await this.#smtp?.stop();
+    await this.#queues?.stop();
+    await this.#ready?.stop();
+    // Connections that ended just now have settled messages that are still being written.
+    await this.#queues?.stop();
+    this.#disks.stop();
+    await this.#recordLog.flush();
+    await this.#spool?.close();
+    await Promise.all(this.#http.map((server) => server.close()));
+    this.#limits.close();
+    await this.#policy.close();
+    this.#post({ kind: 'stopped' });
+  }
+
+  #sendLines(batches: LineBatch[]): Promise<void> {
+    const batch = this.#batches++;
+    return new Promise((resolve) => {
+      this.#linesTaken.set(batch, resolve);
+      this.#post({ kind: 'lines', batch, batches });
+    });
+  }
+
+  #askMetrics(): Promise<RegistrySnapshot> {
+    const question = this.#asked++;
+    return new Promise((resolve) => {
+      this.#questions.set(question, resolve);
+      this.#post({ kind: 'ask-metrics', question });
+    });
+  }
+
+  #measure(): RegistrySnapshot {
+    const registry = this.#registry;
+    registry.series('scheduled_count_total').set(this.#queues?.size ?? 0);
+    registry.series('message_count').set(this.#queues?.size ?? 0);
+    return registry.snapshot();
+  }
+}
+
+if (!isMainThread && parentPort !== null) {
+  const port = parentPort;
+  const post = (message: FromShard): void => port.postMessage(message);
+  const fail = (error: Error): void => post({ kind: 'failed', message: error.message });
+  try {
+    const shard = new Shard(workerData as ShardStart, post);
+    port.on('message', (message: ToShard) => void shard.receive(message).catch(fail));
+    shard.bind().catch(fail);
+  } catch (error) {
+    fail(error as Error);
+  }
+}

@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import { type ReceivedTransaction, type ReceptionAnswer, SmtpServer } from './flow/smtp-server/index.ts';
+import type { Registry } from './io/metrics/index.ts';
+import { type Listening, listen } from './io/net/index.ts';
+import type { Clock, DeliveryLog, Diagnostics, MaybePromise, PolicyEvents } from './model/index.ts';
+import type { EsmtpListenerOptions } from './model/options/index.ts';
+import { CidrSet, formatHostPort } from './protocol/ip/index.ts';
+
+/** What a shard gives to its SMTP listeners. */
+export interface ListenerParts {
+  clock: Clock;
+  diagnostics: Diagnostics;
+  policy: PolicyEvents;
+  registry: Registry;
+  /** Name of this machine, for listeners that name none. */
+  hostname: string;
+  refusal: () => string | undefined;
+  receive: (transaction: ReceivedTransaction) => MaybePromise<ReceptionAnswer>;
+  log: () => DeliveryLog;
+  newMessageId: () => string;
+}
+
+export interface SmtpListeners {
+  /** Accepts nothing new and resolves when every session has ended. */
+  stop(): Promise<void>;
+}
+
+/** Binds every SMTP listener of the shard, sharing the ports with the other shards. */
+export async function startSmtpListeners(
+  listeners: readonly EsmtpListenerOptions[],
+  parts: ListenerParts,
+): Promise<SmtpListeners> {
+  const bound: { listening: Listening; server: SmtpServer }[] = [];
+  for (const options of listeners) {
+    const server = new SmtpServer(parametersOf(options, parts));
+    const listening = await listen(
+      { ...options.listen, reusePort: true },
+      (transport) => server.accept(transport),
+      (error) => parts.diagnostics.warn('smtp-server', `cannot accept a connection: ${error.message}`),
+    );
+    bound.push({ listening, server });
+  }
+  return {
+    stop: async () => {
+      await Promise.all(bound.map(({ listening }) => listening.close()));
+      await Promise.all(bound.map(({ server }) => server.stop()));
+    },
+  };
+}
+
+function parametersOf(
+  options: EsmtpListenerOptions,
+  parts: ListenerParts,
+): ConstructorParameters<typeof SmtpServer>[0] {
+  const relay = new CidrSet(options.relay_hosts);
+  const { registry } = parts;
+  const listener = formatHostPort(options.listen.address, options.listen.port);
+  return {
+    options,
+    hostname: options.hostname ?? parts.hostname,
+    clock: parts.clock,
+    diagnostics: parts.diagnostics,
+    events: parts.policy,
+    mayRelay: (address) => relay.has(address),
+    refusal: parts.refusal,
+    receive: parts.receive,
+    newMessageId: parts.newMessageId,
+    newSessionId: randomUUID,
+    onRejection: (refused) => {
+      registry.series('smtp_server_rejections', listener).add();
+      registry.series('smtp_server_rejections', 'total').add();
+      const waiting = parts.log().write({
+        type: 'Rejection',
+        subject: { sender: refused.sender, recipient: refused.recipient, meta: refused.meta.values },
+        queue: '',
+        site: '',
+        response: refused.reply,
+        peer: { name: refused.ehloDomain ?? '', addr: refused.peer.address },
+        attempts: 0,
+        deliveryProtocol: null,
+        sessionId: refused.sessionId,
+      });
+      if (waiting instanceof Promise) {
+        waiting.catch((error: Error) => parts.diagnostics.error('log', error.message));
+      }
+    },
+    metrics: {
+      connectionOpened: () => registry.series('connection_count', 'esmtp_listener').add(1),
+      connectionClosed: () => registry.series('connection_count', 'esmtp_listener').add(-1),
+      connectionDenied: () => registry.series('total_connections_denied', 'esmtp_listener').add(1),
+      rejection: () => {},
+    },
+  };
+}
