@@ -71,7 +71,11 @@ function requireSuccess(result: PolicyResult): void {
 /** `--validate`: success prints nothing and gives 0; anything else is printed and gives 1 (operations.md 1.5). */
 export async function validatePolicy(file: string): Promise<number> {
   try {
-    const initialized = await initializePolicy(file, createDiagnostics(process.env.KUMOD_LOG ?? 'error'), true);
+    const initialized = await initializePolicy(
+      file,
+      createDiagnostics(process.env.KUMOD_LOG ?? 'error'),
+      true,
+    );
     await initialized.close();
     return 0;
   } catch (error) {

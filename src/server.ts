@@ -16,8 +16,8 @@ import type {
   LocalLogsOptions,
   SpoolOptions,
 } from './model/options/index.ts';
-import { formatHostPort } from './protocol/ip/index.ts';
 import { initializePolicy } from './policy-start.ts';
+import { formatHostPort } from './protocol/ip/index.ts';
 import { ShardPool } from './shard-pool.ts';
 
 export { validatePolicy } from './policy-start.ts';

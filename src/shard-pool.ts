@@ -1,6 +1,6 @@
-import { Worker } from 'node:worker_threads';
 import type { LineBatch } from './io/delivery-log/index.ts';
 import { mergeSnapshots, type RegistrySnapshot } from './io/metrics/index.ts';
+import { startThread, type Thread } from './io/threads/index.ts';
 import type { FromShard, ShardStart, ToShard } from './shard-messages.ts';
 
 /** What the pool tells the coordinator. */
@@ -26,7 +26,7 @@ interface MetricsRequest {
 /** The worker threads, one per shard, and the conversation with them. */
 export class ShardPool {
   readonly #events: ShardPoolEvents;
-  readonly #workers: Worker[];
+  readonly #workers: Thread<ToShard>[];
   readonly #ended = new Set<number>();
   readonly #requests = new Map<number, MetricsRequest>();
   #nextRequest = 0;
@@ -37,13 +37,12 @@ export class ShardPool {
   constructor(starts: readonly ShardStart[], events: ShardPoolEvents) {
     this.#events = events;
     const entry = new URL(import.meta.url.endsWith('.ts') ? './shard.ts' : './shard.js', import.meta.url);
-    this.#workers = starts.map((start) => {
-      const worker = new Worker(entry, { workerData: start });
-      worker.on('message', (message: FromShard) => this.#receive(start.shard, message));
-      worker.on('error', (error) => this.#end(start.shard, error.stack ?? error.message));
-      worker.on('exit', () => this.#end(start.shard, 'its thread ended'));
-      return worker;
-    });
+    this.#workers = starts.map((start) =>
+      startThread<ToShard, FromShard>(entry, start, {
+        message: (message) => this.#receive(start.shard, message),
+        ended: (why) => this.#end(start.shard, why),
+      }),
+    );
   }
 
   /** Shards that have not ended. */
@@ -52,7 +51,7 @@ export class ShardPool {
   }
 
   tellAll(message: ToShard): void {
-    for (const worker of this.#workers) worker.postMessage(message);
+    for (const worker of this.#workers) worker.post(message);
   }
 
   /** Every shard finishes what it has in hand and ends. */
@@ -88,7 +87,7 @@ export class ShardPool {
         return;
       case 'lines': {
         const taken: ToShard = { kind: 'lines-taken', batch: message.batch };
-        void this.#events.lines(message.batches).finally(() => this.#workers[shard]!.postMessage(taken));
+        void this.#events.lines(message.batches).finally(() => this.#workers[shard]!.post(taken));
         return;
       }
       case 'metrics':
@@ -97,7 +96,7 @@ export class ShardPool {
       case 'ask-metrics':
         void this.metrics().then((snapshot) => {
           const answer: ToShard = { kind: 'all-metrics', question: message.question, snapshot };
-          this.#workers[shard]!.postMessage(answer);
+          this.#workers[shard]!.post(answer);
         });
         return;
       case 'failed':

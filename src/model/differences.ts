@@ -64,16 +64,6 @@ const behaviour: readonly Difference[] = [
   ),
   decided(
     'behaviour',
-    'reload of the policy',
-    'A new version of the policy is tried first; one that fails changes nothing. A good one also refreshes live queue and path configurations, pools, sources and cached failures at once.',
-  ),
-  decided(
-    'behaviour',
-    'memoized values',
-    'kumo.memoize caches per shard; KumoMTA has one cache per process.',
-  ),
-  decided(
-    'behaviour',
     'threads',
     'Moonpost runs shards (`--shards N`) instead of thread pools; the functions that size pools are accepted and say so once.',
   ),
@@ -87,7 +77,6 @@ const behaviour: readonly Difference[] = [
     'line breaks in headers',
     'prepend_header and append_header refuse a value with a line break that would begin a header of its own; KumoMTA writes it.',
   ),
-  decided('behaviour', 'unknown options', 'The error names the nearest known option; KumoMTA lists all.'),
   decided(
     'option',
     'define_spool.flush',
@@ -124,8 +113,18 @@ const extensions: readonly Difference[] = [
 const later: readonly Difference[] = [
   planned(
     'behaviour',
+    'reload of the policy',
+    'Comes later. A new version of the policy will be tried first; one that fails changes nothing. A good one also refreshes live queue and path configurations, pools, sources and cached failures at once.',
+  ),
+  planned(
+    'behaviour',
+    'memoized values',
+    'kumo.memoize will cache per shard; KumoMTA has one cache per process.',
+  ),
+  planned(
+    'behaviour',
     'tsa-daemon',
-    'Comes later; setup_with_automation{publish, subscribe} speaks to an existing one.',
+    'Comes later; before it, setup_with_automation{publish, subscribe} will speak to an existing one.',
   ),
   planned(
     'behaviour',
@@ -159,7 +158,11 @@ const later: readonly Difference[] = [
     'So do the other invoke_, compute_ and format_ functions.',
   ),
   planned('function', 'kumo.generate_rfc3464_message', 'Delivery status notifications come later.'),
-  planned('function', 'kumo.apply_supplemental_trace_header', 'So does the option supplemental_header.'),
+  planned(
+    'function',
+    'kumo.apply_supplemental_trace_header',
+    'Comes later; the trace_headers of listeners are there.',
+  ),
   planned(
     'function',
     'kumo.get_memory_soft_limit',

@@ -45,22 +45,19 @@ export function parseDuration(text: string): number | undefined {
   return end === text.length && end > 0 ? total : undefined;
 }
 
-/** Largest first; long units count in the plural from two on. */
-const FORMATS: readonly [number, string, boolean][] = [
-  [YEAR, 'year', true],
-  [MONTH, 'month', true],
-  [DAY, 'day', true],
-  [HOUR, 'h', false],
-  [MINUTE, 'm', false],
-  [SECOND, 's', false],
-  [1, 'ms', false],
-  [1e-3, 'us', false],
-  [1e-6, 'ns', false],
+/** Largest first, in milliseconds; long units count in the plural from two on. */
+const WHOLE_UNITS: readonly (readonly [size: number, unit: string, plural: string])[] = [
+  [YEAR, 'year', 'years'],
+  [MONTH, 'month', 'months'],
+  [DAY, 'day', 'days'],
+  [HOUR, 'h', 'h'],
+  [MINUTE, 'm', 'm'],
+  [SECOND, 's', 's'],
+  [1, 'ms', 'ms'],
 ];
 
 /** Compact text such as `1h 30m` that parses back to the same duration. */
 export function formatDuration(milliseconds: number): string {
-  const parts: string[] = [];
   // Whole milliseconds and whole nanoseconds are counted apart, so that neither is rounded by the other.
   let whole = Math.floor(milliseconds);
   let nanoseconds = Math.round((milliseconds - whole) * 1e6);
@@ -68,12 +65,14 @@ export function formatDuration(milliseconds: number): string {
     whole += 1;
     nanoseconds = 0;
   }
-  for (const [size, unit, plural] of FORMATS) {
-    const fits = size >= 1 ? Math.floor(whole / size) : Math.floor(nanoseconds / (size * 1e6));
-    if (fits === 0) continue;
-    parts.push(`${fits}${unit}${plural && fits > 1 ? 's' : ''}`);
-    if (size >= 1) whole -= fits * size;
-    else nanoseconds -= fits * size * 1e6;
+  const parts: string[] = [];
+  for (const [size, unit, plural] of WHOLE_UNITS) {
+    const fits = Math.floor(whole / size);
+    if (fits > 0) parts.push(`${fits}${fits === 1 ? unit : plural}`);
+    whole -= fits * size;
   }
+  const microseconds = Math.floor(nanoseconds / 1000);
+  if (microseconds > 0) parts.push(`${microseconds}us`);
+  if (nanoseconds % 1000 > 0) parts.push(`${nanoseconds % 1000}ns`);
   return parts.length === 0 ? '0s' : parts.join(' ');
 }

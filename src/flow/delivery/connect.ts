@@ -3,7 +3,7 @@ import type { Clock, TlsInfo, Transport } from '../../model/index.ts';
 import { formatReplyLine, type Reply } from '../../protocol/smtp/index.ts';
 import { type Candidate, ConnectFailure, type ConnectFailureKind } from './candidate.ts';
 import { type Capabilities, noCapabilities, parseCapabilities } from './capabilities.ts';
-import { HandshakeTimeout, SmtpConnection } from './connection.ts';
+import { HandshakeTimeout, QUIT_TIMEOUT, SmtpConnection } from './connection.ts';
 import type { SmtpPathOptions, SmtpSourceOptions } from './path-options.ts';
 import { SmtpSession } from './session.ts';
 
@@ -18,9 +18,6 @@ export interface ConnectRequest {
   /** Leaves out STARTTLS in the opportunistic modes, because it failed here lately (remember_broken_tls). */
   avoidTls?: boolean;
 }
-
-/** How long a QUIT may wait for its answer, in milliseconds. */
-export const QUIT_TIMEOUT = 2000;
 
 /**
  * Makes a session with one candidate: connects, awaits the banner, greets, and secures the connection as

@@ -1,6 +1,9 @@
 import type { Clock, Timer, TlsClientOptions, TlsInfo, Transport } from '../../model/index.ts';
 import { type Reply, ReplyParser } from '../../protocol/smtp/index.ts';
 
+/** How long a QUIT may wait for its answer, in milliseconds. */
+export const QUIT_TIMEOUT = 2000;
+
 /** A line to send and how long, in milliseconds, its reply may take once it is the next one due. */
 export interface Command {
   /** With its CRLF; '' for the banner, which nobody asks for. */

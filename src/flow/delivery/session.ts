@@ -11,7 +11,7 @@ import { formatHostPort } from '../../protocol/ip/index.ts';
 import type { EnvelopeAddress, Reply } from '../../protocol/smtp/index.ts';
 import { type Candidate, peerAddressOf } from './candidate.ts';
 import type { Capabilities } from './capabilities.ts';
-import type { ConnectionFailure, SmtpConnection } from './connection.ts';
+import { type ConnectionFailure, QUIT_TIMEOUT, type SmtpConnection } from './connection.ts';
 import {
   body8bitReply,
   envelope8bitReply,
@@ -30,9 +30,6 @@ import {
   rewritten,
 } from './settle.ts';
 import { type TransactionResult, transact } from './transaction.ts';
-
-/** How long a QUIT may wait for its answer, in milliseconds. */
-const QUIT_TIMEOUT = 2000;
 
 export interface AttemptRequest {
   sender: EnvelopeAddress;

@@ -1,10 +1,16 @@
-import type { Message, Outcome, QueuedMessage, Settlement } from '../../model/index.ts';
+import type {
+  ConnectionPlan,
+  Message,
+  Outcome,
+  PlannedHost,
+  QueuedMessage,
+  Settlement,
+} from '../../model/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import { type AttemptResult, ConnectFailure, connectSmtp, type SmtpSession } from '../delivery/index.ts';
 import { type AttemptFacts, attemptEvents, settlementOf } from './attempt-records.ts';
 import type { ReadyParts } from './parts.ts';
 import type { ReadyQueue } from './ready-queue.ts';
-import type { Candidate, Plan } from './routing.ts';
 
 /**
  * One connection to one site, fed from its ready queue.
@@ -16,8 +22,8 @@ export class Dispatcher {
   readonly #parts: ReadyParts;
   readonly #queue: ReadyQueue;
   readonly #lease: { readonly wanted: boolean };
-  readonly #planFor: (queue: ReadyQueue) => Promise<Plan>;
-  #candidates: Candidate[] = [];
+  readonly #planFor: (queue: ReadyQueue) => Promise<ConnectionPlan>;
+  #candidates: PlannedHost[] = [];
   #session: SmtpSession | undefined;
   #inHand: QueuedMessage | undefined;
   #deliveries = 0;
@@ -26,7 +32,7 @@ export class Dispatcher {
     parts: ReadyParts,
     queue: ReadyQueue,
     lease: { readonly wanted: boolean },
-    planFor: (queue: ReadyQueue) => Promise<Plan>,
+    planFor: (queue: ReadyQueue) => Promise<ConnectionPlan>,
   ) {
     this.#parts = parts;
     this.#queue = queue;
@@ -152,8 +158,21 @@ export class Dispatcher {
         this.#delayQueue(queued, wait);
         return false;
       }
-      await new Promise<void>((resolve) => this.#parts.clock.after(wait, resolve));
+      if (!(await this.#sleep(wait))) return false;
     }
+  }
+
+  /** False when the queue stops meanwhile; the message in hand then stays in the spool as it is. */
+  async #sleep(duration: number): Promise<boolean> {
+    let wake: () => void = () => {};
+    const slept = new Promise<'slept'>((resolve) => {
+      wake = () => resolve('slept');
+    });
+    const timer = this.#parts.clock.after(duration, wake);
+    if ((await Promise.race([slept, this.#queue.whenStopping])) === 'slept') return true;
+    timer.cancel();
+    this.#inHand = undefined;
+    return false;
   }
 
   #delayQueue(queued: QueuedMessage, delay: number): void {
@@ -201,14 +220,9 @@ export class Dispatcher {
       }
       const port = source.remote_port ?? next.port ?? path.smtp_port;
       try {
-        this.#session = await connectSmtp({
-          candidate: { ...next, port, explicitPort: next.port !== undefined },
-          path,
-          source,
-          ehloName: path.ehlo_domain ?? source.ehlo_domain ?? this.#parts.hostname,
-          dial: this.#parts.dial,
-          clock: this.#parts.clock,
-        });
+        const session = await this.#greet({ ...next, port, explicitPort: next.port !== undefined });
+        if (session === 'stopping') return false;
+        this.#session = session;
         this.#queue.connectionFailures = 0;
         return true;
       } catch (error) {
@@ -218,6 +232,26 @@ export class Dispatcher {
     }
     await this.#noHostAnswered(queued, failures);
     return false;
+  }
+
+  /** Connects, unless the queue stops first: then the message stays in the spool and the connection is ended. */
+  async #greet(
+    candidate: PlannedHost & { port: number; explicitPort: boolean },
+  ): Promise<SmtpSession | 'stopping'> {
+    const { path, source } = this.#queue;
+    const connecting = connectSmtp({
+      candidate,
+      path,
+      source,
+      ehloName: path.ehlo_domain ?? source.ehlo_domain ?? this.#parts.hostname,
+      dial: this.#parts.dial,
+      clock: this.#parts.clock,
+    });
+    const first = await Promise.race([connecting, this.#queue.whenStopping]);
+    if (first !== 'stopping') return first;
+    this.#inHand = undefined;
+    connecting.then((session) => session.quit()).catch(() => {});
+    return first;
   }
 
   async #noHostAnswered(queued: QueuedMessage, failures: string[]): Promise<void> {
@@ -299,7 +333,7 @@ function inOrder(result: AttemptResult, count: number): Outcome[] {
 }
 
 /** The fate of every message of a site that has no address to go to (delivery.md 8.2). */
-function planOutcome(plan: Exclude<Plan, { kind: 'candidates' }>): Outcome {
+function planOutcome(plan: Exclude<ConnectionPlan, { kind: 'candidates' }>): Outcome {
   switch (plan.kind) {
     case 'null-mx':
       return { kind: 'permanent', reply: reply(556, '5.1.10', 'Recipient address has a null MX') };

@@ -59,7 +59,7 @@ export class EgressCatalog {
   path(domain: string, source: string, site: string): MaybePromise<EgressPathOptions> {
     const read = (result: PolicyResult): EgressPathOptions => {
       if (result.kind === 'absent') return parseOptions(egressPathOptions, {});
-      const value = valueOf('get_egress_path_config', result);
+      const value = returned('get_egress_path_config', result);
       if (value instanceof EgressPath) return value.options;
       throw new EgressLookupError('get_egress_path_config must return kumo.make_egress_path{...}');
     };
@@ -100,7 +100,7 @@ function toCached<T extends { ttl: number }>(
 ): Cached<T> {
   try {
     if (result.kind === 'absent') throw new EgressLookupError(`Event ${event} has not been registered`);
-    const answer = cast(valueOf(event, result));
+    const answer = cast(returned(event, result));
     if (answer !== undefined) return { expires: now + answer.ttl, answer };
     throw new EgressLookupError(`${event} returned nothing usable for ${name}`);
   } catch (error) {
@@ -109,7 +109,7 @@ function toCached<T extends { ttl: number }>(
   }
 }
 
-function valueOf(event: string, result: PolicyResult): unknown {
+function returned(event: string, result: PolicyResult): unknown {
   if (result.kind === 'values') return result.values[0];
   if (result.kind === 'reject') throw new EgressLookupError(`${event}: ${result.code} ${result.text}`);
   if (result.kind === 'error') throw new EgressLookupError(`${event}: ${result.message}`);

@@ -1,5 +1,5 @@
+export { createRouting } from './mx-routing.ts';
 export type { ReadyParts } from './parts.ts';
 export type { OfferVerdict, ReadyFeed } from './ready-feed.ts';
 export { ReadyQueues } from './ready-queues.ts';
-export type { Candidate, Plan, Routing, Site } from './routing.ts';
-export { createRouting } from './mx-routing.ts';
+export type { Routing, Site } from './routing.ts';

@@ -15,7 +15,7 @@ export class MaildirQueue implements DeliveryQueue {
   readonly #parts: ReadyParts;
   readonly #target: MaildirTarget;
   readonly #messages = new Fifo<QueuedMessage>();
-  readonly #waitingForRoom = new Fifo<() => void>();
+  readonly #waitingForRoom = new Set<() => void>();
   readonly #writing = new Set<Promise<void>>();
   #stopping = false;
 
@@ -36,7 +36,7 @@ export class MaildirQueue implements DeliveryQueue {
   }
 
   whenRoom(callback: () => void): void {
-    this.#waitingForRoom.push(callback);
+    this.#waitingForRoom.add(callback);
   }
 
   /** Hands out nothing more; resolves when what is being written is written. */
@@ -54,14 +54,28 @@ export class MaildirQueue implements DeliveryQueue {
           this.#parts.diagnostics.error('maildir', error.stack ?? error.message);
           const why = reply(451, '4.3.0', 'KumoMTA internal: delivery was interrupted');
           const reasons = ['FailedToInsertIntoReadyQueue' as const];
-          message.home.settle(message, { kind: 'requeue', reply: why, reasons, counted: true, delay: undefined });
+          message.home.settle(message, {
+            kind: 'requeue',
+            reply: why,
+            reasons,
+            counted: true,
+            delay: undefined,
+          });
         })
         .finally(() => {
           this.#writing.delete(writing);
           this.#startWriters();
-          while (!this.isFull && this.#waitingForRoom.length > 0) this.#waitingForRoom.shift()?.();
+          this.#offerRoom();
         });
       this.#writing.add(writing);
+    }
+  }
+
+  #offerRoom(): void {
+    for (const callback of this.#waitingForRoom) {
+      if (this.#stopping || this.isFull) return;
+      this.#waitingForRoom.delete(callback);
+      callback();
     }
   }
 

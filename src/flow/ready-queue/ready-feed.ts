@@ -1,4 +1,4 @@
-import type { MaybePromise, MessageHome, QueuedMessage, RequeueReason } from '../../model/index.ts';
+import type { Clock, MaybePromise, MessageHome, QueuedMessage, RequeueReason } from '../../model/index.ts';
 import type { QueueOptions } from '../../model/options/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import type { ReadyQueue } from './ready-queue.ts';
@@ -35,7 +35,7 @@ const NEGATIVE_TTL = 60_000;
  */
 export class ReadyFeed {
   readonly #home: MessageHome;
-  readonly #now: () => number;
+  readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #resolve: (home: MessageHome, options: QueueOptions) => Promise<Routes>;
   #routes: Routes | undefined;
   #selector = new SourceSelector([]);
@@ -44,11 +44,11 @@ export class ReadyFeed {
 
   constructor(
     home: MessageHome,
-    now: () => number,
+    clock: Pick<Clock, 'monotonic'>,
     resolve: (home: MessageHome, options: QueueOptions) => Promise<Routes>,
   ) {
     this.#home = home;
-    this.#now = now;
+    this.#clock = clock;
     this.#resolve = resolve;
   }
 
@@ -62,7 +62,7 @@ export class ReadyFeed {
   offer(message: QueuedMessage, options: QueueOptions): MaybePromise<OfferVerdict> {
     const routes = this.#fresh();
     if (routes !== undefined) return this.#insert(message, routes);
-    if (this.#failure !== undefined && this.#failure.until > this.#now()) return this.#refused();
+    if (this.#failure !== undefined && this.#failure.until > this.#clock.monotonic()) return this.#refused();
     this.#resolving ??= this.#resolveRoutes(options);
     return this.#resolving.then(() => {
       const resolved = this.#routes;
@@ -70,20 +70,14 @@ export class ReadyFeed {
     });
   }
 
-  /** Calls back once when a full ready queue of this feed has room again. */
+  /** Calls back when a full ready queue of this feed has room again; perhaps once for each of them. */
   whenRoom(callback: () => void): void {
-    let called = false;
-    const once = (): void => {
-      if (called) return;
-      called = true;
-      callback();
-    };
-    for (const queue of this.#routes?.queues.values() ?? []) queue.whenRoom(once);
+    for (const queue of this.#routes?.queues.values() ?? []) queue.whenRoom(callback);
   }
 
   #fresh(): Routes | undefined {
     const routes = this.#routes;
-    if (routes === undefined || routes.expires <= this.#now()) return undefined;
+    if (routes === undefined || routes.expires <= this.#clock.monotonic()) return undefined;
     for (const queue of routes.queues.values()) if (queue.reaped) return undefined;
     return routes;
   }
@@ -112,7 +106,7 @@ export class ReadyFeed {
     } catch (error) {
       this.#routes = undefined;
       const text = `failed to resolve queue ${this.#home.name}: ${(error as Error).message}`;
-      this.#failure = { reply: reply(451, '4.4.4', text), until: this.#now() + NEGATIVE_TTL };
+      this.#failure = { reply: reply(451, '4.4.4', text), until: this.#clock.monotonic() + NEGATIVE_TTL };
     } finally {
       this.#resolving = undefined;
     }

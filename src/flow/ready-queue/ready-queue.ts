@@ -35,12 +35,17 @@ export class ReadyQueue {
   readonly #dispatch: Dispatch;
   readonly #messages = new Fifo<QueuedMessage>();
   readonly #idle: ((message: QueuedMessage | undefined) => void)[] = [];
-  readonly #waitingForRoom = new Fifo<() => void>();
+  /** In the order of asking; a set, because whoever is refused again asks again. */
+  readonly #waitingForRoom = new Set<() => void>();
   readonly #connections = new Set<Promise<void>>();
   #cancelWant: (() => void) | undefined;
   #acquiring = false;
   #stopping = false;
   #retryTimer: Timer | undefined;
+  #announceStopping: (stopping: 'stopping') => void = () => {};
+  readonly #whenStopping = new Promise<'stopping'>((announce) => {
+    this.#announceStopping = announce;
+  });
 
   constructor(
     parts: ReadyParts,
@@ -85,9 +90,9 @@ export class ReadyQueue {
     return true;
   }
 
-  /** Calls back once when there is room again; callers are served in turn. */
+  /** Calls back once when there is room again; callers are served in turn. The same callback waits only once. */
   whenRoom(callback: () => void): void {
-    this.#waitingForRoom.push(callback);
+    this.#waitingForRoom.add(callback);
   }
 
   /** The next message, if one is ready. */
@@ -97,7 +102,7 @@ export class ReadyQueue {
     if (message !== undefined) {
       this.lastUsed = this.#parts.clock.monotonic();
       // After this turn, so that the taker's state is settled before a feed offers more.
-      if (this.#waitingForRoom.length > 0) this.#parts.clock.after(0, this.#offerRoom);
+      if (this.#waitingForRoom.size > 0) this.#parts.clock.after(0, this.#offerRoom);
     }
     return message;
   }
@@ -138,7 +143,7 @@ export class ReadyQueue {
       const message = this.#messages.shift();
       if (message !== undefined) message.home.settle(message, settlementFor(message));
     }
-    if (this.#waitingForRoom.length > 0) this.#parts.clock.after(0, this.#offerRoom);
+    if (this.#waitingForRoom.size > 0) this.#parts.clock.after(0, this.#offerRoom);
   }
 
   requeueAll(reply: Reply, reasons: RequeueReason[], counted: boolean, delay: number | undefined): void {
@@ -151,9 +156,15 @@ export class ReadyQueue {
     this.#maintain();
   }
 
+  /** Settles when the queue stops: who waits for a peer or for a throttle need not go on. */
+  get whenStopping(): Promise<'stopping'> {
+    return this.#whenStopping;
+  }
+
   /** Hands out nothing more; resolves when every connection has finished what it had in hand. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#announceStopping('stopping');
     this.#cancelWant?.();
     this.#retryTimer?.cancel();
     for (const finish of [...this.#idle]) finish(undefined);
@@ -161,10 +172,10 @@ export class ReadyQueue {
   }
 
   readonly #offerRoom = (): void => {
-    // One callback per free slot would let each caller offer once; a caller offers until refused.
-    while (!this.#stopping && !this.isFull) {
-      const callback = this.#waitingForRoom.shift();
-      if (callback === undefined) return;
+    // A caller offers until it is refused or has nothing left; then the next one may.
+    for (const callback of this.#waitingForRoom) {
+      if (this.#stopping || this.isFull) return;
+      this.#waitingForRoom.delete(callback);
       callback();
     }
   };

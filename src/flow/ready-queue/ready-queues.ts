@@ -31,7 +31,7 @@ export class ReadyQueues {
 
   /** The way of one scheduled queue into the ready queues. */
   feedFor(home: MessageHome): ReadyFeed {
-    return new ReadyFeed(home, this.#parts.clock.monotonic, (asking, options) => this.#routes(asking, options));
+    return new ReadyFeed(home, this.#parts.clock, (asking, options) => this.#routes(asking, options));
   }
 
   /** Every ready queue, for metrics and status. */
@@ -126,7 +126,10 @@ export class ReadyQueues {
     try {
       queue.updatePath(await this.#catalog.path(queue.routingDomain, queue.source.name, queue.site));
     } catch (error) {
-      this.#parts.diagnostics.warn('ready-queue', `${queue.name}: keeps its path: ${(error as Error).message}`);
+      this.#parts.diagnostics.warn(
+        'ready-queue',
+        `${queue.name}: keeps its path: ${(error as Error).message}`,
+      );
     } finally {
       live.refreshing = false;
       live.refreshed = this.#parts.clock.monotonic();

@@ -1,3 +1,4 @@
+import type { ConnectionPlan } from '../../model/index.ts';
 import type { EgressPathOptions, MxListEntry } from '../../model/options/index.ts';
 
 /** Where mail for a domain goes: the hosts and the name that groups domains with the same hosts. */
@@ -6,7 +7,7 @@ export interface Site {
   /** Monotonic ms until which this answer holds. */
   expires: number;
   /** The connection plan: the addresses to try, in order, or why there are none. Made anew for each connection. */
-  plan(path: EgressPathOptions): Promise<Plan>;
+  plan(path: EgressPathOptions): Promise<ConnectionPlan>;
 }
 
 /** Finds the way to a domain. */
@@ -14,18 +15,3 @@ export interface Routing {
   /** Rejects when the domain cannot be resolved now. `mxList` is used in place of DNS when it is not empty. */
   site(domain: string, mxList: readonly MxListEntry[]): Promise<Site>;
 }
-
-/** One address to try. */
-export interface Candidate {
-  /** Host name, for TLS and for log records. */
-  name: string;
-  address: string;
-  port: number | undefined;
-}
-
-export type Plan =
-  | { kind: 'candidates'; candidates: Candidate[] }
-  | { kind: 'none' }
-  | { kind: 'null-mx' }
-  | { kind: 'prohibited'; host: string; address: string }
-  | { kind: 'all-skipped' };

@@ -30,6 +30,8 @@ export interface Transaction {
   local: Endpoint;
   sessionId: string;
   ehloDomain: string | undefined;
+  /** Monotonic ms at which data_processing_timeout ends. */
+  deadline: number;
   /** What policy made of it in smtp_server_data, when that event has a handler. */
   message?: Message | undefined;
 }
@@ -78,7 +80,10 @@ export class Reception {
       if (queue === undefined) return technicalDifficulties(transaction.hostname);
       placed.push({ message, queue });
     }
+    if (this.#isLate(transaction)) return tooSlow('resolve');
     if (!(await this.#keepAll(placed))) return storageFailure();
+    // The client has given up or is about to: what it will send again must not also be here.
+    if (this.#isLate(transaction)) return this.#takeBack(placed);
     for (const { message, queue } of placed) {
       const name = queue === 'null' ? NULL_QUEUE : queue.name;
       const waiting = this.#parts.log.write(receptionEvent(message, name, transaction));
@@ -94,6 +99,16 @@ export class Reception {
     const queue = await this.#parts.queues.resolve(queueNameOf(message));
     await this.#parts.store.keep(message);
     this.#parts.queues.insert(queue, message);
+  }
+
+  #isLate(transaction: Transaction): boolean {
+    return this.#parts.clock.monotonic() > transaction.deadline;
+  }
+
+  #takeBack(placed: readonly Placed[]): ReceptionAnswer {
+    for (const { message } of placed)
+      if (message.entry !== undefined) this.#parts.store.spool.remove(message.entry);
+    return tooSlow('spool');
   }
 
   *#messagesOf(transaction: Transaction): Iterable<Message> {
@@ -168,7 +183,8 @@ export class Reception {
     const results = await Promise.allSettled(kept.map((message) => this.#parts.store.keep(message)));
     const failure = results.find((result) => result.status === 'rejected');
     if (failure === undefined) return true;
-    for (const message of kept) if (message.entry !== undefined) this.#parts.store.spool.remove(message.entry);
+    for (const message of kept)
+      if (message.entry !== undefined) this.#parts.store.spool.remove(message.entry);
     if (!(failure.reason instanceof SpoolWriteError)) throw failure.reason;
     return false;
   }
@@ -181,6 +197,11 @@ interface Placed {
 
 function technicalDifficulties(hostname: string): ReceptionAnswer {
   return { reply: reply(421, '4.3.0', `${hostname} technical difficulties`, '.\r\n'), disconnect: 'If421' };
+}
+
+function tooSlow(phase: 'resolve' | 'spool'): ReceptionAnswer {
+  const text = `data_processing_timeout exceeded (${phase})`;
+  return { reply: reply(451, '4.4.5', text, '.\r\n'), disconnect: 'If421' };
 }
 
 function storageFailure(): ReceptionAnswer {

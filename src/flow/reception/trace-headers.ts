@@ -36,7 +36,10 @@ export function supplementalHeader(
   meta: JsonObject,
   includeMeta: readonly string[],
 ): string {
-  const content: JsonObject = { '_@_': '\\_/', recipient: recipients.length === 1 ? recipients[0]! : [...recipients] };
+  const content: JsonObject = {
+    '_@_': '\\_/',
+    recipient: recipients.length === 1 ? recipients[0]! : [...recipients],
+  };
   for (const key of includeMeta) if (meta[key] != null) content[key] = meta[key]!;
   const encoded = Buffer.from(JSON.stringify(content)).toString('base64');
   const lines = encoded.match(new RegExp(`.{1,${COLUMNS}}`, 'g')) ?? [];

@@ -1,4 +1,11 @@
-import type { Clock, DeliveryLog, Diagnostics, MessageStore, PolicyEvents, Throttles } from '../../model/index.ts';
+import type {
+  Clock,
+  DeliveryLog,
+  Diagnostics,
+  MessageStore,
+  PolicyEvents,
+  Throttles,
+} from '../../model/index.ts';
 import type { ReadyQueues } from '../ready-queue/index.ts';
 
 /** What the rooms around give to the scheduled queues. */

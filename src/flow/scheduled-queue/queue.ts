@@ -20,6 +20,8 @@ export interface QueueRoom {
   readonly clock: { monotonic(): number; after(delay: number, callback: () => void): Timer };
   feedFor(home: MessageHome): ReadyFeed;
   admit(queue: ScheduledQueue, options: QueueOptions): MaybePromise<ThrottleVerdict>;
+  /** There is no way to deliver the message now: a counted attempt. */
+  refused(queue: ScheduledQueue, message: QueuedMessage, why: Reply, reasons: RequeueReason[]): void;
   settled(queue: ScheduledQueue, message: QueuedMessage, settlement: Settlement): void;
   /** The message stays in line although it is due; `reason` is undefined while it is only being looked up. */
   waits(queue: ScheduledQueue, message: QueuedMessage, reason: RequeueReason | undefined): void;
@@ -46,6 +48,7 @@ export class ScheduledQueue implements MessageHome {
   #line: Fifo<QueuedMessage> | undefined;
   #busy = false;
   #hold: RequeueReason | undefined;
+  #holdTimer: Timer | undefined;
   readonly #room: QueueRoom;
 
   constructor(name: string, parts: QueueNameParts, room: QueueRoom) {
@@ -93,7 +96,7 @@ export class ScheduledQueue implements MessageHome {
       const step = this.#step(message);
       if (step instanceof Promise) {
         this.#busy = true;
-        void step.then(this.#resume);
+        step.then(this.#resume, (error: Error) => this.#failed(message, error));
         return;
       }
       if (step === 'held') return;
@@ -105,6 +108,12 @@ export class ScheduledQueue implements MessageHome {
     this.#busy = false;
     this.#pump();
   };
+
+  /** A defect on the way must not stop the line: the message waits its turn again. */
+  #failed(message: QueuedMessage, error: Error): void {
+    this.#refuse(message, reply(451, '4.3.0', `KumoMTA internal: ${error.message}`), []);
+    this.#resume();
+  }
 
   #step(message: QueuedMessage): MaybePromise<Step> {
     const options = this.#currentOptions();
@@ -134,7 +143,7 @@ export class ScheduledQueue implements MessageHome {
     const apply = (verdict: ThrottleVerdict): MaybePromise<Step> => {
       if (!verdict.throttled) return this.#offer(message, options);
       this.#hold = 'MessageRateThrottle';
-      this.#room.clock.after(verdict.retryAfter ?? 0, this.#release);
+      this.#holdTimer = this.#room.clock.after(verdict.retryAfter ?? 0, this.#release);
       return 'held';
     };
     const verdict = this.#room.admit(this, options);
@@ -153,6 +162,8 @@ export class ScheduledQueue implements MessageHome {
     if (verdict.kind === 'full') {
       this.#hold = 'ReadyQueueWasFull';
       this.#feed!.whenRoom(this.#release);
+      // A changed configuration may lead elsewhere; without this look nothing would ask for it.
+      this.#holdTimer = this.#room.clock.after(this.#options!.refresh_interval, this.#release);
       return 'held';
     }
     if (verdict.kind === 'refused') return this.#refuse(message, verdict.reply, verdict.reasons);
@@ -163,11 +174,13 @@ export class ScheduledQueue implements MessageHome {
 
   #refuse(message: QueuedMessage, why: Reply, reasons: RequeueReason[]): Step {
     this.#line!.shift();
-    this.#room.settled(this, message, { kind: 'requeue', reply: why, reasons, counted: true, delay: undefined });
+    this.#room.refused(this, message, why, reasons);
     return 'moved';
   }
 
   readonly #release = (): void => {
+    this.#holdTimer?.cancel();
+    this.#holdTimer = undefined;
     this.#hold = undefined;
     this.#pump();
   };

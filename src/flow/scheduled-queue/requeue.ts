@@ -7,22 +7,30 @@ import {
   type RequeueReason,
   retryDelay,
   type Settlement,
+  TimeDelta,
   uncountedDelay,
 } from '../../model/index.ts';
 import type { QueueOptions } from '../../model/options/index.ts';
-import { formatReplyLine, reply } from '../../protocol/smtp/index.ts';
+import { formatReplyLine, type Reply, reply } from '../../protocol/smtp/index.ts';
 import type { ScheduleParts } from './parts.ts';
 
 export type Requeue = Extract<Settlement, { kind: 'requeue' }>;
 
 /** When a message that could not be delivered is next due, or that it is too old to try again. */
-export type NextDue = { kind: 'due'; due: number } | { kind: 'expired'; event: (message: Message) => DeliveryEvent };
+export type NextDue =
+  | { kind: 'due'; due: number }
+  | { kind: 'expired'; event: (message: Message) => DeliveryEvent };
 
 /**
  * The next attempt after a requeue (delivery.md section 5). `queued.attempts` is the count before this one.
  * Counted requeues back off; others wait for the delay given, or up to a minute.
  */
-export function nextDue(parts: ScheduleParts, queued: QueuedMessage, options: QueueOptions, requeue: Requeue): NextDue {
+export function nextDue(
+  parts: ScheduleParts,
+  queued: QueuedMessage,
+  options: QueueOptions,
+  requeue: Requeue,
+): NextDue {
   const now = parts.clock.now();
   const created = parts.createdAt(queued.entry.id);
   const backoff = requeue.counted
@@ -35,18 +43,12 @@ export function nextDue(parts: ScheduleParts, queued: QueuedMessage, options: Qu
 
 function expiration(queued: QueuedMessage, message: Message, age: number, maxAge: number): DeliveryEvent {
   const text = `Next delivery time would be ${formatDuration(age)} after creation, which exceeds max_age=${formatDuration(maxAge)}`;
-  return {
-    type: 'Expiration',
-    subject: message,
-    queue: queued.home.name,
-    site: '',
-    response: reply(551, '5.4.7', text),
-    peer: null,
-    attempts: queued.attempts,
-    pool: queued.home.egressPool,
-    deliveryProtocol: null,
-    providerName: queued.home.providerName,
-  };
+  return { ...recordOf(queued, message), type: 'Expiration', response: reply(551, '5.4.7', text) };
+}
+
+/** The record of an attempt that ended before there was a ready queue for it (delivery.md 4, 6b to 6d). */
+export function refusedEvent(queued: QueuedMessage, message: Message, response: Reply): DeliveryEvent {
+  return { ...recordOf(queued, message), type: 'TransientFailure', response };
 }
 
 /** The record of a message that waits although nothing refused it (operations.md 9.1). */
@@ -59,12 +61,14 @@ export function delayedEvent(
 ): DeliveryEvent {
   const wait = formatDuration(Math.max(0, Math.round((due - parts.clock.now()) / 1000) * 1000));
   const text = `Context: ${reasons.join(',')}. Next due in ${wait} at ${new Date(due).toISOString()}`;
+  return { ...recordOf(queued, message), type: 'Delayed', response: reply(400, '', text) };
+}
+
+function recordOf(queued: QueuedMessage, message: Message): Omit<DeliveryEvent, 'type' | 'response'> {
   return {
-    type: 'Delayed',
     subject: message,
     queue: queued.home.name,
     site: '',
-    response: reply(400, '', text),
     peer: null,
     attempts: queued.attempts,
     pool: queued.home.egressPool,
@@ -75,6 +79,6 @@ export function delayedEvent(
 
 /** What the requeue_message event is told. */
 export function requeueArguments(message: Message, requeue: Requeue): unknown[] {
-  const delay = requeue.delay === undefined ? undefined : requeue.delay / 1000;
+  const delay = requeue.delay === undefined ? undefined : new TimeDelta(requeue.delay);
   return [message, formatReplyLine(requeue.reply), requeue.reasons, requeue.counted, delay];
 }

@@ -15,16 +15,19 @@ import {
   TimerWheel,
 } from '../../model/index.ts';
 import type { QueueOptions } from '../../model/options/index.ts';
+import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import type { ReadyFeed } from '../ready-queue/index.ts';
 import type { ScheduleParts } from './parts.ts';
 import { type QueueRoom, ScheduledQueue } from './queue.ts';
 import { QueueConfigs } from './queue-configs.ts';
-import { delayedEvent, nextDue, type Requeue, requeueArguments } from './requeue.ts';
+import { delayedEvent, nextDue, type Requeue, refusedEvent, requeueArguments } from './requeue.ts';
 
 /** Bodies of messages near delivery stay in memory up to this many bytes per shard; beyond, they are read again. */
 const RESIDENT_BYTES = 64 * 1024 * 1024;
 /** Due messages moved on per turn of the event loop. */
 const PROMOTED_PER_TURN = 256;
+/** A queue that never got a configuration is forgotten after this long, ms. */
+const REAP_UNUSED = 60_000;
 /** Retry of a message whose requeue itself failed, ms. */
 const AFTER_FAILED_REQUEUE = 60_000;
 
@@ -122,18 +125,43 @@ export class ScheduledQueues implements QueueRoom {
 
   settled(queue: ScheduledQueue, message: QueuedMessage, settlement: Settlement): void {
     if (settlement.kind === 'done') this.#remove(queue, message);
-    else {
-      const work: Promise<void> = this.#requeue(queue, message, settlement)
-        .catch((error: Error) => {
-          this.#report(queue, message, error);
-          this.#schedule(message, this.#parts.clock.now() + AFTER_FAILED_REQUEUE);
-        })
-        .finally(() => this.#requeues.delete(work));
-      this.#requeues.add(work);
-    }
+    else this.#track(queue, message, this.#requeue(queue, message, settlement));
+  }
+
+  refused(queue: ScheduledQueue, message: QueuedMessage, why: Reply, reasons: RequeueReason[]): void {
+    this.#track(queue, message, this.#refuse(queue, message, why, reasons));
+  }
+
+  /** Follows work on a message that nobody waits for; when it fails, the message is tried again a little later. */
+  #track(queue: ScheduledQueue, message: QueuedMessage, work: Promise<void>): void {
+    const tracked: Promise<void> = work
+      .catch((error: Error) => {
+        this.#report(queue, message, error);
+        this.#schedule(message, this.#parts.clock.now() + AFTER_FAILED_REQUEUE);
+      })
+      .finally(() => this.#requeues.delete(tracked));
+    this.#requeues.add(tracked);
   }
 
   // --- the ways of a message ---
+
+  async #refuse(
+    queue: ScheduledQueue,
+    queued: QueuedMessage,
+    why: Reply,
+    reasons: RequeueReason[],
+  ): Promise<void> {
+    const message = await this.#parts.store.load(queued);
+    await this.#parts.log.write(refusedEvent(queued, message, why));
+    const text = `KumoMTA internal: ${queue.name} error while inserting into ready queue: ${why.content}`;
+    await this.#requeue(queue, queued, {
+      kind: 'requeue',
+      reply: reply(451, '4.4.4', text),
+      reasons: [...reasons, 'LoggedTransientFailure'],
+      counted: true,
+      delay: undefined,
+    });
+  }
 
   async #requeue(queue: ScheduledQueue, queued: QueuedMessage, requeue: Requeue): Promise<void> {
     const wantsEvent = this.#parts.policy.handles('requeue_message') && !this.#stopping;
@@ -267,6 +295,7 @@ export class ScheduledQueues implements QueueRoom {
       queue = new ScheduledQueue(name, parseQueueName(name), this);
       this.#queues.set(name, queue);
       this.#empty.set(queue, this.#parts.clock.monotonic());
+      this.#reap();
     }
     return queue;
   }
@@ -289,7 +318,7 @@ export class ScheduledQueues implements QueueRoom {
   #reap(): void {
     const now = this.#parts.clock.monotonic();
     for (const [queue, since] of this.#empty) {
-      if (now - since < (queue.options?.reap_interval ?? 0)) return;
+      if (now - since < (queue.options?.reap_interval ?? REAP_UNUSED)) return;
       this.#empty.delete(queue);
       this.#queues.delete(queue.name);
     }
@@ -306,7 +335,6 @@ export class ScheduledQueues implements QueueRoom {
     this.#parts.diagnostics.error('scheduled-queue', `${queue.name} ${message.entry.id}: ${error.message}`);
   }
 }
-
 
 async function configurationOrNone(queue: ScheduledQueue): Promise<QueueOptions | undefined> {
   try {

@@ -127,12 +127,17 @@ export class RecordLog implements DeliveryLog {
   }
 }
 
-function perRecord(logger: LocalLogsOptions, type: RecordType): { enable: boolean; suffix?: string | undefined } {
+function perRecord(
+  logger: LocalLogsOptions,
+  type: RecordType,
+): { enable: boolean; suffix?: string | undefined } {
   return logger.per_record[type] ?? logger.per_record.Any ?? { enable: true };
 }
 
 function matcher(patterns: readonly string[]): (name: string) => boolean {
-  const exact = new Set(patterns.filter((pattern) => !pattern.endsWith('*')).map((name) => name.toLowerCase()));
+  const exact = new Set(
+    patterns.filter((pattern) => !pattern.endsWith('*')).map((name) => name.toLowerCase()),
+  );
   const prefixes = patterns
     .filter((pattern) => pattern.endsWith('*'))
     .map((pattern) => pattern.slice(0, -1).toLowerCase());

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
 import type { Clock, Diagnostics, Timer } from '../../model/index.ts';
@@ -35,6 +35,9 @@ const FLUSH_AT = 1024 * 1024;
 /** Callers wait when this many characters wait. */
 const BACK_PRESSURE_AT = 16 * 1024 * 1024;
 
+/** Segments that this process writes: another writer on the same directory leaves them alone. */
+const beingWritten = new Set<string>();
+
 interface OpenSegment {
   path: string;
   file: FileHandle;
@@ -50,7 +53,8 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
   mkdirSync(options.logDir, { recursive: true });
   for (const name of readdirSync(options.logDir)) {
     const path = join(options.logDir, name);
-    if (!name.startsWith('.') && statSync(path).isFile()) markFinished(path);
+    if (name.startsWith('.') || beingWritten.has(resolve(path)) || !statSync(path).isFile()) continue;
+    markFinished(path);
   }
   return new ZstdSegmentWriter(options);
 }
@@ -86,7 +90,7 @@ class ZstdSegmentWriter implements SegmentWriter {
     if (this.#size >= FLUSH_AT && !this.#failing) void this.#flush();
     else this.#arm(FLUSH_EVERY);
     if (this.#size < BACK_PRESSURE_AT) return Promise.resolve();
-    return new Promise((resolve) => this.#roomWaiters.push(resolve));
+    return new Promise((room) => this.#roomWaiters.push(room));
   }
 
   async close(): Promise<void> {
@@ -95,7 +99,8 @@ class ZstdSegmentWriter implements SegmentWriter {
     await this.#flushing;
     await this.#flush();
     await this.#finishSegment();
-    if (this.#size > 0) throw new Error(`${this.#size} bytes of log lines could not be written to ${this.#options.logDir}`);
+    if (this.#size > 0)
+      throw new Error(`${this.#size} bytes of log lines could not be written to ${this.#options.logDir}`);
   }
 
   #arm(delay: number): void {
@@ -143,12 +148,15 @@ class ZstdSegmentWriter implements SegmentWriter {
     if (this.#size >= BACK_PRESSURE_AT) return;
     const waiters = this.#roomWaiters;
     this.#roomWaiters = [];
-    for (const resolve of waiters) resolve();
+    for (const room of waiters) room();
   }
 
   #failed(error: Error): void {
     if (!this.#failing) {
-      this.#options.diagnostics.error('log', `${this.#options.logDir}: cannot write log lines: ${error.message}`);
+      this.#options.diagnostics.error(
+        'log',
+        `${this.#options.logDir}: cannot write log lines: ${error.message}`,
+      );
     }
     this.#failing = true;
   }
@@ -158,6 +166,7 @@ class ZstdSegmentWriter implements SegmentWriter {
     const now = this.#options.clock.now();
     const path = join(this.#options.logDir, this.#nextName(now));
     const file = await open(path, 'ax', 0o644);
+    beingWritten.add(resolve(path));
     this.#segment = { path, file, written: 0, opened: now };
     return this.#segment;
   }
@@ -184,6 +193,7 @@ class ZstdSegmentWriter implements SegmentWriter {
     const segment = this.#segment;
     if (segment === undefined) return;
     this.#segment = undefined;
+    beingWritten.delete(resolve(segment.path));
     try {
       await segment.file.close();
       markFinished(segment.path);

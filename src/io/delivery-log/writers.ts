@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Clock, Diagnostics } from '../../model/index.ts';
 import type { LocalLogsOptions } from '../../model/options/index.ts';
 import type { LineBatch } from './record-log.ts';
@@ -15,7 +16,7 @@ export class DeliveryLogWriters {
     this.#clock = clock;
     this.#diagnostics = diagnostics;
     // The directory is made now, so that one that cannot be written fails the start and not the first mail.
-    loggers.forEach((_, logger) => this.#writer(logger, ''));
+    for (const logger of loggers.keys()) this.#writer(logger, '');
   }
 
   /** Appends lines; resolves when there is room for more. */
@@ -29,10 +30,11 @@ export class DeliveryLogWriters {
   }
 
   #writer(logger: number, suffix: string): SegmentWriter {
-    const key = `${logger} ${suffix}`;
+    const options = this.#loggers[logger]!;
+    // operations.md 10.1: the same directory and suffix are the same segment.
+    const key = `${resolve(options.log_dir)} ${suffix}`;
     let writer = this.#writers.get(key);
     if (writer === undefined) {
-      const options = this.#loggers[logger]!;
       writer = createSegmentWriter({
         logDir: options.log_dir,
         suffix,

@@ -6,20 +6,36 @@ const SKIPPABLE = 0x184d2a50;
 
 export class ZstdFrameError extends Error {}
 
+/** What begins at `offset`; undefined while fewer than 5 bytes are there. */
+export function zstdFrameKind(
+  bytes: Buffer,
+  offset: number,
+): 'content' | 'skippable' | 'unknown' | undefined {
+  if (bytes.length < offset + 5) return undefined;
+  const magic = bytes.readUInt32LE(offset);
+  if ((magic & 0xfffffff0) >>> 0 === SKIPPABLE) return 'skippable';
+  return magic === MAGIC ? 'content' : 'unknown';
+}
+
+/** Bytes from the start of a frame to its first block, by its descriptor. */
+export function frameHeaderLength(descriptor: number): number {
+  return 5 + headerLength(descriptor);
+}
+
 /**
  * Length in bytes of the zstd frame that begins at `offset` (RFC 8878 §3.1), or undefined while it is not
  * complete. node:zlib stops after the first frame of a buffer, and a log segment has one for every flush.
  */
 export function frameLength(bytes: Buffer, offset: number): number | undefined {
-  if (bytes.length < offset + 5) return undefined;
-  const magic = bytes.readUInt32LE(offset);
-  if ((magic & 0xfffffff0) >>> 0 === SKIPPABLE) {
+  const kind = zstdFrameKind(bytes, offset);
+  if (kind === undefined) return undefined;
+  if (kind === 'skippable') {
     if (bytes.length < offset + 8) return undefined;
     return complete(bytes, offset, 8 + bytes.readUInt32LE(offset + 4));
   }
-  if (magic !== MAGIC) throw new ZstdFrameError(`no zstd frame at byte ${offset}`);
+  if (kind === 'unknown') throw new ZstdFrameError(`no zstd frame at byte ${offset}`);
   const descriptor = bytes[offset + 4]!;
-  let at = offset + 5 + headerLength(descriptor);
+  let at = offset + frameHeaderLength(descriptor);
   for (;;) {
     if (bytes.length < at + 3) return undefined;
     const block = bytes.readUIntLE(at, 3);

@@ -23,7 +23,9 @@ export class DiagnosticFilter {
       const equals = part.indexOf('=');
       const level = ORDER.indexOf(part.slice(equals + 1).toLowerCase());
       if (level === -1) {
-        throw new DiagnosticFilterError(`'${part}' is no diagnostic filter: use LEVEL or TARGET=LEVEL, with LEVEL of ${ORDER.join(', ')}`);
+        throw new DiagnosticFilterError(
+          `'${part}' is no diagnostic filter: use LEVEL or TARGET=LEVEL, with LEVEL of ${ORDER.join(', ')}`,
+        );
       }
       if (equals === -1) fallback = level;
       else levels.set(part.slice(0, equals), level);

@@ -131,7 +131,7 @@ export class CachingResolver extends RecordResolver {
 
   /** Goes over the servers until one gives an answer that is final. */
   async #ask(name: string, type: RecordType): Promise<{ packet: Packet; server: NameServer }> {
-    let failure = new DnsError('servfail', 'no name servers are configured');
+    let failure: DnsError | undefined;
     let untrusted: { packet: Packet; server: NameServer } | undefined;
     for (let attempt = 0; attempt < this.#options.attempts; attempt++) {
       for (const server of this.#ordered()) {
@@ -141,8 +141,8 @@ export class CachingResolver extends RecordResolver {
           untrusted = { packet, server };
         } catch (error) {
           if (!(error instanceof DnsError)) throw error;
-          // The plainest reason wins: an answer of a server says more than silence.
-          if (failure.kind !== 'servfail' || error.kind === 'servfail' || attempt === 0) failure = error;
+          // What a server said counts for more than silence.
+          if (failure?.kind !== 'servfail' || error.kind === 'servfail') failure = error;
           if (error.kind === 'timeout' || error.kind === 'refused') {
             this.#penalties.set(server, this.#clock.monotonic() + PENALTY);
           }
@@ -150,6 +150,7 @@ export class CachingResolver extends RecordResolver {
       }
       if (untrusted !== undefined) return untrusted;
     }
+    failure ??= new DnsError('servfail', 'no name servers are configured');
     throw new DnsError(failure.kind, `looking up ${type} of ${name}: ${failure.message}`);
   }
 

@@ -20,7 +20,8 @@ export interface Inquiry {
   tcpOnError: boolean;
 }
 
-interface Query {
+/** A question as it was sent. */
+export interface Query {
   id: number;
   /** With the letter case that was sent. */
   name: string;
@@ -73,7 +74,7 @@ function shuffledCase(name: string): string {
 }
 
 /** The packet if it answers the query; undefined for anybody else's. Throws when ours makes no sense. */
-function answerTo(query: Query, bytes: Buffer): Packet | undefined {
+export function answerTo(query: Query, bytes: Buffer): Packet | undefined {
   if (bytes.length < 12 || bytes.readUInt16BE(0) !== query.id || (bytes[2]! & 0x80) === 0) return undefined;
   let packet: Packet;
   try {

@@ -1,15 +1,14 @@
 import type { Clock } from '../../model/index.ts';
-import { systemClock } from '../clock/index.ts';
 import { CachingResolver } from './caching-resolver.ts';
 import { HostsFile } from './hosts-file.ts';
-import { type ResolverConfig, resolverOptionsFromPolicy } from './options.ts';
+import { type PolicyResolverConfig, resolverOptionsFromPolicy } from './options.ts';
 import { readResolvConf } from './resolv-conf.ts';
 
 export { CachingResolver } from './caching-resolver.ts';
 export { HostsFile } from './hosts-file.ts';
 export { reverseName } from './name.ts';
 export {
-  type ResolverConfig,
+  type PolicyResolverConfig,
   type ResolverOptions,
   resolverOptionsFromPolicy,
   systemResolverOptions,
@@ -20,7 +19,7 @@ export { TestResolver, type TestZone } from './test-resolver.ts';
 export { parseZone, ZoneError, type ZoneRecord } from './zone-file.ts';
 
 /** The resolver of the machine: /etc/resolv.conf and /etc/hosts, changed by what policy configured. */
-export function createResolver(config: ResolverConfig = {}, clock: Clock = systemClock): CachingResolver {
+export function configureResolver(clock: Clock, config: PolicyResolverConfig = {}): CachingResolver {
   const options = resolverOptionsFromPolicy(config, readResolvConf());
   return new CachingResolver(options, clock, new HostsFile(clock));
 }

@@ -51,7 +51,7 @@ export function systemResolverOptions(system: SystemDns): ResolverOptions {
 }
 
 /** What `kumo.dns.configure_resolver` was given, parsed; anything may be left out. */
-export type ResolverConfig = Partial<Omit<ConfigureResolverOptions, 'options' | 'name_servers'>> & {
+export type PolicyResolverConfig = Partial<Omit<ConfigureResolverOptions, 'options' | 'name_servers'>> & {
   name_servers?: readonly (Pick<ServerOptions, 'socket_addr'> & Partial<ServerOptions>)[];
   options?: Partial<ConfigureResolverOptions['options']>;
 };
@@ -61,7 +61,7 @@ export type ResolverConfig = Partial<Omit<ConfigureResolverOptions, 'options' | 
  * are asked in their order, those that lately did not answer last. A server list that is not given or empty means the
  * servers of the machine, with its timeout and attempts.
  */
-export function resolverOptionsFromPolicy(config: ResolverConfig, system: SystemDns): ResolverOptions {
+export function resolverOptionsFromPolicy(config: PolicyResolverConfig, system: SystemDns): ResolverOptions {
   const defaults = systemResolverOptions(system);
   const given = config.options ?? {};
   const servers = config.name_servers ?? [];

@@ -78,8 +78,10 @@ export class Registry {
     if (children === undefined) {
       const metric = declared.get(name);
       if (metric === undefined) throw new Error(`no metric is declared as ${name}`);
-      if ((metric.type === 'histogram') !== (shape === 'histogram')) throw new Error(`${name} is a ${metric.type}`);
-      if (metric.labels.length !== labels.length) throw new Error(`${name} has the labels ${metric.labels.join(', ')}`);
+      if ((metric.type === 'histogram') !== (shape === 'histogram'))
+        throw new Error(`${name} is a ${metric.type}`);
+      if (metric.labels.length !== labels.length)
+        throw new Error(`${name} has the labels ${metric.labels.join(', ')}`);
       children = new Map();
       this.#series.set(name, children);
     }

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { connect as tlsConnect, type TLSSocket } from 'node:tls';
+import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { Endpoint, TlsClientOptions, TlsInfo, Transport, TransportHandler } from '../../model/index.ts';
 
 /** A TCP socket, in plain text or after a TLS handshake. */
@@ -70,7 +70,9 @@ export class SocketTransport implements Transport {
         reject(error);
       };
       secured.once('error', failed);
-      secured.once('close', () => failed(new Error('the peer closed the connection during the TLS handshake')));
+      secured.once('close', () =>
+        failed(new Error('the peer closed the connection during the TLS handshake')),
+      );
       secured.once('secureConnect', () => {
         clearTimeout(timer);
         secured.removeAllListeners('error');

@@ -14,6 +14,7 @@ import {
   unlink,
   writev,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Clock } from '../../model/index.ts';
 
 /**
@@ -152,13 +153,13 @@ export async function readFully(
 
 /** Makes a directory and its missing parents, each durable in its own parent. */
 export async function makeDirectories(files: SpoolFileSystem, path: string): Promise<void> {
-  const slash = path.replace(/\/+$/, '').lastIndexOf('/');
+  const parent = dirname(path);
   try {
-    if ((await files.makeDirectory(path)) && slash > 0) await files.syncDirectory(path.slice(0, slash));
+    if (await files.makeDirectory(path)) await files.syncDirectory(parent);
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT' || slash <= 0) throw error;
-    await makeDirectories(files, path.slice(0, slash));
-    if (await files.makeDirectory(path)) await files.syncDirectory(path.slice(0, slash));
+    if (errorCode(error) !== 'ENOENT' || parent === path) throw error;
+    await makeDirectories(files, parent);
+    if (await files.makeDirectory(path)) await files.syncDirectory(parent);
   }
 }
 

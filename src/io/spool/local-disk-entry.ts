@@ -11,6 +11,8 @@ export class LocalDiskEntry implements SpoolEntry {
   attempts = 0;
   due = 0;
   removed = false;
+  /** The metadata file that has to come back, since a rejected change may be in its place. */
+  restore: Buffer | undefined = undefined;
   /** The change of its files that is under way; the next one waits for it. */
   busy: Promise<void> | undefined = undefined;
 

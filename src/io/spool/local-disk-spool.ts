@@ -48,6 +48,7 @@ export class LocalDiskSpool implements Spool {
   readonly #rejected = new Set<MessageId>();
   /** Stored since the start, until the enumeration is over, which does not visit them. */
   #stored: Set<MessageId> | undefined = new Set();
+  readonly #underWay = new Set<Promise<unknown>>();
   #timer: Timer | undefined;
   #writingNotes: Promise<unknown> | undefined;
   #lastFailure: unknown;
@@ -83,7 +84,15 @@ export class LocalDiskSpool implements Spool {
     return this.#stored === undefined && this.#messages === 0;
   }
 
-  async store(id: MessageId, envelope: SpooledEnvelope, body: Buffer): Promise<SpoolEntry> {
+  store(id: MessageId, envelope: SpooledEnvelope, body: Buffer): Promise<SpoolEntry> {
+    return this.#tracked(this.#store(id, envelope, body));
+  }
+
+  updateEnvelope(entry: SpoolEntry, envelope: SpooledEnvelope): Promise<void> {
+    return this.#tracked(this.#updateEnvelope(this.#own(entry), envelope));
+  }
+
+  async #store(id: MessageId, envelope: SpooledEnvelope, body: Buffer): Promise<SpoolEntry> {
     if (this.#closed) throw new SpoolWriteError('the spool is closed');
     if (!/^[0-9a-f]{32}$/.test(id)) throw new SpoolWriteError(`${JSON.stringify(id)} is no message id`);
     const entry = new LocalDiskEntry(id, this);
@@ -106,14 +115,24 @@ export class LocalDiskSpool implements Spool {
     return entry;
   }
 
-  async updateEnvelope(entry: SpoolEntry, envelope: SpooledEnvelope): Promise<void> {
-    const own = this.#own(entry);
+  async #updateEnvelope(entry: LocalDiskEntry, { sender, recipients, meta }: SpooledEnvelope): Promise<void> {
+    const envelope = structuredClone({ sender, recipients, meta });
     try {
-      await this.#inTurn(own, async () => {
-        if (!own.removed) await this.#rewrite(own, envelope);
+      await this.#inTurn(entry, async () => {
+        if (!entry.removed) await this.#rewrite(entry, envelope);
       });
     } catch (error) {
       throw new SpoolWriteError(`writing to the spool failed: ${errorText(error)}`, { cause: error });
+    }
+  }
+
+  /** Lets `close` wait for what is under way. */
+  async #tracked<T>(change: Promise<T>): Promise<T> {
+    this.#underWay.add(change);
+    try {
+      return await change;
+    } finally {
+      this.#underWay.delete(change);
     }
   }
 
@@ -188,6 +207,7 @@ export class LocalDiskSpool implements Spool {
 
   async close(): Promise<void> {
     this.#closed = true;
+    await Promise.allSettled(this.#underWay);
     try {
       await this.flush();
     } finally {
@@ -225,19 +245,24 @@ export class LocalDiskSpool implements Spool {
   }
 
   async #rewrite(entry: LocalDiskEntry, envelope: SpooledEnvelope): Promise<void> {
+    await this.#restore(entry);
     const before = await this.#meta.read(entry.id);
     await this.#meta.prepare(entry.id, encodeMetadata(entry, envelope));
     try {
       await this.#meta.publish(entry.id);
     } catch (error) {
-      // It may be in place without being durable: what was there before has to come back.
-      await this.#meta.discard(entry.id).catch(() => {});
-      await this.#meta
-        .prepare(entry.id, before)
-        .then(() => this.#meta.publish(entry.id))
-        .catch(() => {});
+      // It may be in place without being durable.
+      entry.restore = before;
+      await this.#restore(entry).catch(() => this.#note(entry));
       throw error;
     }
+  }
+
+  async #restore(entry: LocalDiskEntry): Promise<void> {
+    if (entry.restore === undefined) return;
+    await this.#meta.prepare(entry.id, entry.restore);
+    await this.#meta.publish(entry.id);
+    entry.restore = undefined;
   }
 
   /** Removes what a failed `store` left. Does not reject: what cannot be removed now is tried again. */
@@ -307,7 +332,10 @@ export class LocalDiskSpool implements Spool {
   async #writeNote(entry: LocalDiskEntry): Promise<void> {
     try {
       await this.#inTurn(entry, async () => {
-        if (!entry.removed) return this.#rewrite(entry, await this.loadEnvelope(entry));
+        if (!entry.removed) {
+          await this.#restore(entry);
+          return this.#rewrite(entry, await this.loadEnvelope(entry));
+        }
         await this.#meta.remove(entry.id, true);
         await this.#bodies.remove(entry.id, false);
       });

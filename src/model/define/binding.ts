@@ -23,6 +23,8 @@ interface FunctionNotes<P extends Kinds> {
   doc: string;
 }
 
+const NOTHING: unknown[] = [];
+
 /** A function before its module names it. */
 export type UnnamedFunction = Omit<FunctionDeclaration, 'name'>;
 
@@ -37,7 +39,12 @@ export function defineFunction<const P extends Kinds = Record<never, never>>(
   return {
     ...notes(about, params),
     ...(about.rest !== undefined && { rest: about.rest }),
-    call: (values, context) => about.call(byName<P>(params, values, 0), context, values.slice(params.length)),
+    call: (values, context) =>
+      about.call(
+        byName<P>(params, values, 0),
+        context,
+        about.rest === undefined ? NOTHING : values.slice(params.length),
+      ),
   };
 }
 

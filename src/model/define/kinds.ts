@@ -7,6 +7,8 @@ import { typeOfValue } from './show-value.ts';
 export interface RichKind<T> extends Kind<T> {
   /** The value as policy reads it back from a config object; absent = as it is. */
   format?(value: T): Json;
+  /** Owner of the table of options that this kind takes, for the reference pages. */
+  readonly optionsOf?: string;
   /** Names below this one, such as `.supplemental_header`, which were given and have no effect yet. */
   later?(value: unknown): string[];
 }

@@ -106,10 +106,11 @@ export function laterOptions(declaration: OptionsDeclaration<unknown>, value: un
 
 /** The kind of a function argument that is a table of options. */
 export function optionsArgument<T>(declaration: OptionsDeclaration<T>): RichKind<GivenOptions<T>> {
-  return makeKind('options', declaration.luaClass, (value) => ({
+  const parse = (value: unknown) => ({
     options: parseOptions(declaration, value),
     later: laterOptions(declaration, value),
-  }));
+  });
+  return makeKind('table of options', declaration.luaClass, parse, { optionsOf: declaration.owner });
 }
 
 /** The kind of an option that is itself a table of options; omitted ones take their defaults. */

@@ -18,7 +18,6 @@ export const deliveryEvents = [
     persisted: 'Everything it sets is kept with the message.',
     failure: 'The start is aborted.',
     doc: 'A chance to change what waited during the downtime.',
-    status: 'planned',
   }),
   defineEvent({
     name: 'get_queue_config',
@@ -81,7 +80,6 @@ export const deliveryEvents = [
     persisted: 'Nothing.',
     failure: 'Is logged; the code stays.',
     doc: 'May return another code.',
-    status: 'planned',
   }),
   defineEvent({
     name: 'requeue_message',
@@ -99,7 +97,6 @@ export const deliveryEvents = [
     failure:
       'kumo.reject bounces the message; any other error is logged and the message goes back as it was.',
     doc: 'A chance to send the message another way. Without a handler nothing changes.',
-    status: 'planned',
   }),
   defineEvent({
     name: 'rebind_message',

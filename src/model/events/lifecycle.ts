@@ -1,6 +1,6 @@
 import { defineEvent } from '../define/index.ts';
 
-const startFailure = 'The start is aborted with exit status 1; a reload keeps the policy that runs.';
+const startFailure = 'The start is aborted with exit status 1.';
 const nothingKept = 'What it declares (listeners, spools, logs) holds until the next start.';
 
 export const lifecycleEvents = [
@@ -9,7 +9,7 @@ export const lifecycleEvents = [
     multiple: true,
     args: {},
     when: 'After the policy was loaded, before init.',
-    often: 'Once per start, in the coordinator; again in a trial run for each new version of the policy.',
+    often: 'Once per start, in the coordinator.',
     persisted: nothingKept,
     failure: startFailure,
     doc: 'For settings that must be made before anything runs, and for helpers.',
@@ -18,7 +18,7 @@ export const lifecycleEvents = [
     name: 'init',
     args: {},
     when: 'After pre_init, before mail is taken.',
-    often: 'Once per start, in the coordinator; again in a trial run for each new version of the policy.',
+    often: 'Once per start, in the coordinator.',
     persisted: nothingKept,
     failure: startFailure,
     doc: 'Starts listeners, defines the spool, configures logs.',

@@ -28,7 +28,6 @@ export const smtpServerEvents = [
     persisted: onConnection,
     failure: 'kumo.reject is answered and the connection closed; any other error likewise with 421 4.3.0.',
     doc: 'A look at the client before it speaks.',
-    status: 'planned',
   }),
   defineEvent({
     name: 'smtp_server_ehlo',
@@ -127,6 +126,5 @@ export const smtpServerEvents = [
     persisted: 'Nothing.',
     failure: 'Is logged; the reply is sent as it was.',
     doc: 'May return another status and text.',
-    status: 'planned',
   }),
 ];

@@ -18,7 +18,7 @@ import {
 import type { Endpoint } from '../transport.ts';
 
 const effect = 'later';
-const ttl = (doc: string) => field(duration(), { effect, doc });
+const ttl = (doc: string) => field(duration(), { doc });
 
 export const resolverOptions = defineOptions(
   'dns.resolver_options',
@@ -31,14 +31,14 @@ export const resolverOptions = defineOptions(
       effect,
       doc: 'Dots from which a name is tried as it is first.',
     }),
-    cache_size: field(integer({ min: 0 }), { default: 8192, effect, doc: 'Answers kept.' }),
-    edns0: field(boolean(), { default: true, effect, doc: 'Use EDNS.' }),
+    cache_size: field(integer({ min: 0 }), { default: 8192, doc: 'Answers kept.' }),
+    edns0: field(boolean(), { default: true, doc: 'Use EDNS.' }),
     num_concurrent_reqs: field(integer({ min: 1 }), {
       default: 2,
       effect,
       doc: 'Servers asked at the same time.',
     }),
-    recursion_desired: field(boolean(), { default: true, effect, doc: 'Ask for recursion.' }),
+    recursion_desired: field(boolean(), { default: true, doc: 'Ask for recursion.' }),
     preserve_intermediates: field(boolean(), {
       default: true,
       effect,
@@ -46,13 +46,11 @@ export const resolverOptions = defineOptions(
     }),
     case_randomization: field(boolean(), {
       default: false,
-      effect,
       doc: 'Mix the case of names against forgery.',
     }),
-    try_tcp_on_error: field(boolean(), { default: false, effect, doc: 'Ask over TCP when UDP failed.' }),
+    try_tcp_on_error: field(boolean(), { default: false, doc: 'Ask over TCP when UDP failed.' }),
     use_hosts_file: field(oneOf('Auto', 'Always', 'Never'), {
       default: 'Auto',
-      effect,
       doc: 'Whether /etc/hosts counts.',
     }),
     server_ordering_strategy: field(oneOf('QueryStatistics', 'UserProvidedOrder', 'RoundRobin'), {
@@ -88,10 +86,9 @@ export const nameServerOptions = defineOptions(
     }),
     trust_negative_responses: field(boolean(), {
       default: true,
-      effect,
       doc: 'Believe it that a name does not exist.',
     }),
-    bind_addr: field(hostPort(), { effect, doc: 'Local address to ask from.' }),
+    bind_addr: field(hostPort(), { doc: 'Local address to ask from.' }),
   },
 );
 

@@ -77,7 +77,6 @@ const tls = {
   }),
   opportunistic_tls_reconnect_on_failed_handshake: field(boolean(), {
     default: false,
-    effect: 'later',
     doc: 'With the opportunistic modes: dial again without TLS when the handshake fails.',
   }),
   remember_broken_tls: field(duration(), {
@@ -150,7 +149,7 @@ const session = {
 const timeouts = {
   connect_timeout: field(duration(), { default: '60s', doc: 'For the TCP connection.' }),
   banner_timeout: field(duration(), { default: '60s', doc: 'For the greeting.' }),
-  auth_timeout: field(duration(), { default: '60s', doc: 'For the reply to AUTH.' }),
+  auth_timeout: field(duration(), { default: '60s', effect: 'later', doc: 'For the reply to AUTH.' }),
   ehlo_timeout: field(duration(), { default: '300s', doc: 'For the reply to EHLO.' }),
   mail_from_timeout: field(duration(), { default: '300s', doc: 'For the reply to MAIL FROM.' }),
   rcpt_to_timeout: field(duration(), { default: '300s', doc: 'For the reply to RCPT TO.' }),

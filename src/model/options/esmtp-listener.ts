@@ -27,17 +27,14 @@ export const traceHeaderOptions = defineOptions(
     received_header: field(boolean(), { default: true, doc: 'Add a Received header.' }),
     supplemental_header: field(boolean(), {
       default: true,
-      effect: 'later',
       doc: 'Add a header with the recipient and chosen metadata, to recognise the message in reports.',
     }),
     header_name: field(string(), {
       default: 'X-KumoRef',
-      effect: 'later',
       doc: 'Name of the supplemental header.',
     }),
     include_meta_names: field(list(string()), {
       default: [],
-      effect: 'later',
       doc: 'Metadata that the supplemental header carries.',
     }),
   },
