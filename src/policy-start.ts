@@ -3,7 +3,7 @@ import { systemClock } from './io/clock/index.ts';
 import { createDiagnostics } from './io/diagnostics/index.ts';
 import { configureResolver } from './io/dns/index.ts';
 import { helpersDirectory } from './io/files/index.ts';
-import { LocalThrottles } from './io/limits/index.ts';
+import { type AttachedLimits, LocalCounters, LocalThrottles } from './io/limits/index.ts';
 import { createPolicyEngine, type PolicyEngine } from './lua/index.ts';
 import { events } from './model/events/index.ts';
 import type { Diagnostics, InitDeclaration, PolicyHost, PolicyResult } from './model/index.ts';
@@ -23,6 +23,7 @@ export interface InitializedPolicy {
 export async function initializePolicy(
   file: string,
   diagnostics: Diagnostics,
+  limits: Pick<AttachedLimits, 'throttles' | 'counters'>,
   validating = false,
 ): Promise<InitializedPolicy> {
   const declarations: InitDeclaration[] = [];
@@ -30,7 +31,7 @@ export async function initializePolicy(
   const host: PolicyHost = {
     clock: systemClock,
     diagnostics,
-    throttles: new LocalThrottles(systemClock),
+    throttles: limits.throttles,
     resolver: configureResolver(systemClock),
     random: Math.random,
     validating,
@@ -41,6 +42,7 @@ export async function initializePolicy(
       throw new Error('messages cannot be made while the policy starts');
     },
     inject: () => Promise.reject(new Error('messages cannot be injected while the policy starts')),
+    once: (key) => limits.counters.add(`said ${key}`, 1) === 1,
     validationFailed: () => {
       failedValidation = true;
     },
@@ -71,11 +73,9 @@ function requireSuccess(result: PolicyResult): void {
 /** `--validate`: success prints nothing and gives 0; anything else is printed and gives 1 (operations.md 1.5). */
 export async function validatePolicy(file: string): Promise<number> {
   try {
-    const initialized = await initializePolicy(
-      file,
-      createDiagnostics(process.env.KUMOD_LOG ?? 'error'),
-      true,
-    );
+    const diagnostics = createDiagnostics(process.env.KUMOD_LOG ?? 'error');
+    const limits = { throttles: new LocalThrottles(systemClock), counters: new LocalCounters() };
+    const initialized = await initializePolicy(file, diagnostics, limits, true);
     await initialized.close();
     return 0;
   } catch (error) {

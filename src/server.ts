@@ -4,7 +4,7 @@ import { systemClock } from './io/clock/index.ts';
 import { DeliveryLogWriters } from './io/delivery-log/index.ts';
 import { createDiagnostics } from './io/diagnostics/index.ts';
 import { productVersion } from './io/files/index.ts';
-import { createSharedLimits, releaseShard, type SharedLimits } from './io/limits/index.ts';
+import { attachLimits, createSharedLimits, releaseShard, type SharedLimits } from './io/limits/index.ts';
 import { reservePort } from './io/net/index.ts';
 import { readNodeId } from './io/node-id/index.ts';
 import { dropPrivileges } from './io/privileges/index.ts';
@@ -38,7 +38,9 @@ export async function runServer(options: ServerOptions): Promise<number> {
   const say = (text: string): void => diagnostics.info('kumod', text);
   say(`Version is ${productVersion()}`);
   const policy = resolve(options.policy);
-  const initialized = await initializePolicy(policy, diagnostics);
+  const limits = createSharedLimits(options.shards);
+  const attached = attachLimits(limits, options.shards, systemClock);
+  const initialized = await initializePolicy(policy, diagnostics, attached);
   if (!initialized.declarations.some(({ kind }) => kind === 'define_spool')) {
     throw new Error(`${policy}: No spools have been defined`);
   }
@@ -46,9 +48,10 @@ export async function runServer(options: ServerOptions): Promise<number> {
   const nodeId = readNodeId({ directory: spoolPath(declarations) });
   say(`NodeId is ${nodeId}`);
   say(`available_parallelism=${options.shards}`);
-  const coordinator = new Coordinator({ ...options, policy }, declarations, nodeId, diagnostics);
+  const coordinator = new Coordinator({ ...options, policy, limits }, declarations, nodeId, diagnostics);
   const code = await coordinator.run();
   await initialized.close();
+  attached.close();
   return code;
 }
 
@@ -101,7 +104,7 @@ class Coordinator {
   #finish: (code: number) => void = () => {};
 
   constructor(
-    options: ServerOptions,
+    options: ServerOptions & { limits: SharedLimits },
     declarations: readonly InitDeclaration[],
     nodeId: string,
     diagnostics: Diagnostics,
@@ -109,7 +112,7 @@ class Coordinator {
     this.#options = options;
     this.#declarations = declarations;
     this.#diagnostics = diagnostics;
-    this.#limits = createSharedLimits(options.shards);
+    this.#limits = options.limits;
     const starts = Array.from({ length: options.shards }, (_, shard) => ({
       shard,
       shards: options.shards,

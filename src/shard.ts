@@ -149,6 +149,7 @@ class Shard {
       declare: () => {},
       newMessageId: this.#newMessageId,
       inject: (message: Message) => this.#reception!.inject(message),
+      once: (key) => this.#limits.counters.add(`said ${key}`, 1) === 1,
       validationFailed: () => {},
     };
     const parts = { modules: luaModules, objects: luaObjects, events, host, validating: false };
@@ -198,7 +199,15 @@ class Shard {
     const { hostname, shards } = this.#start;
     const { leases } = this.#limits;
     const routing = createRouting(this.#resolver, systemClock, Math.random);
-    this.#ready = new ReadyQueues({ ...shared, routing, leases, dial, hostname, shards });
+    this.#ready = new ReadyQueues({
+      ...shared,
+      routing,
+      leases,
+      counters: this.#limits.counters,
+      dial,
+      hostname,
+      shards,
+    });
     this.#queues = new ScheduledQueues({ ...shared, ready: this.#ready, createdAt });
     this.#reception = new Reception({ ...shared, queues: this.#queues, newMessageId: this.#newMessageId });
     await this.#disks.start();

@@ -48,7 +48,9 @@ function floorOf(path: string): number {
 }
 
 function resolved(file: SourceFile, specifier: string): string {
-  return relative(root, resolve(root, dirname(file.path), specifier)).split(sep).join('/');
+  return relative(root, resolve(root, dirname(file.path), specifier))
+    .split(sep)
+    .join('/');
 }
 
 function localImports(file: SourceFile): string[] {
@@ -84,7 +86,9 @@ describe('the import law', () => {
 
   test('rule 3: only io, main, server, shard and cli touch the outside', () => {
     const allowed = (path: string): boolean =>
-      path.startsWith('io/') || path.startsWith('cli/') || ['main.ts', 'server.ts', 'shard.ts'].includes(path);
+      path.startsWith('io/') ||
+      path.startsWith('cli/') ||
+      ['main.ts', 'server.ts', 'shard.ts'].includes(path);
     const broken = files
       .filter((file) => !allowed(file.path))
       .flatMap((file) => {

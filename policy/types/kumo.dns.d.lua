@@ -5,6 +5,11 @@
 ---@class kumo.dns
 local dns = {}
 
+---Where a domain takes mail. Host names end in a dot. mta_sts is None in this release.
+---@param domain string
+---@return {domain_name: string, hosts: string[], site_name: string, by_pref: table<integer, string[]>, is_domain_literal: boolean, is_secure: boolean, is_mx: boolean, mta_sts: string}
+function dns.lookup_mx(domain) end
+
 ---TXT records of a name.
 ---@param name string
 ---@return string[]

@@ -35,9 +35,9 @@
 ---Headers that are added to received mail.
 ---@class kumo.TraceHeaderOptions
 ---@field received_header? boolean Add a Received header.
----@field supplemental_header? boolean Add a header with the recipient and chosen metadata, to recognise the message in reports. (No effect yet.)
----@field header_name? string Name of the supplemental header. (No effect yet.)
----@field include_meta_names? string[] Metadata that the supplemental header carries. (No effect yet.)
+---@field supplemental_header? boolean Add a header with the recipient and chosen metadata, to recognise the message in reports.
+---@field header_name? string Name of the supplemental header.
+---@field include_meta_names? string[] Metadata that the supplemental header carries.
 
 ---Settings for some clients, or for some local addresses.
 ---@class kumo.EsmtpListenerOverrides
@@ -177,7 +177,7 @@
 ---@field enable_tls? 'Opportunistic'|'OpportunisticInsecure'|'Required'|'RequiredInsecure'|'Disabled' Whether STARTTLS is used, must be used, and whether the certificate must be right.
 ---@field enable_mta_sts? boolean Obey the MTA-STS policy of the domain. (No effect yet.)
 ---@field enable_dane? boolean Check certificates by TLSA records. (No effect yet.)
----@field opportunistic_tls_reconnect_on_failed_handshake? boolean With the opportunistic modes: dial again without TLS when the handshake fails. (No effect yet.)
+---@field opportunistic_tls_reconnect_on_failed_handshake? boolean With the opportunistic modes: dial again without TLS when the handshake fails.
 ---@field remember_broken_tls? number|string How long a site with broken TLS is sent to without. (No effect yet.)
 ---@field tls_prefer_openssl? boolean Choice of library in KumoMTA. Node has one, so nothing changes. (No effect yet.)
 ---@field tls_certificate? kumo.KeySource Client certificate, PEM. (No effect yet.)
@@ -203,7 +203,7 @@
 ---@field ignore_8bit_checks? boolean Send 8-bit content also to peers that do not offer it.
 ---@field connect_timeout? number|string For the TCP connection.
 ---@field banner_timeout? number|string For the greeting.
----@field auth_timeout? number|string For the reply to AUTH.
+---@field auth_timeout? number|string For the reply to AUTH. (No effect yet.)
 ---@field ehlo_timeout? number|string For the reply to EHLO.
 ---@field mail_from_timeout? number|string For the reply to MAIL FROM.
 ---@field rcpt_to_timeout? number|string For the reply to RCPT TO.
@@ -212,7 +212,7 @@
 ---@field idle_timeout? number|string How long a connection waits for a next message.
 ---@field starttls_timeout? number|string For the reply to STARTTLS and for the handshake.
 ---@field rset_timeout? number|string For the reply to RSET.
----@field system_shutdown_timeout? number|string How long a drain waits for a message that is being sent. Without it the sum of the timeouts from MAIL FROM on.
+---@field system_shutdown_timeout? number|string How long a drain waits for a message that is being sent. Without it the sum of the timeouts from MAIL FROM on. (No effect yet.)
 ---@field refresh_strategy? 'Ttl'|'Epoch' When the configuration is asked for again: after refresh_interval, or when the policy changes. (No effect yet.)
 ---@field refresh_interval? number|string With Ttl: how long the configuration is used.
 ---@field provider_name? string Provider that metrics and log records name.
@@ -267,27 +267,27 @@
 ---@class kumo.dns.NameServer
 ---@field socket_addr string IP:PORT of the server.
 ---@field protocol? 'udp_then_tcp'|'udp'|'tcp' How it is asked.
----@field trust_negative_responses? boolean Believe it that a name does not exist. (No effect yet.)
----@field bind_addr? string Local address to ask from. (No effect yet.)
+---@field trust_negative_responses? boolean Believe it that a name does not exist.
+---@field bind_addr? string Local address to ask from.
 
 ---How DNS is asked.
 ---@class kumo.dns.ResolverOptions
 ---@field attempts? integer Times each server is asked.
 ---@field timeout? number|string For one answer.
 ---@field ndots? integer Dots from which a name is tried as it is first. (No effect yet.)
----@field cache_size? integer Answers kept. (No effect yet.)
----@field edns0? boolean Use EDNS. (No effect yet.)
+---@field cache_size? integer Answers kept.
+---@field edns0? boolean Use EDNS.
 ---@field num_concurrent_reqs? integer Servers asked at the same time. (No effect yet.)
----@field recursion_desired? boolean Ask for recursion. (No effect yet.)
+---@field recursion_desired? boolean Ask for recursion.
 ---@field preserve_intermediates? boolean Keep CNAME records of an answer. (No effect yet.)
----@field case_randomization? boolean Mix the case of names against forgery. (No effect yet.)
----@field try_tcp_on_error? boolean Ask over TCP when UDP failed. (No effect yet.)
----@field use_hosts_file? 'Auto'|'Always'|'Never' Whether /etc/hosts counts. (No effect yet.)
+---@field case_randomization? boolean Mix the case of names against forgery.
+---@field try_tcp_on_error? boolean Ask over TCP when UDP failed.
+---@field use_hosts_file? 'Auto'|'Always'|'Never' Whether /etc/hosts counts.
 ---@field server_ordering_strategy? 'QueryStatistics'|'UserProvidedOrder'|'RoundRobin' Which server is asked first. (No effect yet.)
 ---@field ip_strategy? 'Ipv4Only'|'Ipv6Only'|'Ipv4AndIpv6'|'Ipv6AndIpv4'|'Ipv6ThenIpv4'|'Ipv4ThenIpv6' Which addresses are looked up. (No effect yet.)
 ---@field validate? boolean Check DNSSEC signatures. (No effect yet.)
 ---@field trust_anchor_file? string Keys that DNSSEC starts from. (No effect yet.)
----@field positive_min_ttl? number|string Answers are kept at least this long. (No effect yet.)
----@field positive_max_ttl? number|string Answers are kept at most this long. (No effect yet.)
----@field negative_min_ttl? number|string That a name does not exist is kept at least this long. (No effect yet.)
----@field negative_max_ttl? number|string That a name does not exist is kept at most this long. (No effect yet.)
+---@field positive_min_ttl? number|string Answers are kept at least this long.
+---@field positive_max_ttl? number|string Answers are kept at most this long.
+---@field negative_min_ttl? number|string That a name does not exist is kept at least this long.
+---@field negative_max_ttl? number|string That a name does not exist is kept at most this long.

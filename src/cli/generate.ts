@@ -35,20 +35,32 @@ function filesIn(directory: string, folder: string): string[] {
   }
 }
 
+export interface GenerateOptions {
+  check: boolean;
+  /** Default: the package that this is part of. */
+  directory?: string;
+  /** Takes a line per file; default standard error. */
+  say?: (line: string) => void;
+}
+
+function sayOnStandardError(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
 /**
  * Writes policy/types and policy/reference from the declarations; with `check` only compares. Returns the exit
- * status: 1 when a check found a stale file, which it names on standard error.
+ * status: 1 when a check found a stale file, which it names.
  */
-export function generate({ check, directory = PACKAGE }: { check: boolean; directory?: string }): number {
+export function generate({ check, directory = PACKAGE, say = sayOnStandardError }: GenerateOptions): number {
   const wanted = generatedFiles();
   const stale = staleFiles(directory);
   for (const { path, why } of stale) {
-    if (check) process.stderr.write(`${path}: ${why}; run \`npm run generate\`\n`);
+    if (check) say(`${path}: ${why}; run \`npm run generate\``);
     else if (why === 'not generated any more') rmSync(join(directory, path));
     else {
       mkdirSync(dirname(join(directory, path)), { recursive: true });
       writeFileSync(join(directory, path), wanted.get(path)!);
-      process.stdout.write(`${path}\n`);
+      say(`${path}: written`);
     }
   }
   return check && stale.length > 0 ? 1 : 0;

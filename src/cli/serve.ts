@@ -18,7 +18,11 @@ export function serveOptions(program: Command): void {
   program
     .option('--policy <file>', `Lua policy to load (default: ${DEFAULT_POLICIES.join(', else ')})`)
     .option('--user <name>', 'user to run as once the ports are bound')
-    .option('--shards <n>', 'worker threads, each with a full mail path (default: available cores)', shardCount)
+    .option(
+      '--shards <n>',
+      'worker threads, each with a full mail path (default: available cores)',
+      shardCount,
+    )
     .option('--validate', 'check the policy and exit')
     .action(async (options: ServeOptions) => {
       const policy = options.policy ?? DEFAULT_POLICIES.find((path) => existsSync(path));

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { isFinished, listSegments, SegmentReader } from '../io/delivery-log/index.ts';
+import type { MaybePromise } from '../model/index.ts';
 
 interface TailOptions {
   pattern: string;
@@ -18,7 +19,9 @@ export function tailCommand(): Command {
     .option('--pattern <glob>', 'segments to read', '*')
     .option('--no-follow', 'stop at the end of what is there')
     .action(async (logDir: string, options: TailOptions) => {
-      const print = (line: string): boolean => process.stdout.write(`${line}\n`);
+      const print = (line: string): MaybePromise<void> => {
+        if (!process.stdout.write(`${line}\n`)) return drained(process.stdout);
+      };
       const stop = new AbortController();
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
       // `moonpost tail … | head` closes our output; that is the end, not an error.
@@ -27,11 +30,25 @@ export function tailCommand(): Command {
     });
 }
 
-/** Prints every line of the segments in order; follows until aborted. */
+/** Resolves when the reader of our output has caught up, or has gone. */
+function drained(output: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      output.off('drain', done).off('error', done);
+      resolve();
+    };
+    output.once('drain', done).once('error', done);
+  });
+}
+
+/**
+ * Prints every line of the segments in order; follows until aborted. A file that is no zstd is named on stderr
+ * and skipped.
+ */
 export async function tail(
   logDir: string,
   options: TailOptions,
-  print: (line: string) => void,
+  print: (line: string) => MaybePromise<unknown>,
   stop: AbortSignal,
 ): Promise<void> {
   const done = new Set<string>();
@@ -43,8 +60,14 @@ export async function tail(
       const finished = isFinished(path);
       const reader = open.get(name) ?? new SegmentReader(path);
       open.set(name, reader);
-      for (const line of await reader.lines()) print(line);
-      if (finished) await finish(name, reader, open, done);
+      const broken = await printNew(reader, print, stop);
+      if (finished || broken !== undefined) {
+        const why = broken ?? reader.unfinished;
+        if (why !== undefined) process.stderr.write(`${path}: ${why}\n`);
+        await reader.close();
+        open.delete(name);
+        done.add(name);
+      }
     }
     if (!options.follow) break;
     await sleep(LOOK_EVERY, stop);
@@ -52,18 +75,24 @@ export async function tail(
   for (const reader of open.values()) await reader.close();
 }
 
-async function finish(
-  name: string,
+/** Prints what is new; says what is wrong when the file cannot be read. */
+async function printNew(
   reader: SegmentReader,
-  open: Map<string, SegmentReader>,
-  done: Set<string>,
-): Promise<void> {
-  if (reader.incomplete > 0) {
-    process.stderr.write(`${reader.path}: ends in ${reader.incomplete} bytes that are no complete zstd frame\n`);
+  print: (line: string) => MaybePromise<unknown>,
+  stop: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    for await (const lines of reader.lines()) {
+      for (const line of lines) {
+        if (stop.aborted) return undefined;
+        const waiting = print(line);
+        if (waiting instanceof Promise) await waiting;
+      }
+    }
+    return undefined;
+  } catch (error) {
+    return `cannot be read: ${(error as Error).message}`;
   }
-  await reader.close();
-  open.delete(name);
-  done.add(name);
 }
 
 function sleep(duration: number, stop: AbortSignal): Promise<void> {

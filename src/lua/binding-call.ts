@@ -1,5 +1,9 @@
-import { type FunctionDeclaration, type ObjectDeclaration, Several } from '../model/define/function.ts';
-import { PolicyValueError } from '../model/define/kind.ts';
+import {
+  type FunctionDeclaration,
+  type ObjectDeclaration,
+  PolicyValueError,
+  Several,
+} from '../model/define/index.ts';
 import { type LuaCFunction, type LuaThread, tag, type Userdata } from './fengari.ts';
 import { fromLua, toLua } from './marshalling.ts';
 import { PolicyReject } from './policy-reject.ts';
@@ -51,15 +55,13 @@ export function luaFunctionOf(
   return (L) => {
     const state = stateOf(L);
     const args = readArguments(L);
-    const outer = state.calling;
+    // Stays set while the call waits, so that where() goes on to name this line.
     state.calling = L;
     let result: unknown;
     try {
       result = declaration.call(args, state.context);
     } catch (error) {
       fail(L, name, error);
-    } finally {
-      state.calling = outer;
     }
     return isPromise(result) ? waitFor(L, result, waiting) : pushResult(L, result ?? nothing, name);
   };

@@ -1,4 +1,4 @@
-import type { FieldDeclaration, ModuleDeclaration, ObjectDeclaration } from '../model/define/function.ts';
+import type { FieldDeclaration, ModuleDeclaration, ObjectDeclaration } from '../model/define/index.ts';
 import { fail, luaFunctionOf, pushResult } from './binding-call.ts';
 import { type LuaCFunction, type LuaThread, type Table, type TValue, tag, type Userdata } from './fengari.ts';
 import { luaString, textOf } from './lua-text.ts';

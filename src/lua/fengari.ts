@@ -146,6 +146,10 @@ export interface Fengari {
     readonly Udata: new (L: LuaThread, size: number) => Userdata;
     readonly LClosure: new (L: LuaThread, upvalues: number) => Closure;
   };
+  readonly lfunc: {
+    /** Closes the `<close>` variables from `level` on after an error whose value is on top of the stack. */
+    luaF_closeerror(L: LuaThread, level: number): void;
+  };
   readonly lstring: { readonly TString: new (L: LuaThread | null, bytes: Uint8Array) => TString };
   readonly ltable: {
     readonly Table: abstract new (...args: never[]) => Table;

@@ -1,5 +1,5 @@
-import type { LuaFunction } from '../model/define/function.ts';
-import { PolicyValueError } from '../model/define/kind.ts';
+import type { LuaFunction } from '../model/define/index.ts';
+import { PolicyValueError } from '../model/define/index.ts';
 import { type LuaCFunction, type LuaThread, type Table, type TValue, tag, type Userdata } from './fengari.ts';
 import { luaString, makeString, textOf } from './lua-text.ts';
 import { fengari } from './vm.ts';

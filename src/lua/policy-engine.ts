@@ -1,4 +1,4 @@
-import type { ModuleDeclaration, ObjectDeclaration } from '../model/define/function.ts';
+import type { ModuleDeclaration, ObjectDeclaration } from '../model/define/index.ts';
 import type { MaybePromise, PolicyEvents, PolicyHost, PolicyResult } from '../model/index.ts';
 import { BindingSet } from './bindings.ts';
 import { ErrorReport } from './error-report.ts';
@@ -50,6 +50,7 @@ export class PolicyEngine implements PolicyEvents {
   readonly #errors: ErrorReport;
   readonly #options: PolicyEngineOptions;
   readonly #makeState: () => PolicyState;
+  readonly #multipleEvents: ReadonlySet<string>;
   #handled: ReadonlySet<string> = new Set();
 
   constructor(options: PolicyEngineOptions) {
@@ -57,12 +58,15 @@ export class PolicyEngine implements PolicyEvents {
     this.#files = new PolicyFiles(options.file, options.helpersDir);
     this.#errors = new ErrorReport(options.host.diagnostics);
     const bindings = new BindingSet(options.modules, options.objects);
+    this.#multipleEvents = new Set(
+      options.events.filter((event) => event.multiple).map((event) => event.name),
+    );
     const state = {
       files: this.#files,
       bindings,
       host: options.host,
       validating: options.validating ?? options.host.validating,
-      multipleEvents: new Set(options.events.filter((event) => event.multiple).map((event) => event.name)),
+      multipleEvents: this.#multipleEvents,
       print: options.print ?? ((text: string) => void process.stdout.write(text)),
     };
     this.#makeState = () => new PolicyState(state);
@@ -162,7 +166,7 @@ export class PolicyEngine implements PolicyEvents {
     index: number,
   ): MaybePromise<PolicyResult> {
     const handlers = state.handlers.get(event) ?? [];
-    const several = handlers.length > 1 || this.#isMultiple(event);
+    const several = this.#multipleEvents.has(event);
     for (let at = index; at < handlers.length; at++) {
       const result = state.run(handlers[at]!.function, args);
       if (result instanceof Promise) {
@@ -174,10 +178,6 @@ export class PolicyEngine implements PolicyEvents {
       if (!passesOn(result, several)) return this.#resultOf(event, result);
     }
     return absent;
-  }
-
-  #isMultiple(event: string): boolean {
-    return this.#options.events.some((known) => known.name === event && known.multiple);
   }
 
   #resultOf(event: string, result: RunResult): PolicyResult {

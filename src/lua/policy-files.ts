@@ -17,7 +17,7 @@ export function sharedFile(path: string, helpersDir: string): string {
   if (!path.startsWith(sharePrefix) || isRegularFile(path)) return path;
   const name = path.slice(sharePrefix.length).replace(/^policy-extras\//, '');
   const ours = join(helpersDir, name);
-  return ours.startsWith(helpersDir) && isRegularFile(ours) ? ours : path;
+  return ours.startsWith(`${helpersDir}/`) && isRegularFile(ours) ? ours : path;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { CallContext, LuaFunction } from '../model/define/function.ts';
+import type { CallContext, LuaFunction } from '../model/define/index.ts';
 import type { MaybePromise, PolicyHost } from '../model/index.ts';
 import { type BindingSet, get, installModules, StateClasses } from './bindings.ts';
 import { type LuaThread, status, type Table, type TValue, tag, type Userdata } from './fengari.ts';
@@ -167,12 +167,12 @@ export class PolicyState implements OwningState {
   }
 
   #failure(T: LuaThread): RunResult {
-    const error = T.stack[T.top - 1]!;
-    if ((error.type & 0x0f) === tag.userdata) {
-      const instance = (error.value as Userdata).data;
-      if (instance instanceof PolicyReject) return { kind: 'reject', reject: instance };
-    }
-    return { kind: 'error', message: this.#errorText(T), traceback: traceback(this.#L, T) };
+    const trace = rejectOf(T) === undefined ? traceback(this.#L, T) : '';
+    // Variables declared <close> are closed also where nobody catches the error.
+    fengari().lfunc.luaF_closeerror(T, 0);
+    const reject = rejectOf(T);
+    if (reject !== undefined) return { kind: 'reject', reject };
+    return { kind: 'error', message: this.#errorText(T), traceback: trace };
   }
 
   /** The error value as tostring shows it; a table without __tostring says where it was raised. */
@@ -222,6 +222,14 @@ export class PolicyState implements OwningState {
     if (known === undefined) this.handlers.set(event, [registered]);
     else known.push(registered);
   }
+}
+
+/** The kumo.reject that a thread stopped with. */
+function rejectOf(T: LuaThread): PolicyReject | undefined {
+  const error = T.stack[T.top - 1]!;
+  if ((error.type & 0x0f) !== tag.userdata) return undefined;
+  const instance = (error.value as Userdata).data;
+  return instance instanceof PolicyReject ? instance : undefined;
 }
 
 /** A JavaScript error inside the VM, such as a too deep recursion, as the text of a Lua error. */

@@ -17,7 +17,7 @@ export function whereIs(L: LuaThread, helpersDir: string): string {
     if (!(record.currentline > 0)) continue;
     const file = Buffer.from(record.short_src).toString();
     const where = `${file}:${record.currentline}`;
-    if (!file.startsWith(helpersDir)) return where;
+    if (!file.startsWith(`${helpersDir}/`)) return where;
     inHelper ??= where;
   }
   return inHelper ?? '?';

@@ -4,7 +4,6 @@ import {
   type LuaCFunction,
   type LuaThread,
   multipleResults,
-  status,
   type Table,
   type TValue,
   tag,
@@ -14,7 +13,7 @@ import { fromLua, toLua } from './marshalling.ts';
 import { compile, type PolicyFiles } from './policy-files.ts';
 import { raise } from './position.ts';
 import { fengari } from './vm.ts';
-import { coroutineResume, stateOf, wrappedCoroutine } from './waiting.ts';
+import { coroutineClose, coroutineResume, stateOf, wrappedCoroutine } from './waiting.ts';
 
 /** Lua's own library as policy gets it: text chunks only, no processes, no way to tamper with the VM. */
 
@@ -190,13 +189,7 @@ function openCoroutines(L: LuaThread, table: Table): void {
     const coroutine = L.stack[L.top - 1]!.value as LuaThread;
     return pushValue(L, new (fengari().lobject.TValue)(tag.jsFunction, wrappedCoroutine(coroutine)));
   });
-  setFunction(L, table, 'close', (L) => {
-    const coroutine = fengari().lua.lua_tothread(L, 1);
-    if (coroutine === null)
-      raise(L, `${stateOf(L).where(L)}: bad argument #1 to 'close' (coroutine expected)`);
-    coroutine.status = status.runtime;
-    return push(L, true);
-  });
+  setFunction(L, table, 'close', coroutineClose);
 }
 
 function openLoading(L: LuaThread, globals: Table, library: Table, files: PolicyFiles): void {

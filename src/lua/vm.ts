@@ -74,9 +74,8 @@ export function vmModules(require: RequireFunction): Fengari {
     lauxlib: require('./lauxlib.js'),
     lualib: require('./lualib.js'),
     lobject: require('./lobject.js'),
+    lfunc: require('./lfunc.js'),
     lstring: require('./lstring.js'),
     ltable: require('./ltable.js'),
-    lstate: require('./lstate.js'),
-    lapi: require('./lapi.js'),
   } as Fengari;
 }

@@ -1,4 +1,4 @@
-import type { CallContext } from '../model/define/function.ts';
+import type { CallContext } from '../model/define/index.ts';
 import { type Continuation, type LuaThread, status, type TValue, tag } from './fengari.ts';
 import type { ClassRegistry } from './marshalling.ts';
 import { raise } from './position.ts';
@@ -82,6 +82,7 @@ function resumeInner(L: LuaThread, coroutine: LuaThread, args: number, finish: F
     lua.lua_xmove(coroutine, L, results);
     return finish(L, true, results);
   }
+  fengari().lfunc.luaF_closeerror(coroutine, 0);
   lua.lua_xmove(coroutine, L, 1);
   return finish(L, false, 1);
 }
@@ -117,6 +118,21 @@ export function coroutineResume(L: LuaThread): number {
     L.top++;
     return results + 1;
   });
+}
+
+/** coroutine.close: ends a suspended coroutine, closing its `<close>` variables. */
+export function coroutineClose(L: LuaThread): number {
+  const { lua, lobject, lfunc } = fengari();
+  const coroutine = lua.lua_tothread(L, 1);
+  if (coroutine === null) raise(L, `${stateOf(L).where(L)}: bad argument #1 to 'close' (coroutine expected)`);
+  if (coroutine.status !== status.yield && coroutine.ci.callstatus !== 0) {
+    raise(L, `${stateOf(L).where(L)}: cannot close a running coroutine`);
+  }
+  coroutine.status = status.runtime;
+  coroutine.stack[coroutine.top++] = new lobject.TValue(tag.nil, null);
+  lfunc.luaF_closeerror(coroutine, 0);
+  L.stack[L.top++] = new lobject.TValue(tag.boolean, true);
+  return 1;
 }
 
 /** The function that coroutine.wrap returns. */

@@ -30,6 +30,8 @@ export interface PolicyHost {
   newMessageId(): string;
   /** kumo.inject_message. */
   inject(message: Message): Promise<void>;
+  /** True for the first caller with this key in the whole process; for what is to be said once. */
+  once(key: string): boolean;
   /** kumo.validation_failed. */
   validationFailed(): void;
 }

@@ -1,7 +1,7 @@
 import type { EnvelopeAddress, Reply } from '../protocol/smtp/index.ts';
 import type { Message } from './message.ts';
-import type { QueueNameParts } from './queue-name.ts';
 import type { RequeueReason } from './outcome.ts';
+import type { QueueNameParts } from './queue-name.ts';
 import type { SpoolEntry } from './spool.ts';
 import type { WheelNode } from './timer-wheel.ts';
 

@@ -57,6 +57,19 @@ export function leasesContract(name: string, make: () => Leases): void {
       expect(got).toHaveLength(2);
     });
 
+    test('a want while a slot is free is called soon', async () => {
+      const leases = make();
+      const called: string[] = [];
+      leases.want('key', () => called.push('nobody asked before'));
+      const held = await leases.tryAcquire('other', limitOf(2));
+      leases.want('other', () => called.push('one of two is free'));
+      await settle();
+      expect(called).toEqual(['nobody asked before', 'one of two is free']);
+      held!.release();
+      await settle();
+      expect(called).toHaveLength(2);
+    });
+
     test('who does not take the slot leaves it to the next', async () => {
       const leases = make();
       const first = await leases.tryAcquire('key', limitOf(1));

@@ -2,7 +2,7 @@ import { createRouting, ReadyQueues } from '../../src/flow/ready-queue/index.ts'
 import { Reception, type ReceptionAnswer, type Transaction } from '../../src/flow/reception/index.ts';
 import { ScheduledQueues } from '../../src/flow/scheduled-queue/index.ts';
 import { TestResolver } from '../../src/io/dns/index.ts';
-import { LocalLeases, LocalThrottles } from '../../src/io/limits/index.ts';
+import { LocalCounters, LocalLeases, LocalThrottles } from '../../src/io/limits/index.ts';
 import { DialError, type DialTarget } from '../../src/io/net/index.ts';
 import { parseOptions } from '../../src/model/define/index.ts';
 import {
@@ -124,11 +124,12 @@ export function mailRooms(
     ...shared,
     routing: createRouting(resolver, clock, () => 0),
     leases: new LocalLeases(),
+    counters: new LocalCounters(),
     dial: (target) => dialPeer(target, peers),
     hostname: 'mta.example',
     shards: 1,
   });
-  const times = new Map<string, number>();
+  const times = new Map([...(content?.keys() ?? [])].map((id) => [id, clock.now()]));
   const createdAt = (id: string): number => times.get(id) ?? 0;
   const queues = new ScheduledQueues({ ...shared, ready, createdAt });
   let ids = content?.size ?? 0;
@@ -208,6 +209,7 @@ async function dialPeer(target: DialTarget, peers: Peers): Promise<Transport> {
       peers.open--;
     },
   });
-  pair.server.write(`${peers.answer('CONNECT', target.address) ?? '220 peer.example'}\r\n`);
+  const banner = peers.answer('CONNECT', target.address) ?? '220 peer.example';
+  if (banner !== 'silence') pair.server.write(`${banner}\r\n`);
   return pair.client;
 }

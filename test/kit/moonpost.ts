@@ -1,12 +1,27 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { frameLength } from '../../src/io/delivery-log/index.ts';
 import type { LogRecord } from '../../src/model/index.ts';
+import { eventually } from './eventually.ts';
 
-const launcher = resolve(import.meta.dirname, '../../bin/moonpost.js');
+export const launcher = resolve(import.meta.dirname, '../../bin/moonpost.js');
+
+/** How long anything may take before a test gives up, ms. Generous: the machine may be busy. */
+const PATIENCE = 60_000;
 
 export interface MoonpostOptions {
   /** Lua text; `DIR` in it becomes the directory of this server. */
@@ -20,7 +35,11 @@ export interface MoonpostOptions {
   env?: Record<string, string>;
   /** A command that runs the server, such as strace with its arguments. */
   wrapper?: string[];
+  /** Another copy of Moonpost than the one in this checkout. */
+  launcher?: string;
 }
+
+const started = new Set<Moonpost>();
 
 /** A real server process with a directory of its own. */
 export class Moonpost {
@@ -31,11 +50,18 @@ export class Moonpost {
   /** Ports by `smtp` and `http`, in the order they were announced. */
   readonly ports = { smtp: [] as number[], http: [] as number[] };
   readonly exited: Promise<{ code: number | null; signal: string | null }>;
+  #ended = false;
+  readonly #log: LogReader;
 
   private constructor(directory: string, child: ChildProcess) {
     this.directory = directory;
     this.child = child;
-    this.exited = new Promise((done) => child.once('exit', (code, signal) => done({ code, signal })));
+    this.#log = new LogReader(join(directory, 'log'));
+    // `close` rather than `exit`: by then all of stderr has been read.
+    this.exited = new Promise((done) => child.once('close', (code, signal) => done({ code, signal })));
+    void this.exited.then(() => {
+      this.#ended = true;
+    });
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.errors += text;
     });
@@ -57,15 +83,36 @@ export class Moonpost {
     mkdirSync(directory, { recursive: true });
     const policy = join(directory, 'init.lua');
     writeFileSync(policy, options.policy.replaceAll('DIR', directory));
-    for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(directory, name), text);
-    const args = [launcher, '--policy', policy, '--shards', String(options.shards ?? 1), ...(options.args ?? [])];
+    for (const [name, text] of Object.entries(options.files ?? {})) {
+      mkdirSync(dirname(join(directory, name)), { recursive: true });
+      writeFileSync(join(directory, name), text);
+    }
+    const shards = String(options.shards ?? 1);
+    const args = [
+      options.launcher ?? launcher,
+      '--policy',
+      policy,
+      '--shards',
+      shards,
+      ...(options.args ?? []),
+    ];
     const [command, ...rest] = [...(options.wrapper ?? []), process.execPath, ...args];
     const child = spawn(command!, rest, {
       cwd: directory,
-      env: { ...process.env, ...options.env },
+      // Start-up is mostly compiling, and tests start many servers.
+      env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'moonpost-compile-cache'), ...options.env },
       stdio: ['ignore', 'inherit', 'pipe'],
     });
-    return new Moonpost(directory, child);
+    const server = new Moonpost(directory, child);
+    started.add(server);
+    return server;
+  }
+
+  /** Kills every server that was started and removes their directories; for afterEach. */
+  static async disposeAll(): Promise<void> {
+    const all = [...started];
+    started.clear();
+    for (const server of all) await server.dispose();
   }
 
   /** The first SMTP port. */
@@ -73,19 +120,26 @@ export class Moonpost {
     return this.ports.smtp[0]!;
   }
 
-  /** Waits until stderr holds the text. Rejects when the process ends first. */
+  /** The first HTTP port. */
+  get http(): number {
+    return this.ports.http[0]!;
+  }
+
+  /** Waits until stderr holds the text. Rejects when the process ends first, or after a minute. */
   async waitFor(text: string): Promise<void> {
-    while (!this.errors.includes(text)) {
-      const ended = await Promise.race([this.exited, new Promise<void>((done) => this.child.stderr!.once('data', () => done()))]);
-      if (ended !== undefined && !this.errors.includes(text)) {
-        throw new Error(`moonpost ended (${JSON.stringify(ended)}) before it said '${text}':\n${this.errors}`);
-      }
-    }
+    await eventually(
+      () => {
+        if (this.errors.includes(text)) return true;
+        if (!this.#ended) return undefined;
+        throw new Error(`moonpost ended before it said '${text}':\n${this.errors}`);
+      },
+      { patience: PATIENCE, what: () => `moonpost did not say '${text}':\n${this.errors}` },
+    );
   }
 
   /** Ends the server in order; gives its exit code. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
+    if (!this.#ended) this.child.kill(signal);
     return (await this.exited).code;
   }
 
@@ -97,33 +151,45 @@ export class Moonpost {
 
   /** Removes the directory. */
   async dispose(): Promise<void> {
-    if (this.child.exitCode === null && this.child.signalCode === null) await this.kill();
+    if (!this.#ended) await this.kill();
     rmSync(this.directory, { recursive: true, force: true });
   }
 
   /** Every record in DIR/log, oldest first. */
-  records(): LogRecord[] {
-    return readRecords(join(this.directory, 'log'));
+  records(): readonly LogRecord[] {
+    return this.#log.read();
   }
 
   /** How many records of each type there are. */
   counts(): Record<string, number> {
-    const counts: Record<string, number> = {};
-    for (const { type } of this.records()) counts[type] = (counts[type] ?? 0) + 1;
-    return counts;
+    return countTypes(this.records());
   }
 
-  /** Waits until the records satisfy the condition; looks when the log grows. */
-  async until(condition: (records: LogRecord[]) => boolean, patience = 15_000): Promise<LogRecord[]> {
-    const end = performance.now() + patience;
-    for (;;) {
-      const records = this.records();
-      if (condition(records)) return records;
-      if (performance.now() > end) {
-        throw new Error(`the log did not come to it: ${JSON.stringify(this.counts())}\n${this.errors}`);
-      }
-      await new Promise((done) => setTimeout(done, 50));
-    }
+  /** Waits until the records satisfy the condition. */
+  until(
+    condition: (records: readonly LogRecord[]) => boolean,
+    patience = PATIENCE,
+  ): Promise<readonly LogRecord[]> {
+    return eventually(
+      () => {
+        const records = this.records();
+        if (condition(records)) return records;
+        if (this.#ended) throw new Error(`moonpost ended, ${JSON.stringify(this.counts())}\n${this.errors}`);
+        return undefined;
+      },
+      {
+        patience,
+        what: () => `the log did not come to it: ${JSON.stringify(this.counts())}\n${this.errors}`,
+      },
+    );
+  }
+
+  /** Waits until there are at least as many records of each type. */
+  untilCounts(wanted: Record<string, number>, patience = PATIENCE): Promise<readonly LogRecord[]> {
+    return this.until((records) => {
+      const counts = countTypes(records);
+      return Object.entries(wanted).every(([type, count]) => (counts[type] ?? 0) >= count);
+    }, patience);
   }
 
   /** Anonymous resident memory in bytes. */
@@ -133,39 +199,75 @@ export class Moonpost {
   }
 }
 
-/** The records of every complete frame in a log directory. */
-export function readRecords(directory: string): LogRecord[] {
-  const records: LogRecord[] = [];
-  for (const name of existing(directory).sort()) {
-    const bytes = readFileSync(join(directory, name));
-    for (let at = 0; at < bytes.length; ) {
-      const length = frameLength(bytes, at);
-      if (length === undefined) break;
-      const lines = zstdDecompressSync(bytes.subarray(at, at + length)).toString('utf8').split('\n');
-      for (const line of lines) if (line !== '') records.push(JSON.parse(line) as LogRecord);
-      at += length;
-    }
-  }
-  return records;
+export function countTypes(records: readonly LogRecord[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { type } of records) counts[type] = (counts[type] ?? 0) + 1;
+  return counts;
 }
 
-function existing(directory: string): string[] {
+/** The records of every complete frame in a log directory, so far. */
+export function readRecords(directory: string): readonly LogRecord[] {
+  return new LogReader(directory).read();
+}
+
+/** Reads what was added to a log directory since the last time; thousands of records cost once. */
+class LogReader {
+  readonly #directory: string;
+  readonly #offsets = new Map<string, number>();
+  readonly #records: LogRecord[] = [];
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  read(): readonly LogRecord[] {
+    for (const name of segmentsOf(this.#directory)) {
+      const path = join(this.#directory, name);
+      const offset = this.#offsets.get(name) ?? 0;
+      if (statSync(path).size > offset) this.#offsets.set(name, offset + this.#readFrom(path, offset));
+    }
+    return this.#records;
+  }
+
+  /** Gives the bytes of the complete frames that it took. */
+  #readFrom(path: string, offset: number): number {
+    const bytes = Buffer.alloc(statSync(path).size - offset);
+    const file = openSync(path, 'r');
+    const got = readSync(file, bytes, 0, bytes.length, offset);
+    closeSync(file);
+    let at = 0;
+    while (at < got) {
+      const length = frameLength(bytes.subarray(0, got), at);
+      if (length === undefined) break;
+      const lines = zstdDecompressSync(bytes.subarray(at, at + length))
+        .toString('utf8')
+        .split('\n');
+      for (const line of lines) if (line !== '') this.#records.push(JSON.parse(line) as LogRecord);
+      at += length;
+    }
+    return at;
+  }
+}
+
+function segmentsOf(directory: string): string[] {
   try {
-    return readdirSync(directory).filter((name) => statSync(join(directory, name)).isFile());
+    return readdirSync(directory)
+      .filter((name) => statSync(join(directory, name)).isFile())
+      .sort();
   } catch {
     return [];
   }
 }
 
 /** Lua text of an init that spools and logs below DIR and listens on free ports. */
-export function initLua(extra = ''): string {
+export function initLua(extra = '', listener = ''): string {
   return `
 local kumo = require 'kumo'
 kumo.on('init', function()
   kumo.define_spool { name = 'data', path = 'DIR/spool/data', min_free_space = 0, min_free_inodes = 0 }
   kumo.define_spool { name = 'meta', path = 'DIR/spool/meta', min_free_space = 0, min_free_inodes = 0 }
   kumo.configure_local_logs { log_dir = 'DIR/log', headers = { 'Subject' }, meta = { '*' }, min_free_space = 0 }
-  kumo.start_esmtp_listener { listen = '127.0.0.1:0', hostname = 'mx.moonpost.test' }
+  kumo.start_esmtp_listener { listen = '127.0.0.1:0', hostname = 'mx.moonpost.test', ${listener} }
   kumo.start_http_listener { listen = '127.0.0.1:0' }
   ${extra}
 end)

@@ -13,9 +13,9 @@ describe('single events', () => {
   });
 
   test('take one handler', async () => {
-    await expect(
-      policy(`\nkumo.on('init', print)\nkumo.on('init', print)`),
-    ).rejects.toThrow(/policy\.lua:3: .*init event already has a handler defined at .*policy\.lua:2$/);
+    await expect(policy(`\nkumo.on('init', print)\nkumo.on('init', print)`)).rejects.toThrow(
+      /policy\.lua:3: .*init event already has a handler defined at .*policy\.lua:2$/,
+    );
   });
 
   test('of any name can be made up', async () => {
@@ -54,11 +54,15 @@ describe('registration', () => {
     const { engine } = await policy(`kumo.on('init', function() kumo.on('late', print) end)`);
     const result = await engine.fire('init', []);
     expect(result).toMatchObject({ kind: 'error' });
-    expect((result as { message: string }).message).toMatch(/policy\.lua:1: .*'late'.*not inside an event handler/);
+    expect((result as { message: string }).message).toMatch(
+      /policy\.lua:1: .*'late'.*not inside an event handler/,
+    );
   });
 
   test.each(['nil', '"text"', '{}'])('of %s is an error', async (what) => {
-    await expect(policy(`kumo.on('init', ${what})`)).rejects.toThrow(/policy\.lua:1: .*'init' is not a function/);
+    await expect(policy(`kumo.on('init', ${what})`)).rejects.toThrow(
+      /policy\.lua:1: .*'init' is not a function/,
+    );
   });
 
   test('of a near miss is a warning, and an error when validating', async () => {

@@ -73,8 +73,13 @@ test('dofile and loadfile take such paths too, and are recorded', async () => {
 });
 
 test('a first line with # and a byte order mark are passed over', async () => {
-  const files = { 'a.lua': `#!/usr/bin/lua\nreturn debug.getinfo(1).currentline`, 'b.lua': `\uFEFFreturn 'b'` };
-  const { engine } = await policy(`kumo.on('init', function() return require('a'), require('b') end)`, { files });
+  const files = {
+    'a.lua': `#!/usr/bin/lua\nreturn debug.getinfo(1).currentline`,
+    'b.lua': `\uFEFFreturn 'b'`,
+  };
+  const { engine } = await policy(`kumo.on('init', function() return require('a'), require('b') end)`, {
+    files,
+  });
   expect(engine.fire('init', [])).toEqual({ kind: 'values', values: [2, 'b'] });
 });
 

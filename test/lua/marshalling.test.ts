@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { luaNull } from '../../src/lua/index.ts';
-import type { ObjectDeclaration } from '../../src/model/define/function.ts';
+import type { ObjectDeclaration } from '../../src/model/define/index.ts';
 import type { Json } from '../../src/model/index.ts';
 import { evaluate, fn, kumo, policy, text } from './policy-kit.ts';
 
@@ -56,9 +56,11 @@ function isUtf8(bytes: Uint8Array): boolean {
 }
 
 test('a Lua string does not change with the Buffer it came from', async () => {
-  const { engine } = await policy(`kumo.on('keep', function(s) kept = s end) kumo.on('run', function() return kept end)`);
+  const { engine } = await policy(
+    `kumo.on('keep', function(s) kept = s end) kumo.on('run', function() return kept end)`,
+  );
   const bytes = Buffer.from([0xff, 1]);
-  engine.fire('keep', [bytes]);
+  await engine.fire('keep', [bytes]);
   bytes[0] = 0;
   const first = engine.fire('run', []) as { values: Buffer[] };
   expect([...first.values[0]!]).toEqual([0xff, 1]);
@@ -92,7 +94,9 @@ describe('tables', () => {
   });
 
   test('an empty list stays a list', async () => {
-    const { engine } = await policy(`kumo.on('run', function(t, add) if add then t[1] = add end return t, #t end)`);
+    const { engine } = await policy(
+      `kumo.on('run', function(t, add) if add then t[1] = add end return t, #t end)`,
+    );
     expect(engine.fire('run', [[]])).toEqual({ kind: 'values', values: [[], 0] });
     expect(engine.fire('run', [[], 'x'])).toEqual({ kind: 'values', values: [['x'], 1] });
   });
@@ -174,11 +178,11 @@ describe('objects', () => {
     ['entries', `return p.weight, next({p.weight})`, [3, 1, 3]],
     ['pairs over entries', `for k, v in pairs(p) do return k, v end`, ['weight', 3]],
     ['the instance comes back', `return kumo.echo(p):stamp('x')`, ['a/x']],
-    ['the metatable is out of reach', `return getmetatable(p), pcall(setmetatable, p, {})`, [
-      false,
-      false,
-      expect.stringMatching(/table expected/),
-    ]],
+    [
+      'the metatable is out of reach',
+      `return getmetatable(p), pcall(setmetatable, p, {})`,
+      [false, false, expect.stringMatching(/table expected/)],
+    ],
   ])('%s', async (_what, source, expected) => {
     const result = await evaluate(`local p = ... ${source}`, [new Parcel('a')], options);
     expect(result).toEqual({ kind: 'values', values: expected });

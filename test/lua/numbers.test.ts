@@ -105,7 +105,10 @@ test('loops end at the edge of 32 bits', async () => {
   expect(await evaluate(source)).toEqual({
     kind: 'values',
     values: [
-      [2147483646, 2147483647, 2147483648, 2147483649, -2147483648, -2147483649, -2147483650, 1, 1000000001, 2000000001],
+      [
+        2147483646, 2147483647, 2147483648, 2147483649, -2147483648, -2147483649, -2147483650, 1, 1000000001,
+        2000000001,
+      ],
     ],
   });
 });
@@ -117,7 +120,9 @@ test('integer division and modulo by zero are errors', async () => {
 });
 
 test('integer arithmetic agrees with BigInt wherever the result fits 53 bits', async () => {
-  const { engine } = await policy(`kumo.on('run', function(a, b) return a + b, a - b, a * b, a // b, a % b end)`);
+  const { engine } = await policy(
+    `kumo.on('run', function(a, b) return a + b, a - b, a * b, a // b, a % b end)`,
+  );
   const floor = (a: bigint, b: bigint) => (a % b !== 0n && a < 0n !== b < 0n ? a / b - 1n : a / b);
   fc.assert(
     fc.property(fc.maxSafeInteger(), fc.oneof(fc.integer(), fc.maxSafeInteger()), (a, b) => {
@@ -171,7 +176,9 @@ test('<const> is accepted, and kept', async () => {
     'local a <const> = 1 local function f() return function() a = 2 end end',
     'local a <const> = 1 function a() end',
   ]) {
-    await expect(evaluate(`\n${source}`)).rejects.toThrow(/policy\.lua:2: attempt to assign to const variable 'a'/);
+    await expect(evaluate(`\n${source}`)).rejects.toThrow(
+      /policy\.lua:2: attempt to assign to const variable 'a'/,
+    );
   }
   await expect(evaluate(`local a <constant> = 1`)).rejects.toThrow(/unknown attribute 'constant'/);
 });

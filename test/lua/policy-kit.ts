@@ -14,8 +14,8 @@ import type {
   FunctionDeclaration,
   LuaFunction,
   ModuleDeclaration,
-} from '../../src/model/define/function.ts';
-import { type Kind, PolicyValueError } from '../../src/model/define/kind.ts';
+} from '../../src/model/define/index.ts';
+import { type Kind, PolicyValueError } from '../../src/model/define/index.ts';
 import type { Diagnostics, DisconnectMode, PolicyHost } from '../../src/model/index.ts';
 import { FakeClock } from '../kit/fake-clock.ts';
 
@@ -124,6 +124,7 @@ export function testHost(clock = new FakeClock()): PolicyHost & { told: Told[] }
     declare: unused,
     newMessageId: unused,
     inject: unused,
+    once: () => true,
     validationFailed: unused,
   };
 }

@@ -11,7 +11,7 @@ test('a waiting handler keeps its state, and the state is used again after it', 
   expect(engine.states).toBe(2);
   gates.get('a')!.resolve(1);
   await first;
-  for (let i = 0; i < 20; i++) engine.fire('fast', []);
+  for (let i = 0; i < 20; i++) await engine.fire('fast', []);
   expect(engine.states).toBe(2);
   expect(noted).toEqual(['loaded', 'loaded']);
 });
@@ -43,12 +43,12 @@ test('states retire by use and by age', async () => {
     host: testHost(clock),
     limits: { maxUses: 3, maxAge: 300 },
   });
-  for (let i = 0; i < 6; i++) engine.fire('init', []);
+  for (let i = 0; i < 6; i++) await engine.fire('init', []);
   expect(noted).toHaveLength(2);
-  engine.fire('init', []);
+  await engine.fire('init', []);
   expect(noted).toHaveLength(3);
   await clock.advance(301_000);
-  engine.fire('init', []);
+  await engine.fire('init', []);
   expect(noted).toHaveLength(4);
 });
 
@@ -64,8 +64,11 @@ test('a state whose handler raised serves on', async () => {
 
 test('the file is read once: all states of an engine run the same text', async () => {
   const { writeFileSync } = await import('node:fs');
-  const { engine, directory } = await policy(`local part = require 'part'
-    kumo.on('init', function() kumo.soon() return part end)`, { files: { 'part.lua': 'return 1' } });
+  const { engine, directory } = await policy(
+    `local part = require 'part'
+    kumo.on('init', function() kumo.soon() return part end)`,
+    { files: { 'part.lua': 'return 1' } },
+  );
   writeFileSync(`${directory}/part.lua`, 'return 2');
   const both = await Promise.all([engine.fire('init', []), engine.fire('init', [])]);
   expect(both).toEqual([
@@ -77,12 +80,9 @@ test('the file is read once: all states of an engine run the same text', async (
 });
 
 test('a state that cannot be loaded fails its event only', async () => {
-  const { engine, host } = await policy(
-    `if kumo.count() > 1 then error('no more') end ${waits}`,
-    {
-      modules: [await countingKumo()],
-    },
-  );
+  const { engine, host } = await policy(`if kumo.count() > 1 then error('no more') end ${waits}`, {
+    modules: [await countingKumo()],
+  });
   const first = engine.fire('init', ['a']);
   expect(await engine.fire('init', ['b'])).toMatchObject({
     kind: 'error',

@@ -8,13 +8,22 @@ describe('kumo.reject', () => {
     ['raised', `kumo.reject(550, 'go away')`],
     ['raised again after pcall', `local ok, e = pcall(kumo.reject, 550, 'go away') error(e)`],
     ['raised again with a level', `local ok, e = pcall(kumo.reject, 550, 'go away') error(e, 0)`],
-    ['through xpcall', `local ok, e = xpcall(kumo.reject, function(e) return e end, 550, 'go away') error(e)`],
+    [
+      'through xpcall',
+      `local ok, e = xpcall(kumo.reject, function(e) return e end, 550, 'go away') error(e)`,
+    ],
     ['from a coroutine', `coroutine.wrap(function() kumo.reject(550, 'go away') end)()`],
-    ['from a resumed coroutine', `local co = coroutine.create(function() kumo.reject(550, 'go away') end)
-      local ok, e = coroutine.resume(co) error(e)`],
+    [
+      'from a resumed coroutine',
+      `local co = coroutine.create(function() kumo.reject(550, 'go away') end)
+      local ok, e = coroutine.resume(co) error(e)`,
+    ],
     ['after a wait', `kumo.soon() kumo.reject(550, 'go away')`],
     ['from inside table.sort', `table.sort({1, 2}, function() kumo.reject(550, 'go away') end)`],
-    ['from inside a metamethod', `local t = setmetatable({}, {__index = function() kumo.reject(550, 'go away') end}) return t.x`],
+    [
+      'from inside a metamethod',
+      `local t = setmetatable({}, {__index = function() kumo.reject(550, 'go away') end}) return t.x`,
+    ],
   ])('%s', async (_how, source) => {
     expect(await evaluate(source)).toEqual(reject);
   });

@@ -38,7 +38,9 @@ describe('policy has no way out', () => {
   });
 
   test('the same libraries are behind require', async () => {
-    expect(await evaluate(`return require('os') == os, require('io') == io, require('string') == string`)).toEqual({
+    expect(
+      await evaluate(`return require('os') == os, require('io') == io, require('string') == string`),
+    ).toEqual({
       kind: 'values',
       values: [true, true, true],
     });
@@ -67,7 +69,7 @@ describe('libraries', () => {
     const { engine, host, printed } = await policy(
       `kumo.on('init', function() print('a', 1, nil, 2^31) io.write('b', 2) warn('c', 'd') end)`,
     );
-    engine.fire('init', []);
+    await engine.fire('init', []);
     expect(printed).toEqual(['a\t1\tnil\t2147483648\n', 'b2']);
     expect(host.told).toEqual([{ level: 'warn', text: expect.stringMatching(/policy\.lua:1: cd$/) }]);
   });
@@ -105,11 +107,17 @@ describe('libraries', () => {
         os.time(os.date('*t', 86400)), pcall(os.time, {year = 2026}), pcall(os.date, '%Q')`;
     const { values } = (await evaluate(source)) as { values: unknown[] };
     expect(values.slice(0, 3)).toEqual(['2040-01-01 12', '2027-02-01', 86400]);
-    expect(values.slice(3)).toEqual([false, false, expect.stringMatching(/invalid conversion specifier '%Q'/)]);
+    expect(values.slice(3)).toEqual([
+      false,
+      false,
+      expect.stringMatching(/invalid conversion specifier '%Q'/),
+    ]);
   });
 
   test('collectgarbage measures and tidies nothing', async () => {
-    expect(await evaluate(`return collectgarbage('count') > 0, collectgarbage(), collectgarbage('step')`)).toEqual({
+    expect(
+      await evaluate(`return collectgarbage('count') > 0, collectgarbage(), collectgarbage('step')`),
+    ).toEqual({
       kind: 'values',
       values: [true, 0, 0],
     });

@@ -50,5 +50,9 @@ test.each([
 
 test('every name comes apart and together again', () => {
   const text = fc.string({ unit: fc.constantFrom('a', ':', '@', '!', '.'), maxLength: 12 });
-  fc.assert(fc.property(text, (value) => expect(formatQueueName(parseQueueName(value))).toBe(value)));
+  fc.assert(
+    fc.property(text, (value) => {
+      expect(formatQueueName(parseQueueName(value))).toBe(value);
+    }),
+  );
 });

@@ -42,7 +42,9 @@ test('throttles parse back', () => {
     local: fc.boolean(),
   });
   fc.assert(
-    fc.property(spec, (value) => expect(parseThrottleSpec(formatThrottleSpec(value))).toEqual(value)),
+    fc.property(spec, (value) => {
+      expect(parseThrottleSpec(formatThrottleSpec(value))).toEqual(value);
+    }),
   );
 });
 

@@ -4,7 +4,9 @@ import { formatJson, formatPrometheus, type RegistrySnapshot } from '../../io/me
 
 /** GET /metrics and /metrics.json (operations.md 7). `collect` adds up the metrics of every shard. */
 export function metrics(app: FastifyInstance, collect: () => Promise<RegistrySnapshot>): void {
-  const schema = { querystring: Type.Object({ prefix: Type.Optional(Type.String({ pattern: '^[A-Za-z_:]*$' })) }) };
+  const schema = {
+    querystring: Type.Object({ prefix: Type.Optional(Type.String({ pattern: '^[A-Za-z_:]*$' })) }),
+  };
   app.get<{ Querystring: { prefix?: string } }>('/metrics', { schema }, async (request, reply) => {
     void reply.type('text/plain; charset=utf-8');
     return formatPrometheus(await collect(), request.query.prefix ?? '');

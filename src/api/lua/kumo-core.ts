@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { usableCpus } from '../../io/cpu/index.ts';
 import { rejectError } from '../../lua/index.ts';
 import {
   boolean,
@@ -78,7 +78,7 @@ export const coreFunctions = {
   available_parallelism: defineFunction({
     returns: 'integer',
     doc: 'Number of CPUs that may be used. KUMO_AVAILABLE_PARALLELISM in the environment overrides it.',
-    call: () => Number.parseInt(process.env.KUMO_AVAILABLE_PARALLELISM ?? '', 10) || availableParallelism(),
+    call: () => usableCpus(),
   }),
   log_error: logFunction('error', 'Writes a line to the diagnostic log, with file and line of the call.'),
   log_warn: logFunction('warn', 'As kumo.log_error, as a warning.'),

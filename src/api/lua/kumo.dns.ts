@@ -1,5 +1,5 @@
 import { type CallContext, defineFunction, defineModule, string } from '../../model/define/index.ts';
-import type { DnsAnswer, DnsError } from '../../model/index.ts';
+import { type DnsAnswer, type DnsError, type MxResolution, resolveMx } from '../../model/index.ts';
 import { configureResolverOptions } from '../../model/options/index.ts';
 import { declarer } from './kumo-config.ts';
 
@@ -7,6 +7,14 @@ export const dnsModule = defineModule(
   'kumo.dns',
   { doc: 'DNS. All look-ups wait without holding up anything else.' },
   {
+    lookup_mx: defineFunction({
+      params: { domain: string() },
+      returns:
+        '{domain_name: string, hosts: string[], site_name: string, by_pref: table<integer, string[]>, ' +
+        'is_domain_literal: boolean, is_secure: boolean, is_mx: boolean, mta_sts: string}',
+      doc: 'Where a domain takes mail. Host names end in a dot. mta_sts is None in this release.',
+      call: async ({ domain }, { host }) => mxForLua(await resolveMx(domain, host.resolver)),
+    }),
     lookup_txt: defineFunction({
       params: { name: string() },
       returns: 'string[]',
@@ -40,4 +48,19 @@ async function addressesOf(name: string, { host }: CallContext): Promise<string[
   );
   if (found.length > 0) return found.flatMap((answer) => answer.value.records);
   throw (answers[0] as PromiseRejectedResult).reason as DnsError;
+}
+
+function mxForLua(mx: MxResolution): Record<string, unknown> {
+  const dotted = (host: string) => (mx.isLiteral ? host : `${host}.`);
+  const groups = mx.isNullMx ? [{ preference: 0, hosts: [''] }] : mx.groups;
+  return {
+    domain_name: dotted(mx.domain),
+    hosts: groups.flatMap(({ hosts }) => hosts.map(dotted)),
+    site_name: mx.siteName,
+    by_pref: new Map(groups.map(({ preference, hosts }) => [preference, hosts.map(dotted)])),
+    is_domain_literal: mx.isLiteral,
+    is_secure: mx.isSecure,
+    is_mx: mx.isMx,
+    mta_sts: 'None',
+  };
 }

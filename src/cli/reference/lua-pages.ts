@@ -1,4 +1,10 @@
-import type { FunctionDeclaration, ModuleDeclaration, ObjectDeclaration } from '../../model/define/index.ts';
+import type {
+  FunctionDeclaration,
+  Kind,
+  ModuleDeclaration,
+  ObjectDeclaration,
+  RichKind,
+} from '../../model/define/index.ts';
 import { markdownTable } from './markdown.ts';
 
 interface Page {
@@ -38,11 +44,17 @@ function functionText(declaration: FunctionDeclaration, owner: string): string {
   if (params.length > 0) {
     const rows = params.map(({ name: param, kind }) => [
       `\`${param}\``,
-      kind.name,
+      kindText(kind),
       kind.optional ? (kind.default === undefined ? 'nil' : `\`${String(kind.default)}\``) : 'required',
     ]);
     parts.push(markdownTable(['Argument', 'Kind', 'Default'], rows));
   }
   parts.push(`Since ${since}.`);
   return parts.join('\n\n');
+}
+
+/** Tables of options lead to their page. */
+function kindText(kind: Kind<unknown>): string {
+  const { name, optionsOf } = kind as RichKind<unknown>;
+  return optionsOf === undefined ? name : `[${name}](options-${optionsOf}.md)`;
 }

@@ -223,7 +223,7 @@ export class Dispatcher {
         const session = await this.#greet({ ...next, port, explicitPort: next.port !== undefined });
         if (session === 'stopping') return false;
         this.#session = session;
-        this.#queue.connectionFailures = 0;
+        this.#queue.connected();
         return true;
       } catch (error) {
         if (!(error instanceof ConnectFailure)) throw error;
@@ -266,7 +266,7 @@ export class Dispatcher {
         this.#facts(queued),
       );
     }
-    const before = this.#queue.connectionFailures++;
+    const before = this.#queue.failedToConnect() - 1;
     if (before <= this.#queue.path.consecutive_connection_failures_before_delay) return;
     const bulk =
       'bulk delay of ready queue: too many successive connection failures where there was no answer from any hosts listed in MX';

@@ -1,5 +1,6 @@
 import type {
   Clock,
+  Counters,
   DeliveryLog,
   Diagnostics,
   Leases,
@@ -16,6 +17,7 @@ export interface ReadyParts {
   routing: Routing;
   throttles: Throttles;
   leases: Leases;
+  counters: Counters;
   store: MessageStore;
   log: DeliveryLog;
   diagnostics: Diagnostics;

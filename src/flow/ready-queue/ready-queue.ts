@@ -26,8 +26,6 @@ export class ReadyQueue {
   path: EgressPathOptions;
   /** Names of the queues that fed this one, for the refresh of its path. */
   readonly routingDomain: string;
-  /** Attempts to reach any host of the site that failed since one worked. */
-  connectionFailures = 0;
   /** Monotonic milliseconds of the last insert or hand-out. */
   lastUsed: number;
   reaped = false;
@@ -135,6 +133,21 @@ export class ReadyQueue {
       timer = clock.after(Math.min(timeout, WANTED_POLL), look);
       this.#idle.push(finish);
     });
+  }
+
+  /** Some host of the site answered. */
+  connected(): void {
+    const key = this.#failuresKey;
+    if (this.#parts.counters.get(key) > 0) this.#parts.counters.reset(key);
+  }
+
+  /** No host of the site answered. Gives how many times in a row, over all shards. */
+  failedToConnect(): number {
+    return this.#parts.counters.add(this.#failuresKey, 1);
+  }
+
+  get #failuresKey(): string {
+    return `connection-failures ${this.name}`;
   }
 
   /** Hands every waiting message back to its scheduled queue. */

@@ -49,6 +49,7 @@ export class ReadyQueues {
   }
 
   async #routes(home: MessageHome, options: QueueOptions): Promise<Routes> {
+    if (this.#stopping) throw new Error('shutting down');
     const { protocol } = options;
     const now = this.#parts.clock.monotonic();
     if (protocol.kind === 'maildir') {

@@ -17,6 +17,8 @@ import { QueueConfigError, type QueueConfigs } from './queue-configs.ts';
 /** What a queue needs of the room it lives in. */
 export interface QueueRoom {
   readonly configs: QueueConfigs;
+  /** Nothing moves any more; what is in the spool stays there as it is. */
+  readonly isStopping: boolean;
   readonly clock: { monotonic(): number; after(delay: number, callback: () => void): Timer };
   feedFor(home: MessageHome): ReadyFeed;
   admit(queue: ScheduledQueue, options: QueueOptions): MaybePromise<ThrottleVerdict>;
@@ -91,7 +93,7 @@ export class ScheduledQueue implements MessageHome {
   }
 
   #pump(): void {
-    if (this.#busy || this.#hold !== undefined || this.#line === undefined) return;
+    if (this.#room.isStopping || this.#busy || this.#hold !== undefined || this.#line === undefined) return;
     for (let message = this.#line.peek(); message !== undefined; message = this.#line.peek()) {
       const step = this.#step(message);
       if (step instanceof Promise) {

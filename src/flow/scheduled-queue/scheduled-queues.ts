@@ -52,6 +52,10 @@ export class ScheduledQueues implements QueueRoom {
     this.#wheel = new TimerWheel(parts.clock.now());
   }
 
+  get isStopping(): boolean {
+    return this.#stopping;
+  }
+
   get clock(): ScheduleParts['clock'] {
     return this.#parts.clock;
   }
@@ -129,7 +133,7 @@ export class ScheduledQueues implements QueueRoom {
   }
 
   refused(queue: ScheduledQueue, message: QueuedMessage, why: Reply, reasons: RequeueReason[]): void {
-    this.#track(queue, message, this.#refuse(queue, message, why, reasons));
+    if (!this.#stopping) this.#track(queue, message, this.#refuse(queue, message, why, reasons));
   }
 
   /** Follows work on a message that nobody waits for; when it fails, the message is tried again a little later. */
@@ -176,14 +180,10 @@ export class ScheduledQueues implements QueueRoom {
     }
     const options = queue.options ?? (await configurationOrNone(queue));
     if (options === undefined) {
-      this.#wait(queued, this.#parts.clock.now() + AFTER_FAILED_REQUEUE, requeue);
-      return;
+      return this.#wait(queued, this.#parts.clock.now() + AFTER_FAILED_REQUEUE, requeue);
     }
     const next = nextDue(this.#parts, queued, options, requeue);
-    if (next.kind === 'due') {
-      this.#wait(queued, next.due, requeue);
-      return;
-    }
+    if (next.kind === 'due') return this.#wait(queued, next.due, requeue);
     const message = await this.#parts.store.load(queued);
     await this.#parts.log.write(next.event(message));
     this.#remove(queue, queued);
@@ -219,13 +219,12 @@ export class ScheduledQueues implements QueueRoom {
     return true;
   }
 
-  #wait(queued: QueuedMessage, due: number, requeue: Requeue): void {
+  async #wait(queued: QueuedMessage, due: number, requeue: Requeue): Promise<void> {
     if (requeue.counted) queued.attempts++;
-    const silent = requeue.reasons.includes('LoggedTransientFailure');
-    const loaded = queued.loaded;
     this.#parts.store.spool.saveProgress(queued.entry, { attempts: queued.attempts, due });
-    if (!silent && loaded !== undefined) {
-      this.#log(delayedEvent(this.#parts, queued, loaded, requeue.reasons, due));
+    if (!requeue.reasons.includes('LoggedTransientFailure')) {
+      const message = await this.#parts.store.load(queued);
+      await this.#parts.log.write(delayedEvent(this.#parts, queued, message, requeue.reasons, due));
     }
     this.#schedule(queued, due);
   }

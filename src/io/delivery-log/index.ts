@@ -1,3 +1,4 @@
+export { type FramePiece, FrameSplitter } from './frame-splitter.ts';
 export { type LineBatch, RecordLog, type RecordLogParts } from './record-log.ts';
 export { isFinished, listSegments, SegmentReader } from './segment-reader.ts';
 export { createSegmentWriter, type SegmentWriter, type SegmentWriterOptions } from './segment-writer.ts';

@@ -139,6 +139,8 @@ class ZstdSegmentWriter implements SegmentWriter {
       if (segment.written >= this.#options.maxFileSize) await this.#finishSegment();
     } catch (error) {
       this.#failed(error as Error);
+      // Frames after a torn one could not be read: the next goes into a new segment.
+      if (error instanceof TornFrameError) await this.#finishSegment();
     }
   }
 
@@ -203,7 +205,10 @@ class ZstdSegmentWriter implements SegmentWriter {
   }
 }
 
-/** Appends all of it or throws, leaving no torn frame behind. */
+/** Part of a frame was written and could not be taken back. */
+class TornFrameError extends Error {}
+
+/** Appends all of it or throws, leaving no torn frame behind unless it is a TornFrameError. */
 async function writeWhole(file: FileHandle, frame: Buffer): Promise<void> {
   const { size } = await file.stat();
   try {
@@ -213,7 +218,10 @@ async function writeWhole(file: FileHandle, frame: Buffer): Promise<void> {
       written += bytesWritten;
     }
   } catch (error) {
-    await file.truncate(size).catch(() => {});
-    throw error;
+    const torn = await file.truncate(size).then(
+      () => false,
+      () => true,
+    );
+    throw torn ? new TornFrameError((error as Error).message) : error;
   }
 }

@@ -115,7 +115,12 @@ function overUdp(query: Query, server: NameServer, timeout: number, clock: Clock
         settle(error as Error);
       }
     });
-    const ask = (): void => socket.connect(server.port, server.address, () => socket.send(query.bytes));
+    // dgram hands a failure to connect to this callback, though its types do not say so.
+    const connected = (error?: Error | null): void => {
+      if (error) settle(unreachable(server, error));
+      else socket.send(query.bytes);
+    };
+    const ask = (): void => socket.connect(server.port, server.address, connected);
     if (server.bindAddress === undefined) ask();
     else socket.bind({ address: server.bindAddress }, ask);
   });

@@ -8,7 +8,6 @@ import { parseIp } from '../../protocol/ip/index.ts';
  */
 export function dnsName(name: string): string {
   let ascii = name.endsWith('.') ? name.slice(0, -1) : name;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: everything outside ASCII is meant.
   if (/[^\0-\x7f]/.test(ascii)) ascii = domainToASCII(ascii);
   ascii = ascii.toLowerCase();
   const labels = ascii.split('.');

@@ -2,6 +2,8 @@ import type { Lease, Leases, LimitSpec } from '../../model/index.ts';
 
 interface Slots {
   held: number;
+  /** The one that was asked for last. */
+  limit: number;
   /** In the order they came. */
   wants: Set<() => void>;
 }
@@ -16,9 +18,11 @@ export class LocalLeases implements Leases {
   }
 
   tryAcquire(key: string, limit: LimitSpec): Lease | undefined {
-    const slots = this.#limits.get(key);
-    if ((slots?.held ?? 0) >= limit.limit) return undefined;
-    this.#slots(key).held++;
+    const known = this.#limits.get(key);
+    if (known !== undefined) known.limit = limit.limit;
+    if ((known?.held ?? 0) >= limit.limit) return undefined;
+    const slots = known ?? this.#slots(key, limit.limit);
+    slots.held++;
     let held = true;
     return {
       wanted: false,
@@ -35,16 +39,18 @@ export class LocalLeases implements Leases {
     // Wrapped, so that the same function may want twice.
     const entry = (): void => retry();
     slots.wants.add(entry);
+    // A slot may have come free since the caller looked.
+    if (slots.held < slots.limit) this.#offer(key, slots, slots.wants.size);
     return () => {
       slots.wants.delete(entry);
       this.#forgetIdle(key, slots);
     };
   }
 
-  #slots(key: string): Slots {
+  #slots(key: string, limit = Number.POSITIVE_INFINITY): Slots {
     let slots = this.#limits.get(key);
     if (slots === undefined) {
-      slots = { held: 0, wants: new Set() };
+      slots = { held: 0, limit, wants: new Set() };
       this.#limits.set(key, slots);
     }
     return slots;

@@ -218,7 +218,8 @@ export class SharedLeases implements Leases {
   #free(slot: number): number {
     let held = 0;
     for (let shard = 0; shard < this.#shards; shard++) held += this.#words[this.#cell(slot, shard) + HELD]!;
-    return this.#words[slot + LIMIT]! - held;
+    // 0: nobody has asked yet, so nobody knows; a want is then worth a try.
+    return (this.#words[slot + LIMIT]! || MAX_LIMIT) - held;
   }
 
   /** Other shards whose ticket is older than ours; all with a ticket when we have none. */

@@ -57,7 +57,7 @@ export class SharedTable {
   readonly #slots: number;
   readonly #owner: number;
   readonly #idle: (slot: number) => boolean;
-  readonly #keys = new LRUCache<string, TableKey>({ max: 65_536 });
+  readonly #keys = new LRUCache<string, TableKey>({ max: 16_384 });
 
   constructor(words: Int32Array, layout: TableLayout, owner: number, idle: (slot: number) => boolean) {
     this.words = words;

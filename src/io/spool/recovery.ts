@@ -110,6 +110,10 @@ export class Recovery {
   /** The whole segment; undefined when it had to be set aside. */
   async #read(segment: Segment): Promise<Buffer | undefined> {
     const { meta, clock } = this.#options;
+    if (segment.size === Number.POSITIVE_INFINITY) {
+      await this.#setAside(segment, 'it cannot be read');
+      return undefined;
+    }
     try {
       return await patiently(clock, () => meta.read(segment, segment.size, 0));
     } catch (error) {
@@ -232,8 +236,8 @@ export class Recovery {
     entry.size = record.size;
     entry.older = record.older?.filter((number) => this.#options.meta.segments.has(number));
     const newer = this.#progress.get(entry.id);
-    entry.attempts = (newer ?? record).attempts;
-    entry.due = (newer ?? record).due;
+    const { attempts, due } = newer ?? record;
+    entry.setProgress(attempts, due);
     home.join(entry);
     home.liveBytes += entry.length;
     bodyHome.join(entry);

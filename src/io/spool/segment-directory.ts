@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import type { MessageId, Spool } from '../../model/index.ts';
-import { errorCode, makeDirectories, readFully, type SpoolFileSystem } from './file-system.ts';
+import type { Clock, MessageId, Spool } from '../../model/index.ts';
+import { errorCode, makeDirectories, patiently, readFully, type SpoolFileSystem } from './file-system.ts';
 import {
   decodeRecordHeader,
   payloadIntact,
@@ -55,14 +55,14 @@ export class SegmentDirectory {
    * Makes the directory if need be and finds the segments that are there. `aside` are names in the quarantine,
    * whose numbers are not used again.
    */
-  async find(aside: readonly string[]): Promise<void> {
+  async find(aside: readonly string[], clock: Clock): Promise<void> {
     await makeDirectories(this.files, this.path);
     for (const name of await this.files.list(this.path)) {
       const match = /^(\d{8,10})\.(meta|body)$/.exec(name);
       if (match === null || match[2] !== this.kind) continue;
       const segment = new Segment(this.kind, Number(match[1]), `${this.path}/${name}`, this.#owner);
       segment.linked = true;
-      segment.size = await this.withFile(segment, (file) => this.files.size(file));
+      await this.#measure(segment, clock);
       this.segments.set(segment.number, segment);
       this.#next = Math.max(this.#next, segment.number + 1);
     }
@@ -71,6 +71,17 @@ export class SegmentDirectory {
       if (match !== null && match[2] === this.kind) this.#next = Math.max(this.#next, Number(match[1]) + 1);
     }
     this.#next += NUMBER_GAP;
+  }
+
+  async #measure(segment: Segment, clock: Clock): Promise<void> {
+    try {
+      segment.size = await patiently(clock, () => this.withFile(segment, (file) => this.files.size(file)));
+    } catch (error) {
+      if (errorCode(error) !== 'EIO') throw error;
+      // Metadata that cannot be read is set aside by the enumeration. Bodies may be readable again later.
+      segment.size = Number.POSITIVE_INFINITY;
+      segment.immovable = true;
+    }
   }
 
   /** A new, empty, active segment. Its directory entry is not durable yet. */

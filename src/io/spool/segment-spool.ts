@@ -92,8 +92,8 @@ export class SegmentSpool implements Spool {
       if (errorCode(error) === 'ENOENT') return [];
       throw error;
     });
-    await this.#meta.find(aside);
-    await this.#body.find(aside);
+    await this.#meta.find(aside, this.#options.clock);
+    await this.#body.find(aside, this.#options.clock);
     this.#found = { meta: [...this.#meta.segments.values()], body: [...this.#body.segments.values()] };
   }
 
@@ -132,8 +132,7 @@ export class SegmentSpool implements Spool {
 
   saveProgress(entry: SpoolEntry, { attempts, due }: DeliveryProgress): void {
     const own = this.#own(entry);
-    own.attempts = attempts;
-    own.due = due;
+    own.setProgress(attempts, due);
     this.#writer.noteProgress(own);
   }
 

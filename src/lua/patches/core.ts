@@ -14,7 +14,12 @@ export const corePatches: readonly Patch[] = [
     for (let i=0; i<len; i++)
         s += str[i].toString(16);
     return s;`,
-        '    return "|" + Buffer.from(str.buffer, str.byteOffset, str.length).latin1Slice();',
+        `    let len = str.length;
+    if (len > 20) return "|" + Buffer.from(str.buffer, str.byteOffset, len).latin1Slice();
+    let s = "|";
+    for (let i=0; i<len; i++)
+        s += String.fromCharCode(str[i]);
+    return s;`,
       ],
     ],
   ),
@@ -99,6 +104,16 @@ export const corePatches: readonly Patch[] = [
       `    if (B.n >= B.b.length) luaL_prepbuffsize(B, 1);
     B.b[B.n++] = c;`,
     ],
+  ]),
+  ...patchGroup('dead keys', 'Every table made a second Map, which only a removed key needs.', [
+    ['ltable', 'this.dead_strong = new Map();', 'this.dead_strong = void 0;'],
+    ['ltable', 't.dead_strong.clear();', 'if (t.dead_strong !== void 0) t.dead_strong.clear();'],
+    [
+      'ltable',
+      't.dead_strong.set(hash, e);',
+      '(t.dead_strong === void 0 ? (t.dead_strong = new Map()) : t.dead_strong).set(hash, e);',
+    ],
+    ['ltable', '|| table.dead_strong.get(hash);', '|| (table.dead_strong && table.dead_strong.get(hash));'],
   ]),
   ...patchGroup('plain search', 'string.find without specials goes through the engine.', [
     [

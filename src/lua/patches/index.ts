@@ -1,3 +1,4 @@
+import { closePatches } from './close.ts';
 import { corePatches } from './core.ts';
 import { languagePatches } from './language.ts';
 import { numberPatches } from './numbers.ts';
@@ -8,7 +9,12 @@ export type { Patch } from './patch.ts';
 /** The version of fengari that the patches are written for. */
 export const fengariVersion = '0.1.5';
 
-export const patches: readonly Patch[] = [...corePatches, ...languagePatches, ...numberPatches];
+export const patches: readonly Patch[] = [
+  ...corePatches,
+  ...languagePatches,
+  ...closePatches,
+  ...numberPatches,
+];
 
 /** Applies the edits in order. Throws when one does not fit, since a half-patched VM must never run policy. */
 export function applyPatches(

@@ -162,6 +162,7 @@ const timeouts = {
   }),
   rset_timeout: field(duration(), { default: '5s', doc: 'For the reply to RSET.' }),
   system_shutdown_timeout: field(duration(), {
+    effect: 'later',
     doc: 'How long a drain waits for a message that is being sent. Without it the sum of the timeouts from MAIL FROM on.',
   }),
 };

@@ -65,30 +65,31 @@ function decodeCharset(charset: string, bytes: Buffer, raw: string): Buffer {
 /**
  * Encodes what an unstructured header cannot hold: from the first word that is not plain ASCII to the last.
  * Encoded words are separated by single spaces, so that the text can be folded there. Text of plain words
- * comes back as it is.
+ * comes back as it is. `column` is where the text begins in its line, which the first encoded word makes up for.
  */
-export function encodeWords(text: string): string {
+export function encodeWords(text: string, column = 0): string {
   const words = text.split(' ');
   const needy = (word: string) => !/^[\t!-~]*$/.test(word) || word.includes('=?');
   const first = words.findIndex(needy);
   if (first < 0) return text;
   const last = words.findLastIndex(needy);
-  const encoded = encodeRun(words.slice(first, last + 1).join(' '));
+  const encoded = encodeRun(words.slice(first, last + 1).join(' '), first === 0 ? column : 0);
   return [...words.slice(0, first), encoded, ...words.slice(last + 1)].join(' ');
 }
 
-function encodeRun(text: string): string {
+function encodeRun(text: string, column: number): string {
   const bytes = Buffer.from(text);
   const room = LONGEST_WORD - PREFIX.length - 'Q?'.length - '?='.length;
-  const quoted = bytes.reduce((length, byte) => length + (isPlainQ(byte) ? 1 : 3), 0);
-  const useQ = quoted <= Math.ceil(bytes.length / 3) * 4;
+  // Q keeps text readable that is mostly ASCII; B is shorter for the rest.
+  const useQ = bytes.reduce((count, byte) => count + (isPlainQ(byte) ? 0 : 1), 0) * 2 <= bytes.length;
   const chunks: string[] = [];
   let chunk = '';
   // RFC 2047 §5: a character is not split between encoded words.
   for (const character of text) {
     const longer = chunk + character;
     const length = useQ ? encodeQ(longer).length : Math.ceil(Buffer.byteLength(longer) / 3) * 4;
-    if (length > room) {
+    const taken = chunks.length === 0 ? Math.min(column, room / 2) : 0;
+    if (length > room - taken) {
       chunks.push(chunk);
       chunk = character;
     } else chunk = longer;

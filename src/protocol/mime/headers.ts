@@ -36,8 +36,9 @@ export function eachHeader(message: Buffer, visit: (field: HeaderField) => boole
   while (start < message.length) {
     if (message[start] === LF || (message[start] === CR && message[start + 1] === LF)) return start;
     const end = endOfField(message, start);
-    const colon = message.indexOf(COLON, start);
-    if (colon > start && colon < end && message[start] !== SPACE && message[start] !== TAB) {
+    // Only up to its own end: over the whole message, header lines without colon would cost n².
+    const colon = start + message.subarray(start, end).indexOf(COLON);
+    if (colon > start && message[start] !== SPACE && message[start] !== TAB) {
       const name = message.toString('latin1', start, colon).trimEnd();
       if (isName(name) && visit({ name, start, valueStart: colon + 1, end }) === false) return -1;
     }
@@ -146,8 +147,11 @@ export function removeHeaders(message: Buffer, unwanted: (name: string) => boole
  */
 export function formatHeader(name: string, value: string, encode = false): string {
   if (!isName(name)) throw new HeaderError(`'${name}' is no header name`);
-  if (encode)
-    return `${name}: ${foldText(encodeWords(value.replace(/[\r\n]+[ \t]*/g, ' ').trim()), 75, 900, name.length + 2)}\r\n`;
+  if (encode) {
+    const column = name.length + 2;
+    const text = value.replace(/[\r\n]+[ \t]*/g, ' ').trim();
+    return `${name}: ${foldText(encodeWords(text, column), 75, 900, column)}\r\n`;
+  }
   const folded = value.replace(/\r?\n$/, '').replace(/\r?\n(?=[ \t])/g, '\r\n');
   if (/\r(?!\n)|\n(?![ \t])/.test(folded)) {
     throw new HeaderError(`the value of ${name} has a line break that is not followed by white space`);

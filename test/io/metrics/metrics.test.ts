@@ -49,7 +49,9 @@ describe('Prometheus text (operations.md 7.1)', () => {
   test('labels are escaped and names prefixed', () => {
     const registry = new Registry();
     registry.series('scheduled_count', 'a"b\\c\nd').set(1);
-    expect(formatPrometheus(registry.snapshot(), 'x_')).toContain('x_scheduled_count{queue="a\\"b\\\\c\\nd"} 1\n');
+    expect(formatPrometheus(registry.snapshot(), 'x_')).toContain(
+      'x_scheduled_count{queue="a\\"b\\\\c\\nd"} 1\n',
+    );
   });
 });
 

@@ -193,12 +193,12 @@ test('options without effect are found at every depth, those with effect are not
   expect(
     laterOptions(queueOptions, { egress_pool: 'x', strategy: 'SkipList', protocol: { custom_lua: {} } }),
   ).toEqual(['strategy', 'protocol.custom_lua']);
-  expect(
-    laterOptions(esmtpListenerOptions, {
-      banner: 'x',
-      trace_headers: { received_header: true, header_name: 'X' },
-    }),
-  ).toEqual(['trace_headers.header_name']);
+  expect(laterOptions(esmtpListenerOptions, { banner: 'x', trace_headers: { header_name: 'X' } })).toEqual(
+    [],
+  );
+  expect(laterOptions(configureResolverOptions, { options: { attempts: 1, ndots: 2 } })).toEqual([
+    'options.ndots',
+  ]);
   expect(laterOptions(localLogsOptions, { per_record: { Any: { enable: true, template: 'x' } } })).toEqual([
     'per_record.template',
   ]);

@@ -81,7 +81,10 @@ describe('formatHeader', () => {
   test('encoded', () => {
     expect(formatHeader('Subject', 'plain', true)).toBe('Subject: plain\r\n');
     expect(formatHeader('Subject', 'Grüße\r\nBcc: x', true)).toBe(
-      'Subject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe?= Bcc: x\r\n',
+      'Subject: =?UTF-8?B?R3LDvMOfZQ==?= Bcc: x\r\n',
+    );
+    expect(formatHeader('Subject', 'a long line of plain words, café', true)).toContain(
+      '=?UTF-8?Q?caf=C3=A9?=',
     );
     const long = formatHeader('Subject', 'ä'.repeat(200), true);
     expect(long.split('\r\n').every((line) => line.length <= 76)).toBe(true);
