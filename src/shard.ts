@@ -7,7 +7,7 @@ import { ScheduledQueues } from './flow/scheduled-queue/index.ts';
 import { systemClock } from './io/clock/index.ts';
 import { type LineBatch, RecordLog } from './io/delivery-log/index.ts';
 import { createDiagnostics } from './io/diagnostics/index.ts';
-import { DiskSpaceWatch } from './io/disk-space/index.ts';
+import { type DiskSpace, DiskSpaceWatch } from './io/disk-space/index.ts';
 import { configureResolver, type PolicyResolverConfig } from './io/dns/index.ts';
 import { helpersDirectory } from './io/files/index.ts';
 import { attachLimits } from './io/limits/index.ts';
@@ -19,7 +19,6 @@ import { createPolicyEngine, type PolicyEngine } from './lua/index.ts';
 import { events } from './model/events/index.ts';
 import {
   createdAt,
-  type DeliveryLog,
   type Message,
   MessageStore,
   type PolicyHost,
@@ -49,7 +48,7 @@ class Shard {
   readonly #resolver: Resolver;
   readonly #newMessageId: () => string;
   readonly #recordLog: RecordLog;
-  readonly #log: DeliveryLog;
+  readonly #log: MeteredLog;
   readonly #disks: DiskSpaceWatch;
   readonly #linesTaken = new Map<number, () => void>();
   readonly #questions = new Map<number, (snapshot: RegistrySnapshot) => void>();
@@ -81,7 +80,9 @@ class Shard {
       send: (batches) => this.#sendLines(batches),
     });
     this.#log = new MeteredLog(this.#recordLog, this.#registry);
-    this.#disks = new DiskSpaceWatch(this.#watchedDisks(), systemClock, this.#diagnostics);
+    // Every shard looks, one speaks.
+    const speaker = start.shard === 0 ? this.#diagnostics : createDiagnostics('off');
+    this.#disks = new DiskSpaceWatch(this.#watchedDisks(), systemClock, speaker);
   }
 
   /** Loads the policy and binds every listener. */
@@ -207,6 +208,7 @@ class Shard {
       dial,
       hostname,
       shards,
+      onReaped: (name) => this.#log.forget(name),
     });
     this.#queues = new ScheduledQueues({ ...shared, ready: this.#ready, createdAt });
     this.#reception = new Reception({ ...shared, queues: this.#queues, newMessageId: this.#newMessageId });
@@ -252,7 +254,30 @@ class Shard {
     const registry = this.#registry;
     registry.series('scheduled_count_total').set(this.#queues?.size ?? 0);
     registry.series('message_count').set(this.#queues?.size ?? 0);
-    return registry.snapshot();
+    const snapshot = registry.snapshot();
+    const connections = snapshot.connection_count ?? [];
+    // Gauges of things that come and go are read off the things themselves: none can be left behind.
+    snapshot.scheduled_count = Array.from(this.#queues?.live() ?? [], ({ name, size }) => ({
+      labels: [name],
+      value: size,
+    }));
+    const ready = [...(this.#ready?.live() ?? [])];
+    snapshot.ready_count = ready.map(({ name, length }) => ({ labels: [`smtp_client:${name}`], value: length }));
+    const open = ready.map(({ name, connections }) => ({ labels: [`smtp_client:${name}`], value: connections }));
+    const total = ready.reduce((sum, queue) => sum + queue.connections, 0);
+    snapshot.connection_count = [...connections, { labels: ['smtp_client'], value: total }, ...open];
+    if (this.#start.shard === 0) this.#measureDisks(snapshot);
+    return snapshot;
+  }
+
+  #measureDisks(snapshot: RegistrySnapshot): void {
+    const found = [...this.#disks.found];
+    const gauge = (read: (space: DiskSpace) => number): RegistrySnapshot[string] =>
+      found.map(([name, space]) => ({ labels: [name], value: read(space) }));
+    snapshot.disk_free_bytes = gauge(({ bytes }) => bytes.free);
+    snapshot.disk_free_percent = gauge(({ bytes }) => bytes.percent);
+    snapshot.disk_free_inodes = gauge(({ inodes }) => inodes.free);
+    snapshot.disk_free_inodes_percent = gauge(({ inodes }) => inodes.percent);
   }
 }
 

@@ -210,7 +210,8 @@ export class PolicyEngine implements PolicyEvents {
       if (meant === undefined || this.#isUsedElsewhere(name)) continue;
       const text = `${handler!.where}: there is no event '${name}'; did you mean '${meant}'?`;
       if (this.#options.validating ?? host.validating) throw new PolicyLoadError(text);
-      host.diagnostics.warn('lua', text);
+      // Every shard loads the policy; the warning is for the operator, once.
+      if (host.once(text)) host.diagnostics.warn('lua', text);
     }
   }
 

@@ -128,6 +128,7 @@ export function mailRooms(
     dial: (target) => dialPeer(target, peers),
     hostname: 'mta.example',
     shards: 1,
+    onReaped: () => {},
   });
   const times = new Map([...(content?.keys() ?? [])].map((id) => [id, clock.now()]));
   const createdAt = (id: string): number => times.get(id) ?? 0;

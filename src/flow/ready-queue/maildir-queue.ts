@@ -11,7 +11,9 @@ const CAPACITY = 1024;
 
 /** Messages on their way into maildirs of one path template, a few at a time. */
 export class MaildirQueue implements DeliveryQueue {
-  readonly reaped = false;
+  reaped = false;
+  /** Monotonic milliseconds of the last insert. */
+  lastUsed: number;
   readonly #parts: ReadyParts;
   readonly #target: MaildirTarget;
   readonly #messages = new Fifo<QueuedMessage>();
@@ -22,6 +24,12 @@ export class MaildirQueue implements DeliveryQueue {
   constructor(parts: ReadyParts, target: MaildirTarget) {
     this.#parts = parts;
     this.#target = target;
+    this.lastUsed = parts.clock.monotonic();
+  }
+
+  /** Nothing waits and nothing is being written. */
+  get isIdle(): boolean {
+    return this.#messages.length === 0 && this.#writing.size === 0;
   }
 
   get isFull(): boolean {
@@ -30,6 +38,7 @@ export class MaildirQueue implements DeliveryQueue {
 
   insert(message: QueuedMessage): boolean {
     if (this.#stopping || this.isFull) return false;
+    this.lastUsed = this.#parts.clock.monotonic();
     this.#messages.push(message);
     this.#startWriters();
     return true;

@@ -27,6 +27,8 @@ export interface ReadyParts {
   dial: Dial;
   /** Name of this machine, for EHLO when neither path nor source names one. */
   hostname: string;
+  /** A ready queue of that name has been forgotten. */
+  onReaped: (name: string) => void;
   /** Number of shards in the process; `max_ready` is divided among them. */
   shards: number;
 }

@@ -70,6 +70,11 @@ export class ReadyQueue {
     return this.#connections.size;
   }
 
+  /** No message and no connection. */
+  get isIdle(): boolean {
+    return this.#messages.length === 0 && this.#connections.size === 0;
+  }
+
   get isFull(): boolean {
     // Each shard gets its part of max_ready; at least one, or a small limit would strand a shard's mail.
     return this.#messages.length >= Math.max(1, Math.ceil(this.path.max_ready / this.#parts.shards));

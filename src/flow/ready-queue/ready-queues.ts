@@ -11,6 +11,8 @@ import type { Site } from './routing.ts';
 
 /** A ready queue without messages and connections is forgotten after this long, ms. */
 const REAP_AFTER = 600_000;
+/** Queues looked at per turn of the event loop. */
+const LOOKED_AT_PER_TURN = 500;
 /** How often paths are refreshed and idle queues forgotten, ms (delivery.md section 11). */
 const UPKEEP = 10_000;
 
@@ -21,6 +23,8 @@ export class ReadyQueues {
   readonly #queues = new Map<string, Live>();
   readonly #maildirs = new Map<string, MaildirQueue>();
   #upkeep: Timer;
+  /** Where the look at all queues goes on, when it takes more than one turn. */
+  #round: MapIterator<[string, Live]> | undefined;
   #stopping = false;
 
   constructor(parts: ReadyParts) {
@@ -108,18 +112,40 @@ export class ReadyQueues {
   readonly #maintain = (): void => {
     if (this.#stopping) return;
     const now = this.#parts.clock.monotonic();
-    for (const [name, live] of this.#queues) {
-      const { queue } = live;
-      if (queue.length === 0 && queue.connections === 0 && now - queue.lastUsed > REAP_AFTER) {
-        queue.reaped = true;
-        this.#queues.delete(name);
-      } else if (!live.refreshing && now - live.refreshed >= queue.path.refresh_interval) {
-        live.refreshing = true;
-        void this.#refresh(live);
+    const round = this.#round ?? this.#queues.entries();
+    for (let looked = 0; looked < LOOKED_AT_PER_TURN; looked++) {
+      const next = round.next();
+      if (next.done === true) {
+        this.#round = undefined;
+        this.#reapMaildirs(now);
+        this.#upkeep = this.#parts.clock.after(UPKEEP, this.#maintain);
+        return;
       }
+      this.#look(next.value[0], next.value[1], now);
     }
-    this.#upkeep = this.#parts.clock.after(UPKEEP, this.#maintain);
+    this.#round = round;
+    this.#upkeep = this.#parts.clock.after(0, this.#maintain);
   };
+
+  #look(name: string, live: Live, now: number): void {
+    const { queue } = live;
+    if (queue.isIdle && now - queue.lastUsed > REAP_AFTER) {
+      queue.reaped = true;
+      this.#queues.delete(name);
+      this.#parts.onReaped(name);
+    } else if (!queue.isIdle && !live.refreshing && now - live.refreshed >= queue.path.refresh_interval) {
+      live.refreshing = true;
+      void this.#refresh(live);
+    }
+  }
+
+  #reapMaildirs(now: number): void {
+    for (const [path, queue] of this.#maildirs) {
+      if (!queue.isIdle || now - queue.lastUsed <= REAP_AFTER) continue;
+      queue.reaped = true;
+      this.#maildirs.delete(path);
+    }
+  }
 
   /** Asks policy for the path again; on an error the old one stays (delivery.md section 11). */
   async #refresh(live: Live): Promise<void> {

@@ -27,6 +27,11 @@ export class MeteredLog implements DeliveryLog {
     return this.#log.write(event);
   }
 
+  /** Forgets what was counted for a ready queue, so that metrics do not outlive what they are about. */
+  forget(readyQueue: string): void {
+    for (const name of Object.values(outcomes)) this.#registry.drop(name, `smtp_client:${readyQueue}`);
+  }
+
   #countOutcome(name: string, event: DeliveryEvent): void {
     const service = services[event.deliveryProtocol ?? ''];
     if (service === undefined) return;

@@ -42,7 +42,9 @@ export function notingHost(): NotingHost {
     asked: [] as string[],
     newMessageId: () => '0'.repeat(32),
   };
+  const said = new Set<string>();
   return Object.assign(host, {
+    once: (key: string) => !said.has(key) && said.add(key).has(key),
     declare: (declaration: InitDeclaration) => void host.declarations.push(declaration),
     inject: async (message: Message) => void host.injected.push(message),
     throttles: {
