@@ -7,7 +7,7 @@ import { productVersion } from './io/files/index.ts';
 import { attachLimits, createSharedLimits, releaseShard, type SharedLimits } from './io/limits/index.ts';
 import { reservePort } from './io/net/index.ts';
 import { readNodeId } from './io/node-id/index.ts';
-import { dropPrivileges } from './io/privileges/index.ts';
+import { asUser, dropPrivileges } from './io/privileges/index.ts';
 import { lockSpool, type SpoolLock } from './io/spool/index.ts';
 import type { Diagnostics, InitDeclaration } from './model/index.ts';
 import type {
@@ -45,7 +45,7 @@ export async function runServer(options: ServerOptions): Promise<number> {
     throw new Error(`${policy}: No spools have been defined`);
   }
   const declarations = await reservePorts(initialized.declarations);
-  const nodeId = readNodeId({ directory: spoolPath(declarations) });
+  const nodeId = asUser(options.user, () => readNodeId({ directory: spoolPath(declarations) }));
   say(`NodeId is ${nodeId}`);
   say(`available_parallelism=${options.shards}`);
   const coordinator = new Coordinator({ ...options, policy, limits }, declarations, nodeId, diagnostics);

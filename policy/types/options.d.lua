@@ -15,20 +15,20 @@
 ---@field tls_required_client_ca? kumo.KeySource CA that must have signed the certificate of the client. (No effect yet.)
 ---@field trace_headers? kumo.TraceHeaderOptions Headers that are added to received mail.
 ---@field batch_handling? 'BifurcateAlways'|'BatchByDomain' One message per recipient, or one per recipient domain.
----@field invalid_line_endings? 'Deny'|'Allow'|'Fix' What a bare CR or LF in a message leads to: refusal, nothing, or CRLF in its place.
+---@field invalid_line_endings? 'Deny'|'Allow'|'Fix' What a bare CR or LF in a message leads to: 552 5.6.0 and the end of the connection, nothing, or CRLF in its place. NUL is refused like that in every mode.
 ---@field deferred_spool? boolean Answer before the message is on disk. (No effect yet.)
 ---@field deferred_queue? boolean Run the policy after the answer. (No effect yet.)
 ---@field allow_xclient? boolean Let the client use XCLIENT. (No effect yet.)
 ---@field require_proxy_protocol? boolean Every connection starts with a PROXY header. (No effect yet.)
 ---@field meta? table<string, any> Metadata that every connection starts with.
----@field max_message_size? integer Bytes. Larger messages are answered 552.
+---@field max_message_size? integer Bytes. Larger messages are answered 552, at MAIL when the client names a SIZE.
 ---@field max_recipients_per_message? integer Further ones are answered 452.
 ---@field max_messages_per_connection? integer Recipients that a connection may name in all its messages.
 ---@field client_timeout? number|string How long a client may be silent.
 ---@field data_processing_timeout? number|string How long a received message may take until the answer.
----@field line_length_hard_limit? integer Bytes of a line of a command or a message, without CRLF.
+---@field line_length_hard_limit? integer Bytes of a line of a command or a message, without CRLF. Longer ones are answered 500.
 ---@field data_buffer_size? integer Read buffer in KumoMTA. Node chooses its own. (No effect yet.)
----@field max_connections? integer Further ones are answered 421 and closed.
+---@field max_connections? integer Of each shard. Further ones are answered 421 and closed.
 ---@field peer? table<string, kumo.EsmtpListenerOverrides> Settings by address of the client. (No effect yet.)
 ---@field via? table<string, kumo.EsmtpListenerOverrides> Settings by local address. (No effect yet.)
 
@@ -49,18 +49,18 @@
 ---@field tls_required_client_ca? kumo.KeySource CA that must have signed the certificate of the client. (No effect yet.)
 ---@field trace_headers? kumo.TraceHeaderOptions Headers that are added to received mail.
 ---@field batch_handling? 'BifurcateAlways'|'BatchByDomain' One message per recipient, or one per recipient domain.
----@field invalid_line_endings? 'Deny'|'Allow'|'Fix' What a bare CR or LF in a message leads to: refusal, nothing, or CRLF in its place.
+---@field invalid_line_endings? 'Deny'|'Allow'|'Fix' What a bare CR or LF in a message leads to: 552 5.6.0 and the end of the connection, nothing, or CRLF in its place. NUL is refused like that in every mode.
 ---@field deferred_spool? boolean Answer before the message is on disk. (No effect yet.)
 ---@field deferred_queue? boolean Run the policy after the answer. (No effect yet.)
 ---@field allow_xclient? boolean Let the client use XCLIENT. (No effect yet.)
 ---@field require_proxy_protocol? boolean Every connection starts with a PROXY header. (No effect yet.)
 ---@field meta? table<string, any> Metadata that every connection starts with.
----@field max_message_size? integer Bytes. Larger messages are answered 552.
+---@field max_message_size? integer Bytes. Larger messages are answered 552, at MAIL when the client names a SIZE.
 ---@field max_recipients_per_message? integer Further ones are answered 452.
 ---@field max_messages_per_connection? integer Recipients that a connection may name in all its messages.
 ---@field client_timeout? number|string How long a client may be silent.
 ---@field data_processing_timeout? number|string How long a received message may take until the answer.
----@field line_length_hard_limit? integer Bytes of a line of a command or a message, without CRLF.
+---@field line_length_hard_limit? integer Bytes of a line of a command or a message, without CRLF. Longer ones are answered 500.
 ---@field data_buffer_size? integer Read buffer in KumoMTA. Node chooses its own. (No effect yet.)
 ---@field peer? table<string, kumo.EsmtpListenerOverrides> Settings by address of the client. (No effect yet.)
 ---@field via? table<string, kumo.EsmtpListenerOverrides> Settings by local address. (No effect yet.)
@@ -68,7 +68,7 @@
 ---A port that serves the HTTP API and the metrics.
 ---@class kumo.HttpListenerOptions
 ---@field listen? string IP:PORT. Port 0 lets the system choose.
----@field hostname? string Name for certificates and injected mail. Without it the name of the machine.
+---@field hostname? string Name for certificates and injected mail. Without it the name of the machine. (No effect yet.)
 ---@field trusted_hosts? string[] Clients that may use the administrative endpoints without a password.
 ---@field request_body_limit? integer Bytes of a request after decompression. (No effect yet.)
 ---@field use_tls? boolean Serve HTTPS. (No effect yet.)
@@ -170,11 +170,11 @@
 ---@field additional_message_rate_throttles? table<string, string> Further throttles by name that messages of several paths share. (No effect yet.)
 ---@field source_selection_rate? string How often the source may be chosen for the site; for warming up an address. (No effect yet.)
 ---@field additional_source_selection_rates? table<string, string> Further selection throttles by name that several paths share. (No effect yet.)
----@field max_ready? integer Most messages in the ready queue.
+---@field max_ready? integer Most messages in the ready queue, divided among the shards.
 ---@field max_deliveries_per_connection? integer Messages after which a connection is closed.
 ---@field max_recipients_per_batch? integer Most recipients in one transaction.
----@field consecutive_connection_failures_before_delay? integer After more failed connections in a row than this, all messages of the ready queue are put back to wait.
----@field enable_tls? 'Opportunistic'|'OpportunisticInsecure'|'Required'|'RequiredInsecure'|'Disabled' Whether STARTTLS is used, must be used, and whether the certificate must be right.
+---@field consecutive_connection_failures_before_delay? integer After more failed connections in a row than this, counted over all shards, all messages of the ready queue are put back to wait.
+---@field enable_tls? 'Opportunistic'|'OpportunisticInsecure'|'Required'|'RequiredInsecure'|'Disabled' Opportunistic: STARTTLS where it is offered, with a right certificate. OpportunisticInsecure: any certificate, and in clear over a new connection when the handshake fails. Required, RequiredInsecure: never in clear; with a right, or any, certificate.
 ---@field enable_mta_sts? boolean Obey the MTA-STS policy of the domain. (No effect yet.)
 ---@field enable_dane? boolean Check certificates by TLSA records. (No effect yet.)
 ---@field opportunistic_tls_reconnect_on_failed_handshake? boolean With the opportunistic modes: dial again without TLS when the handshake fails.

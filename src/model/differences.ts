@@ -78,6 +78,98 @@ const behaviour: readonly Difference[] = [
     'prepend_header and append_header refuse a value with a line break that would begin a header of its own; KumoMTA writes it.',
   ),
   decided(
+    'behaviour',
+    'EHLO and HELO in a transaction',
+    'End the transaction, as RFC 5321 says. KumoMTA keeps it.',
+  ),
+  decided(
+    'behaviour',
+    'refusals at the end of DATA or BDAT',
+    'The transaction is over after any answer, also after 552 (too big) and 500 (line too long). KumoMTA keeps it open until RSET.',
+  ),
+  decided(
+    'behaviour',
+    'bare CR or LF, and NUL, in message data',
+    'With invalid_line_endings = Deny a bare CR or LF is answered 552 5.6.0 and the connection closes, because what follows may be smuggled commands. NUL is answered so in every mode.',
+  ),
+  decided('behaviour', 'non-ASCII addresses without SMTPUTF8', 'Answered 553 5.6.7, at MAIL and at RCPT.'),
+  decided(
+    'behaviour',
+    'ESMTP parameters',
+    'Unknown parameters of MAIL and RCPT are answered 555 5.5.4. A SIZE over max_message_size is refused at MAIL with 552 5.3.4.',
+  ),
+  decided('behaviour', 'EHLO list', 'Has CHUNKING and SIZE too. STARTTLS and AUTH come later.'),
+  decided(
+    'behaviour',
+    'kumo.reject with an empty text',
+    'Still writes a reply, or the client would wait for it.',
+  ),
+  decided(
+    'behaviour',
+    'the end of a session after 421',
+    'The server closes the connection after every 421, whoever caused it.',
+  ),
+  decided(
+    'behaviour',
+    'broken TLS under OpportunisticInsecure',
+    'A failed handshake leaves no usable socket, so Moonpost dials the same host again and sends in clear. KumoMTA goes on with the same socket.',
+  ),
+  decided(
+    'behaviour',
+    '8-bit recipient and a peer without SMTPUTF8',
+    'That recipient fails alone with 554 5.6.7; KumoMTA fails all recipients of the message.',
+  ),
+  decided(
+    'behaviour',
+    'addresses with control characters, blanks or angle brackets',
+    'Are refused here with 553 5.1.7 (sender) or 553 5.1.3 (recipient) and never reach the wire.',
+  ),
+  decided(
+    'behaviour',
+    'failing get_egress_pool, get_egress_source and get_egress_path_config',
+    'They are asked only after the message is on disk and acknowledged, so a failure makes it wait and is never answered 421.',
+  ),
+  decided(
+    'behaviour',
+    'failing spool_message_enumerated',
+    'Is logged, and the message is scheduled as it is. KumoMTA stops the start.',
+  ),
+  decided(
+    'behaviour',
+    'Delayed records',
+    'Are not written for a message that waits only while its queue is being looked up.',
+  ),
+  decided(
+    'option',
+    'make_egress_path.max_ready',
+    'Is divided among the shards: each holds its part, rounded up.',
+  ),
+  decided(
+    'option',
+    'start_esmtp_listener.max_connections',
+    'Counts in each shard by itself; the process as a whole takes up to that many times the number of shards.',
+  ),
+  decided(
+    'behaviour',
+    'integers of Lua',
+    'Have 53 bits instead of 64 and do not wrap: a larger result becomes a float. The bit operators and string.pack work as on 64 bits, as far as the result fits.',
+  ),
+  decided(
+    'behaviour',
+    'memory of Lua',
+    'The collector is that of JavaScript: __gc and __mode have no effect, and collectgarbage does nothing but give figures. A string has at most 256 MB.',
+  ),
+  decided(
+    'behaviour',
+    'patterns of Lua',
+    'A call of string.find, match, gmatch or gsub that takes more than four million steps, and 32 per byte of its subject, raises `pattern takes too many steps`, so that no remote text can stall the server.',
+  ),
+  decided(
+    'behaviour',
+    'sandbox of policies',
+    'Has no processes (os.execute, io.popen), no os.exit, no bytecode (string.dump, binary chunks), no native libraries, and of `debug` only what reads.',
+  ),
+  decided(
     'option',
     'define_spool.flush',
     'Is true unless set: mail is on disk before it is acknowledged. KumoMTA: false.',
@@ -195,6 +287,26 @@ const later: readonly Difference[] = [
     'These modules come later.',
   ),
   planned('function', 'redis.open, sqlite.open', 'These modules come later.'),
+  planned(
+    'function',
+    'io.open, io.lines, io.tmpfile, os.remove, os.rename, os.tmpname',
+    'Files come later; until then they raise an error that says so. kumo.serde.json_load reads a file.',
+  ),
+  planned(
+    'behaviour',
+    'STARTTLS and AUTH of the listener',
+    'Come later; inbound mail is in clear, and relay_hosts and get_listener_domain say who may send.',
+  ),
+  planned(
+    'behaviour',
+    'budgets of handlers',
+    'Limits on the time that a handler may take come later; see also memory limits.',
+  ),
+  planned(
+    'behaviour',
+    'helpers',
+    'The files that policies require as policy-extras.NAME (shaping, queue, sources, listener_domains, dkim_sign, log_hooks and others) come later. Those of an installed KumoMTA are found through package.path.',
+  ),
   planned('method', 'message:from_header', 'Structured headers, MIME parts and scheduling come later.'),
   planned('endpoint', 'POST /api/inject/v1', 'The HTTP API besides liveness and metrics comes later.'),
   planned('command', 'commands of kcli', 'They come with the administrative endpoints.'),

@@ -71,6 +71,13 @@ export class MailDrop {
     });
   }
 
+  /** Waits until nobody is connected. */
+  async untilClosed(): Promise<void> {
+    await eventually(() => (this.openNow === 0 ? true : undefined), {
+      what: () => `${this.openNow} connections are open`,
+    });
+  }
+
   async stop(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise<void>((done) => this.#server.close(() => done()));

@@ -266,7 +266,7 @@ local kumo = require 'kumo'
 kumo.on('init', function()
   kumo.define_spool { name = 'data', path = 'DIR/spool/data', min_free_space = 0, min_free_inodes = 0 }
   kumo.define_spool { name = 'meta', path = 'DIR/spool/meta', min_free_space = 0, min_free_inodes = 0 }
-  kumo.configure_local_logs { log_dir = 'DIR/log', headers = { 'Subject' }, meta = { '*' }, min_free_space = 0 }
+  kumo.configure_local_logs { log_dir = 'DIR/log', headers = { 'Subject' }, meta = { '*' } }
   kumo.start_esmtp_listener { listen = '127.0.0.1:0', hostname = 'mx.moonpost.test', ${listener} }
   kumo.start_http_listener { listen = '127.0.0.1:0' }
   ${extra}

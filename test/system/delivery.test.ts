@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { startSink } from '../../src/cli/sink.ts';
 import { eventually } from '../kit/eventually.ts';
 import { inject, numberOf } from '../kit/injector.ts';
@@ -8,6 +8,9 @@ import { MailDrop } from '../kit/mail-drop.ts';
 import { initLua, Moonpost, relayLua } from '../kit/moonpost.ts';
 import { sendMail } from '../kit/send-mail.ts';
 import { SmtpTalk, sendOne } from '../kit/smtp-talk.ts';
+
+// Real processes on a machine that may be busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 afterEach(async () => {
   await Moonpost.disposeAll();

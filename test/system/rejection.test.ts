@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { LogRecord } from '../../src/model/index.ts';
 import { MailDrop } from '../kit/mail-drop.ts';
 import { initLua, Moonpost, relayLua } from '../kit/moonpost.ts';
 import { SmtpTalk } from '../kit/smtp-talk.ts';
+
+// Real processes on a machine that may be busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 // One server for all: each test looks at the records of its own session.
 let server: Moonpost;

@@ -1,12 +1,15 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { eventually } from '../kit/eventually.ts';
 import { inject, numberOf } from '../kit/injector.ts';
 import { MailDrop } from '../kit/mail-drop.ts';
 import { initLua, Moonpost, readRecords, relayLua } from '../kit/moonpost.ts';
 import { sendOne } from '../kit/smtp-talk.ts';
+
+// Real processes on a machine that may be busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 afterEach(async () => {
   await Moonpost.disposeAll();

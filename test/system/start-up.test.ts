@@ -2,11 +2,14 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { inject } from '../kit/injector.ts';
 import { MailDrop } from '../kit/mail-drop.ts';
 import { initLua, launcher, Moonpost, relayLua } from '../kit/moonpost.ts';
 import { SmtpTalk, sendOne } from '../kit/smtp-talk.ts';
+
+// Real processes on a machine that may be busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 afterEach(async () => {
   await Moonpost.disposeAll();
@@ -97,7 +100,7 @@ describe('two servers', () => {
     expect(second.errors).toMatch(
       new RegExp(`^Error: .*init\\.lua:\\d+: .*127\\.0\\.0\\.1:${first.smtp}`, 'm'),
     );
-    expect(second.errors).toMatch(/EADDRINUSE|in use/);
+    expect(second.errors).toContain('another process listens there');
     expect(second.errors).not.toContain('initialization complete');
     expect(existsSync(join(second.directory, 'log'))).toBe(false);
     await inject(first.smtp, { count: 50, sessions: 16 });
@@ -173,10 +176,10 @@ describe('exit codes', () => {
   });
 
   test('1 for a spool that cannot be written', async () => {
-    const policy = initLua().replaceAll('DIR/spool', '/proc/spool');
+    const policy = initLua().replaceAll('DIR/spool', 'DIR/init.lua/spool');
     const server = Moonpost.spawn({ policy });
     expect((await server.exited).code).toBe(1);
-    expect(server.errors).toMatch(/^Error: .*\/proc\/spool/m);
+    expect(server.errors).toMatch(/^Error: .*init\.lua\/spool/m);
   });
 });
 

@@ -26,6 +26,24 @@ export function dropPrivileges(user: string | undefined, diagnostics: Diagnostic
   }
 }
 
+/** Does something as `user` would, before privileges are given up; what it makes then belongs to the user. */
+export function asUser<T>(user: string | undefined, action: () => T): T {
+  if (user === undefined || process.geteuid?.() !== 0) return action();
+  try {
+    process.setegid?.(primaryGroup(user));
+    process.seteuid?.(user);
+  } catch (error) {
+    process.setegid?.(0);
+    throw new Error(`--user ${user}: ${(error as Error).message}`);
+  }
+  try {
+    return action();
+  } finally {
+    process.seteuid?.(0);
+    process.setegid?.(0);
+  }
+}
+
 /** Without root, only the user one already is can be asked for. */
 function requireSelf(user: string): void {
   const before = process.geteuid?.();

@@ -7,7 +7,7 @@ const queueParts = {
   routing_domain: 'string|nil',
 };
 const waits =
-  'During reception: `421 4.3.0 HOST technical difficulties`, nothing is kept. Later: the message waits and is tried again.';
+  'The attempt counts, TransientFailure is logged, and the message waits for its next one. The failure is remembered for a minute.';
 
 export const deliveryEvents = [
   defineEvent({
@@ -16,7 +16,7 @@ export const deliveryEvents = [
     when: 'At start, for a message that was in the spool.',
     often: 'Once per message and start.',
     persisted: 'Everything it sets is kept with the message.',
-    failure: 'The start is aborted.',
+    failure: 'Is logged; the message is scheduled as it is.',
     doc: 'A chance to change what waited during the downtime.',
   }),
   defineEvent({
@@ -27,8 +27,9 @@ export const deliveryEvents = [
     when: 'A scheduled queue is made, and when its configuration is refreshed.',
     often: 'Once per queue and refresh_interval.',
     persisted: 'Nothing; the answer is used until the refresh.',
-    failure: waits,
-    doc: 'Returns kumo.make_queue_config{...}. A handler that returns nothing passes on to the next; without any the defaults hold.',
+    failure:
+      'During reception: `421 4.3.0 HOST technical difficulties`, nothing is kept. Later: the message waits and is tried again. The failure is remembered for a minute; a refresh that fails keeps the configuration.',
+    doc: 'Returns kumo.make_queue_config{...}. A handler that falls off its end passes on to the next; `return nil` is an error. Without any answer the defaults hold.',
   }),
   defineEvent({
     name: 'throttle_insert_ready_queue',

@@ -45,7 +45,10 @@ const limits = {
     effect: 'later',
     doc: 'Further selection throttles by name that several paths share.',
   }),
-  max_ready: field(atLeastOne, { default: 1024, doc: 'Most messages in the ready queue.' }),
+  max_ready: field(atLeastOne, {
+    default: 1024,
+    doc: 'Most messages in the ready queue, divided among the shards.',
+  }),
   max_deliveries_per_connection: field(atLeastOne, {
     default: 1024,
     doc: 'Messages after which a connection is closed.',
@@ -53,7 +56,7 @@ const limits = {
   max_recipients_per_batch: field(atLeastOne, { default: 100, doc: 'Most recipients in one transaction.' }),
   consecutive_connection_failures_before_delay: field(integer({ min: 0 }), {
     default: 100,
-    doc: 'After more failed connections in a row than this, all messages of the ready queue are put back to wait.',
+    doc: 'After more failed connections in a row than this, counted over all shards, all messages of the ready queue are put back to wait.',
   }),
 };
 
@@ -62,7 +65,7 @@ const tls = {
     oneOf('Opportunistic', 'OpportunisticInsecure', 'Required', 'RequiredInsecure', 'Disabled'),
     {
       default: 'Opportunistic',
-      doc: 'Whether STARTTLS is used, must be used, and whether the certificate must be right.',
+      doc: 'Opportunistic: STARTTLS where it is offered, with a right certificate. OpportunisticInsecure: any certificate, and in clear over a new connection when the handshake fails. Required, RequiredInsecure: never in clear; with a right, or any, certificate.',
     },
   ),
   enable_mta_sts: field(boolean(), {

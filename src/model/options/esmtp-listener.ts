@@ -83,7 +83,7 @@ const session = {
   }),
   invalid_line_endings: field(oneOf('Deny', 'Allow', 'Fix'), {
     default: 'Deny',
-    doc: 'What a bare CR or LF in a message leads to: refusal, nothing, or CRLF in its place.',
+    doc: 'What a bare CR or LF in a message leads to: 552 5.6.0 and the end of the connection, nothing, or CRLF in its place. NUL is refused like that in every mode.',
   }),
   deferred_spool: field(boolean(), {
     default: false,
@@ -107,7 +107,7 @@ const session = {
 const limits = {
   max_message_size: field(integer({ min: 0 }), {
     default: 20_971_520,
-    doc: 'Bytes. Larger messages are answered 552.',
+    doc: 'Bytes. Larger messages are answered 552, at MAIL when the client names a SIZE.',
   }),
   max_recipients_per_message: field(integer({ min: 1 }), {
     default: 1024,
@@ -124,7 +124,7 @@ const limits = {
   }),
   line_length_hard_limit: field(integer({ min: 1 }), {
     default: 998,
-    doc: 'Bytes of a line of a command or a message, without CRLF.',
+    doc: 'Bytes of a line of a command or a message, without CRLF. Longer ones are answered 500.',
   }),
   data_buffer_size: field(integer({ min: 1 }), {
     default: 131_072,
@@ -157,7 +157,7 @@ export const esmtpListenerOptions = defineOptions(
     ...limits,
     max_connections: field(integer({ min: 1 }), {
       default: 32_768,
-      doc: 'Further ones are answered 421 and closed.',
+      doc: 'Of each shard. Further ones are answered 421 and closed.',
     }),
     peer: field(overrides(), { effect: 'later', doc: 'Settings by address of the client.' }),
     via: field(overrides(), { effect: 'later', doc: 'Settings by local address.' }),

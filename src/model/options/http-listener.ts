@@ -19,6 +19,7 @@ export const httpListenerOptions = defineOptions(
       doc: 'IP:PORT. Port 0 lets the system choose.',
     }),
     hostname: field(string(), {
+      effect: 'later',
       doc: 'Name for certificates and injected mail. Without it the name of the machine.',
     }),
     trusted_hosts: field(cidrList(), {

@@ -1,0 +1,126 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { inject } from '../kit/injector.ts';
+import { MailDrop } from '../kit/mail-drop.ts';
+import { initLua, Moonpost, relayLua } from '../kit/moonpost.ts';
+
+// Real processes on a machine that may be busy.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+
+afterEach(async () => {
+  await Moonpost.disposeAll();
+  await MailDrop.stopAll();
+});
+
+/** Starts two shards and gives both mail: over so many connections that the kernel cannot miss one. */
+async function flood(policy: string, count: number): Promise<Moonpost> {
+  const server = await Moonpost.start({ policy, shards: 2 });
+  const { accepted } = await inject(server.smtp, { count, sessions: 24, size: 100 });
+  expect(accepted.size).toBe(count);
+  return server;
+}
+
+/** The most that fell into any window of that length, ms. */
+function mostWithin(times: readonly number[], length: number): number {
+  let most = 0;
+  let start = 0;
+  times.forEach((time, end) => {
+    while (time - times[start]! >= length) start++;
+    most = Math.max(most, end - start + 1);
+  });
+  return most;
+}
+
+describe('across two shards', () => {
+  test('connection_limit = 1: both drain, and never two connections at once', async () => {
+    const drop = await MailDrop.start();
+    const server = await flood(initLua() + relayLua(drop.port, { path: 'connection_limit = 1' }), 300);
+    await server.untilCounts({ Delivery: 300 });
+    expect(drop.mostOpen).toBe(1);
+    // Both took turns: one shard alone would have needed one connection.
+    expect(drop.connections.length).toBeGreaterThan(1);
+  });
+
+  test('connection_limit = 1 with a connection that idles: the other shard gets it before idle_timeout', async () => {
+    const drop = await MailDrop.start();
+    const path = "connection_limit = 1, idle_timeout = '30s'";
+    const server = await flood(initLua() + relayLua(drop.port, { path }), 60);
+    await server.untilCounts({ Delivery: 60 }, 25_000);
+    expect(drop.mostOpen).toBe(1);
+  });
+
+  test('connection_limit = 3 is reached and not passed', async () => {
+    const drop = await MailDrop.start({ hold: () => new Promise((resolve) => setTimeout(resolve, 5)) });
+    const server = await flood(initLua() + relayLua(drop.port, { path: 'connection_limit = 3' }), 300);
+    await server.untilCounts({ Delivery: 300 });
+    expect(drop.mostOpen).toBe(3);
+  });
+
+  test('max_message_rate of a path holds for both together', async () => {
+    const drop = await MailDrop.start();
+    const path = "max_message_rate = '40/s'";
+    const server = await flood(initLua() + relayLua(drop.port, { path }), 160);
+    await server.untilCounts({ Delivery: 160 });
+    const times = drop.messages.map(({ at }) => at);
+    const seconds = (times.at(-1)! - times[0]!) / 1000;
+    // GCRA lets a burst of 40 pass and then 40 each second: the other 120 take 3 s. The sink sees messages up to
+    // their time on the wire late, which may shorten the span; 10 % and the burst are allowed for.
+    expect(seconds).toBeGreaterThan(2.7);
+    expect(mostWithin(times, 1000)).toBeLessThanOrEqual(88);
+  });
+
+  test('max_message_rate of a queue holds for both together', async () => {
+    const drop = await MailDrop.start();
+    const queue = "max_message_rate = '40/s,max_burst=1'";
+    const server = await flood(initLua() + relayLua(drop.port, { queue }), 100);
+    await server.untilCounts({ Delivery: 100 });
+    const times = drop.messages.map(({ at }) => at);
+    // Two at once, then 98 intervals of 25 ms.
+    expect(times.at(-1)! - times[0]!).toBeGreaterThan(98 * 25 * 0.9);
+    expect(mostWithin(times, 1000)).toBeLessThanOrEqual(42 * 1.1);
+  });
+
+  test('max_connection_rate and max_deliveries_per_connection', async () => {
+    const drop = await MailDrop.start();
+    const path =
+      "max_connection_rate = '4/s,max_burst=1', max_deliveries_per_connection = 5, connection_limit = 2";
+    const server = await flood(initLua() + relayLua(drop.port, { path }), 60);
+    await server.untilCounts({ Delivery: 60 });
+    const each = new Map<number, number>();
+    for (const { connection } of drop.messages) each.set(connection, (each.get(connection) ?? 0) + 1);
+    expect(Math.max(...each.values())).toBe(5);
+    expect(drop.connections.length).toBeGreaterThanOrEqual(12);
+    const { connections } = drop;
+    const spans = connections.slice(1).map((time, index) => time - connections[index]!);
+    const total = connections.at(-1)! - connections[0]!;
+    // Two at once (max_burst 1 beside the one that always may), then 250 ms apart; 10 % for the way to the sink.
+    expect(total).toBeGreaterThan((spans.length - 1) * 225);
+    expect(mostWithin(connections, 1000)).toBeLessThanOrEqual(6);
+    expect(drop.mostOpen).toBeLessThanOrEqual(2);
+  });
+
+  test('max_ready divides among the shards, and all is delivered', async () => {
+    const drop = await MailDrop.start();
+    const path = 'max_ready = 2, connection_limit = 1';
+    const server = await flood(initLua() + relayLua(drop.port, { path }), 200);
+    await server.untilCounts({ Delivery: 200 });
+    expect(await server.stop()).toBe(0);
+    expect(server.counts().Delivery).toBe(200);
+    expect(drop.messages).toHaveLength(200);
+    expect(drop.mostOpen).toBe(1);
+  });
+});
+
+test('an idle connection is kept for idle_timeout and then closed with QUIT', async () => {
+  const drop = await MailDrop.start();
+  const path = "connection_limit = 1, idle_timeout = '1s'";
+  const server = await Moonpost.start({ policy: initLua() + relayLua(drop.port, { path }) });
+  await inject(server.smtp, { count: 2, sessions: 1 });
+  await drop.until(2);
+  const last = drop.messages.at(-1)!.at;
+  expect(drop.connections).toHaveLength(1);
+  await drop.untilClosed();
+  expect(performance.now() - last).toBeGreaterThan(900);
+  await inject(server.smtp, { count: 1, first: 2 });
+  await drop.until(3);
+  expect(drop.connections).toHaveLength(2);
+});
