@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
-import { runServer, validatePolicy } from '../server.ts';
 
 /** Where the policy is looked for when none is named. */
 const DEFAULT_POLICIES = ['./policy/init.lua', '/etc/moonpost/policy/init.lua'];
@@ -30,6 +29,8 @@ export function serveOptions(program: Command): void {
         throw new Error(`no policy: give --policy FILE, or put one at ${DEFAULT_POLICIES.join(' or ')}`);
       }
       if (!existsSync(policy)) throw new Error(`cannot read policy file ${policy}: no such file`);
+      // Loaded only now: the other commands need none of it.
+      const { runServer, validatePolicy } = await import('../server.ts');
       if (options.validate === true) process.exitCode = await validatePolicy(policy);
       else {
         const shards = options.shards ?? detectedShards();

@@ -38,7 +38,13 @@ export function nextDue(
     : uncountedDelay(parts.random());
   const due = now + (requeue.delay ?? backoff);
   if (!expiresBefore(options, created, due)) return { kind: 'due', due };
-  return { kind: 'expired', event: (message) => expiration(queued, message, due - created, options.max_age) };
+  return {
+    kind: 'expired',
+    event: (message) => ({
+      ...expiration(queued, message, due - created, options.max_age),
+      site: requeue.counted ? '' : 'localhost',
+    }),
+  };
 }
 
 function expiration(queued: QueuedMessage, message: Message, age: number, maxAge: number): DeliveryEvent {

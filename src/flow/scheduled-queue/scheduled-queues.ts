@@ -84,6 +84,7 @@ export class ScheduledQueues implements QueueRoom {
     this.#resident += message.size;
     if (message.due <= this.#parts.clock.now()) queue.promote(queued);
     else {
+      this.#parts.store.spool.saveProgress(queued.entry, { attempts: 0, due: message.due });
       this.#log(delayedEvent(this.#parts, queued, message, ['Received', 'ScheduledForLater'], message.due));
       this.#schedule(queued, message.due);
     }

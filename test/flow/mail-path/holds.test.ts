@@ -147,6 +147,25 @@ describe('limits of a path', () => {
 });
 
 describe('restart', () => {
+  test('a message that policy scheduled for later still waits after a restart', async () => {
+    const before = mailRooms({
+      smtp_server_message_received: (message: { due: number }) => {
+        message.due = Date.UTC(2026, 0, 2);
+        return returns();
+      },
+    });
+    await before.receive(['user@dest.example']);
+    await before.clock.advance(seconds(1));
+    expect(before.records()).toEqual(['Reception 250', 'Delayed 400']);
+    await before.queues.stop();
+    const after = mailRooms({}, before.spool.content, before.clock);
+    await after.queues.restore();
+    await after.clock.advance(seconds(23 * 3600));
+    expect(after.records()).toEqual([]);
+    await after.clock.advance(seconds(3600));
+    expect(after.records()).toEqual(['Delivery 250']);
+  });
+
   test('attempts and due times are kept; what is due goes out', async () => {
     const before = mailRooms({ get_queue_config: () => queueConfig({ retry_interval: '10 minutes' }) });
     before.peers.answer = (command) => (command.startsWith('RCPT') ? '451 later' : undefined);
