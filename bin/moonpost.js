@@ -4,7 +4,9 @@ import { existsSync } from 'node:fs';
 
 const major = Number(process.versions.node.split('.')[0]);
 if (major < 24) {
-  console.error(`moonpost needs Node 24 or newer; this is Node ${process.versions.node} (${process.execPath})`);
+  console.error(
+    `moonpost needs Node 24 or newer; this is Node ${process.versions.node} (${process.execPath})`,
+  );
   process.exit(1);
 }
 // Node strips types from src/ in a checkout; inside node_modules it refuses to, so the package ships dist/.

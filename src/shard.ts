@@ -262,8 +262,14 @@ class Shard {
       value: size,
     }));
     const ready = [...(this.#ready?.live() ?? [])];
-    snapshot.ready_count = ready.map(({ name, length }) => ({ labels: [`smtp_client:${name}`], value: length }));
-    const open = ready.map(({ name, connections }) => ({ labels: [`smtp_client:${name}`], value: connections }));
+    snapshot.ready_count = ready.map(({ name, length }) => ({
+      labels: [`smtp_client:${name}`],
+      value: length,
+    }));
+    const open = ready.map(({ name, connections }) => ({
+      labels: [`smtp_client:${name}`],
+      value: connections,
+    }));
     const total = ready.reduce((sum, queue) => sum + queue.connections, 0);
     snapshot.connection_count = [...connections, { labels: ['smtp_client'], value: total }, ...open];
     if (this.#start.shard === 0) this.#measureDisks(snapshot);
