@@ -24,7 +24,8 @@ export function receivedHeader(facts: ReceivedFacts): string {
   );
 }
 
-const COLUMNS = 75;
+/** Pieces of at most 75 columns. */
+const PIECES = /.{1,75}/g;
 
 /**
  * The supplemental trace header (policy-api.md 2.1): base64 of a JSON object with the recipient and the chosen
@@ -42,6 +43,6 @@ export function supplementalHeader(
   };
   for (const key of includeMeta) if (meta[key] != null) content[key] = meta[key]!;
   const encoded = Buffer.from(JSON.stringify(content)).toString('base64');
-  const lines = encoded.match(new RegExp(`.{1,${COLUMNS}}`, 'g')) ?? [];
+  const lines = encoded.match(PIECES) ?? [];
   return `${name}: ${lines.join('\r\n\t')}\r\n`;
 }

@@ -9,6 +9,7 @@ import { errorText, writeFully } from './file-system.ts';
 import { type DeadRange, MetadataEncoder } from './format.ts';
 import { type Barrier, encodeGroup, type Group, type Ticket, type Withdrawal } from './group.ts';
 import { applyGroup, type Reclaim } from './placement.ts';
+import type { Reserve } from './reserve.ts';
 import type { Segment, SegmentEntry } from './segment.ts';
 import type { SegmentDirectory } from './segment-directory.ts';
 
@@ -22,6 +23,7 @@ export interface WriterOptions {
   /** A metadata segment is sealed when it has this many bytes. */
   metaSegmentBytes: number;
   bodySegmentBytes: number;
+  reserve: Reserve;
   /** Told of every segment that was sealed or of which something has died. */
   reclaim: Reclaim;
 }
@@ -61,7 +63,10 @@ export class GroupWriter {
   #timer: Timer | undefined;
   #timerDelay = 0;
   #writing = false;
+  /** Takes nothing new. */
   #closed = false;
+  /** Writes nothing more. */
+  #ended = false;
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -135,13 +140,12 @@ export class GroupWriter {
     } finally {
       this.#timer?.cancel();
       this.#timer = undefined;
-      // A timer must not start a group after the files are closed.
-      this.#writing = true;
+      this.#ended = true;
     }
   }
 
   #schedule(delay: number): void {
-    if (this.#writing || (this.#timer !== undefined && this.#timerDelay <= delay)) return;
+    if (this.#ended || this.#writing || (this.#timer !== undefined && this.#timerDelay <= delay)) return;
     this.#timer?.cancel();
     this.#timerDelay = delay;
     this.#timer = this.#options.clock.after(delay, () => {
@@ -170,6 +174,10 @@ export class GroupWriter {
       for (const { entry, resolve } of group.tickets) resolve(entry);
       for (const { resolve } of group.barriers) resolve();
       return;
+    }
+    if (notesOnly && (await this.#options.reserve.spend())) {
+      this.#barriers.unshift(...group.barriers);
+      return this.#writeGroup(true);
     }
     // The withdrawals have to be on disk before anybody hears of the rejection, if that is possible at all.
     if (this.#withdrawals.length > 0 && group.written.length > 0) await this.#writeGroup(true);

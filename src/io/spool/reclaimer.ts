@@ -12,12 +12,14 @@ import {
   recordId,
 } from './format.ts';
 import type { GroupWriter } from './group-writer.ts';
+import type { Reserve } from './reserve.ts';
 import type { Segment, SegmentEntry } from './segment.ts';
 import type { SegmentDirectory } from './segment-directory.ts';
 
 export interface ReclaimerOptions {
   meta: SegmentDirectory;
   body: SegmentDirectory;
+  reserve: Reserve;
   writer: () => GroupWriter;
   clock: Clock;
   diagnostics: Diagnostics;
@@ -116,8 +118,9 @@ export class Reclaimer {
   }
 
   async #unlink(segment: Segment): Promise<void> {
-    const { meta, body } = this.#options;
+    const { meta, body, reserve } = this.#options;
     await (segment.kind === 'meta' ? meta : body).unlink(segment);
+    await reserve.fill();
     if (segment.kind === 'body') return;
     for (const other of meta.segments.values()) {
       if (other.dropGuard(segment.number)) this.consider(other);

@@ -18,6 +18,7 @@ import { GroupWriter } from './group-writer.ts';
 import { Quarantine } from './quarantine.ts';
 import { Reclaimer } from './reclaimer.ts';
 import { fileName, Recovery } from './recovery.ts';
+import { Reserve } from './reserve.ts';
 import { type Segment, SegmentEntry } from './segment.ts';
 import { SegmentDirectory } from './segment-directory.ts';
 
@@ -44,6 +45,8 @@ export interface SegmentSpoolOptions {
 
 const META_SEGMENT_BYTES = 16 * 1024 * 1024;
 const BODY_SEGMENT_BYTES = 64 * 1024 * 1024;
+/** Room kept for about 20,000 removals on a full disk. */
+const RESERVE_BYTES = 1024 * 1024;
 
 /** Opens the segment log of one shard; format.ts describes what is on disk. The caller holds the lock. */
 export async function openSegmentSpool(options: SegmentSpoolOptions): Promise<SegmentSpool> {
@@ -60,6 +63,7 @@ export class SegmentSpool implements Spool {
   readonly #quarantine: Quarantine;
   readonly #prefix: string;
   readonly #options: SegmentSpoolOptions;
+  readonly #reserve: Reserve;
   readonly #writer: GroupWriter;
   readonly #reclaimer: Reclaimer;
   #found: { meta: Segment[]; body: Segment[] } = { meta: [], body: [] };
@@ -75,12 +79,15 @@ export class SegmentSpool implements Spool {
     const quarantinePath = options.quarantinePath ?? `${options.metaPath}/quarantine`;
     this.#quarantine = new Quarantine(this.#files, quarantinePath, diagnostics);
     this.#prefix = options.quarantinePrefix ?? '';
-    const shared = { meta: this.#meta, body: this.#body, clock, diagnostics };
+    const metaSegmentBytes = options.metaSegmentBytes ?? META_SEGMENT_BYTES;
+    const reserveBytes = Math.min(RESERVE_BYTES, 4 * metaSegmentBytes);
+    this.#reserve = new Reserve(this.#files, `${options.metaPath}/reserve`, reserveBytes);
+    const shared = { meta: this.#meta, body: this.#body, clock, diagnostics, reserve: this.#reserve };
     this.#reclaimer = new Reclaimer({ ...shared, writer: () => this.#writer });
     this.#writer = new GroupWriter({
       ...shared,
       flush: options.flush ?? true,
-      metaSegmentBytes: options.metaSegmentBytes ?? META_SEGMENT_BYTES,
+      metaSegmentBytes,
       bodySegmentBytes: options.bodySegmentBytes ?? BODY_SEGMENT_BYTES,
       reclaim: (segment) => this.#reclaimer.consider(segment),
     });
@@ -94,6 +101,7 @@ export class SegmentSpool implements Spool {
     });
     await this.#meta.find(aside, this.#options.clock);
     await this.#body.find(aside, this.#options.clock);
+    await this.#reserve.fill();
     this.#found = { meta: [...this.#meta.segments.values()], body: [...this.#body.segments.values()] };
   }
 

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { formatJson, formatPrometheus, mergeSnapshots, Registry } from '../../../src/io/metrics/index.ts';
+import {
+  formatJson,
+  formatPrometheus,
+  MeteredLog,
+  mergeSnapshots,
+  Registry,
+} from '../../../src/io/metrics/index.ts';
+import type { DeliveryEvent } from '../../../src/model/index.ts';
 
 function sample(): Registry {
   const registry = new Registry();
@@ -66,4 +73,49 @@ test('the JSON form (operations.md 7.2)', () => {
   expect(latency.count).toBe(3);
   expect(latency.bucket[0]).toEqual([0.005, 1]);
   expect(latency.bucket).toHaveLength(11);
+});
+
+test('the metered log counts what it passes on, and forgets reaped queues', () => {
+  const registry = new Registry();
+  const passed: DeliveryEvent[] = [];
+  const log = new MeteredLog({ write: (event) => void passed.push(event) }, registry);
+  const event = {
+    subject: { sender: '', recipient: '', meta: {} },
+    queue: 'q',
+    response: { code: 250, enhanced: null, content: '', command: null },
+    peer: null,
+    attempts: 0,
+  };
+  const site = 'src->mx.example@smtp_client';
+  log.write({ ...event, type: 'Reception', site: '', deliveryProtocol: null });
+  log.write({
+    ...event,
+    type: 'Delivery',
+    site,
+    source: 'src',
+    pool: 'p',
+    recipients: ['a', 'b'],
+    deliveryProtocol: 'ESMTP',
+  });
+  log.write({
+    ...event,
+    type: 'Bounce',
+    site,
+    source: 'src',
+    pool: 'p',
+    recipients: ['c'],
+    deliveryProtocol: 'ESMTP',
+  });
+  log.write({ ...event, type: 'Delayed', site: '', deliveryProtocol: null });
+  expect(passed).toHaveLength(4);
+  const text = formatPrometheus(registry.snapshot());
+  expect(text).toContain('total_messages_received{service="esmtp_listener"} 1\n');
+  expect(text).toContain('total_messages_delivered{service="smtp_client"} 2\n');
+  expect(text).toContain(`total_messages_delivered{service="smtp_client:${site}"} 2\n`);
+  expect(text).toContain('total_messages_fail_by_provider{provider="mx.example"} 1\n');
+  expect(text).toContain(
+    'total_messages_delivered_by_provider_and_source{provider="mx.example",source="src",pool="p"} 2\n',
+  );
+  log.forget(site);
+  expect(formatPrometheus(registry.snapshot())).not.toContain(`smtp_client:${site}`);
 });
