@@ -6,12 +6,26 @@ import { Moonpost } from '../kit/moonpost.ts';
 import { sendOne } from '../kit/smtp-talk.ts';
 
 const EXAMPLES = resolve(import.meta.dirname, '../../examples');
+const FREE_PORTS: readonly [string, string][] = [
+  ["'127.0.0.1:2525'", "'127.0.0.1:0'"],
+  ["'127.0.0.1:8000'", "'127.0.0.1:0'"],
+];
 const sinks: Sink[] = [];
 
 afterEach(async () => {
   await Moonpost.disposeAll();
   for (const sink of sinks.splice(0)) await sink.stop();
 });
+
+/** Replaces texts that must each be there exactly once. */
+function withReplacements(policy: string, replacements: readonly [string, string][]): string {
+  let text = policy;
+  for (const [from, to] of replacements) {
+    expect(text.split(from), from).toHaveLength(2);
+    text = text.replace(from, to);
+  }
+  return text;
+}
 
 /** Starts an example as it is, but for its ports and the directory of its log. */
 async function startExample(name: string): Promise<{ server: Moonpost; received: SinkMessage[] }> {
@@ -21,17 +35,11 @@ async function startExample(name: string): Promise<{ server: Moonpost; received:
     onMessage: (message) => void received.push(message),
   });
   sinks.push(sink);
-  const replacements: [string, string][] = [
-    ["'127.0.0.1:2525'", "'127.0.0.1:0'"],
-    ["'127.0.0.1:8000'", "'127.0.0.1:0'"],
+  const policy = withReplacements(readFileSync(join(EXAMPLES, name, 'init.lua'), 'utf8'), [
+    ...FREE_PORTS,
     ["addr = '127.0.0.1:2526'", `addr = '127.0.0.1:${sink.addresses[0]!.port}'`],
     [`./var/${name}/log`, 'DIR/log'],
-  ];
-  let policy = readFileSync(join(EXAMPLES, name, 'init.lua'), 'utf8');
-  for (const [from, to] of replacements) {
-    expect(policy.split(from), from).toHaveLength(2);
-    policy = policy.replace(from, to);
-  }
+  ]);
   return { server: await Moonpost.start({ policy }), received };
 }
 
@@ -69,6 +77,21 @@ test('tenants-and-queues sorts mail by tenant and campaign and refuses who is no
   const [message] = received;
   expect(message!.body.toString()).toContain('Subject: hello');
   expect(message!.body.toString()).not.toMatch(/^X-(Tenant|Campaign)/m);
+});
+
+test('the first policy of the README does what the README says', async () => {
+  const readme = readFileSync(resolve(EXAMPLES, '../README.md'), 'utf8');
+  const blocks = [...readme.matchAll(/^```lua\n([\s\S]*?)^```$/gm)];
+  expect(blocks).toHaveLength(1);
+  const policy = withReplacements(blocks[0]![1]!, [...FREE_PORTS, ['./var/log', 'DIR/log']]);
+  const server = await Moonpost.start({ policy });
+  expect(await sendOne(server.smtp, 'joe@forbidden.example')).toBe('550 5.7.1 we do not send there');
+  await sendOne(server.smtp, 'joe@one.example', 'List-Id: <news.example>\r\n\r\nbody');
+  const records = await server.untilCounts({ Delivery: 1 });
+  expect(await server.stop()).toBe(0);
+  const delivery = records.find(({ type }) => type === 'Delivery')!;
+  expect(delivery.queue).toBe('newsletter:@one.example');
+  expect(readdirSync(join(server.directory, 'var/mail/one.example/joe/new'))).toHaveLength(1);
 });
 
 test('every example has a line in the README of the folder, and a test', () => {

@@ -40,6 +40,9 @@ import type { MessageId } from '../../model/index.ts';
  *             removal withdraws what a failed commit may have left on disk.
  *   closed    nothing. Written by an orderly close; without it, bodies of the last group are checked at start.
  *
+ * Beside the .meta files a file `reserve` keeps some room for removals on a full disk (reserve.ts). What cannot be
+ * read is copied or moved to `quarantine` below the meta path (quarantine.ts).
+ *
  * Start-up reads .meta segments only, newest first and each one from its end, so that what kills or replaces a
  * record is met before the record itself.
  */

@@ -4,7 +4,7 @@ import {
   type SegmentSpool,
   type SegmentSpoolOptions,
 } from '../../../src/io/spool/index.ts';
-import { type EnumeratedMessage, SpoolDamageError } from '../../../src/model/index.ts';
+import { type EnumeratedMessage, SpoolDamageError, type SpoolEntry } from '../../../src/model/index.ts';
 import { envelopeFor, nextId } from '../../contract/spool.ts';
 import { PromptClock } from '../../kit/prompt-clock.ts';
 import { silentDiagnostics } from '../../kit/spool-diagnostics.ts';
@@ -315,7 +315,7 @@ describe('space', () => {
     const clock = new PromptClock(5);
     disk.capacity = 40_000;
     const spool = await open(disk, { ...small, clock });
-    const entries = [];
+    const entries: SpoolEntry[] = [];
     let rejected = 0;
     while (rejected < 20) {
       const storing = spool.store(
