@@ -59,7 +59,7 @@ function recordLog(...loggers: object[]) {
 describe('records (operations.md 9.2)', () => {
   test('have the fields in the order of the reference', async () => {
     const { log, clock, records } = recordLog({});
-    log.write(
+    await log.write(
       event({
         tls: { cipher: 'C', protocolVersion: 'V', peerSubjectName: [] },
         providerName: 'p',
@@ -72,8 +72,8 @@ describe('records (operations.md 9.2)', () => {
 
   test('say what happened, in one line', async () => {
     const { log, clock, records } = recordLog({});
-    log.write(event());
-    log.write(event({ recipients: ['r@b.example'] }));
+    await log.write(event());
+    await log.write(event({ recipients: ['r@b.example'] }));
     await clock.advance(50);
     const [both, one] = records();
     expect(both).toMatchObject({
@@ -95,7 +95,7 @@ describe('records (operations.md 9.2)', () => {
   test('of refused transactions have no id', async () => {
     const { log, clock, records } = recordLog({ meta: ['tenant'] });
     const subject = { sender: '', recipient: '', meta: { tenant: 't' } };
-    log.write(event({ type: 'Rejection', subject, recipients: undefined }));
+    await log.write(event({ type: 'Rejection', subject, recipients: undefined }));
     await clock.advance(50);
     expect(records()[0]).toMatchObject({
       id: '',
@@ -109,14 +109,14 @@ describe('records (operations.md 9.2)', () => {
 describe('what a logger asks for', () => {
   test('metadata by name and by prefix, without nulls', async () => {
     const { log, clock, records } = recordLog({ meta: ['tenant', 'campaign', 'x_*'] });
-    log.write(event());
+    await log.write(event());
     await clock.advance(50);
     expect(records()[0].meta).toEqual({ tenant: 't', x_a: 1, x_b: 2 });
   });
 
   test('headers in their own spelling, decoded, repeated ones as a list', async () => {
     const { log, clock, records } = recordLog({ headers: ['subject', 'X-*'] });
-    log.write(event());
+    await log.write(event());
     await clock.advance(50);
     expect(records()[0].headers).toEqual({ Subject: 'café', 'X-One': 'a', 'x-one': 'b' });
   });
@@ -134,8 +134,8 @@ describe('what a logger asks for', () => {
       { per_record: { Any: { enable: false }, Bounce: { suffix: '_bounce' } } },
       { per_record: { Delivery: { suffix: '_sent' } } },
     );
-    log.write(event());
-    log.write(event({ type: 'Bounce' }));
+    await log.write(event());
+    await log.write(event({ type: 'Bounce' }));
     await clock.advance(50);
     expect(sent.map(({ logger, suffix }) => `${logger}${suffix}`).sort()).toEqual([
       '0_bounce',

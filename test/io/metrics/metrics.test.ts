@@ -75,7 +75,7 @@ test('the JSON form (operations.md 7.2)', () => {
   expect(latency.bucket).toHaveLength(11);
 });
 
-test('the metered log counts what it passes on, and forgets reaped queues', () => {
+test('the metered log counts what it passes on, and forgets reaped queues', async () => {
   const registry = new Registry();
   const passed: DeliveryEvent[] = [];
   const log = new MeteredLog({ write: (event) => void passed.push(event) }, registry);
@@ -87,8 +87,8 @@ test('the metered log counts what it passes on, and forgets reaped queues', () =
     attempts: 0,
   };
   const site = 'src->mx.example@smtp_client';
-  log.write({ ...event, type: 'Reception', site: '', deliveryProtocol: null });
-  log.write({
+  await log.write({ ...event, type: 'Reception', site: '', deliveryProtocol: null });
+  await log.write({
     ...event,
     type: 'Delivery',
     site,
@@ -97,7 +97,7 @@ test('the metered log counts what it passes on, and forgets reaped queues', () =
     recipients: ['a', 'b'],
     deliveryProtocol: 'ESMTP',
   });
-  log.write({
+  await log.write({
     ...event,
     type: 'Bounce',
     site,
@@ -106,7 +106,7 @@ test('the metered log counts what it passes on, and forgets reaped queues', () =
     recipients: ['c'],
     deliveryProtocol: 'ESMTP',
   });
-  log.write({ ...event, type: 'Delayed', site: '', deliveryProtocol: null });
+  await log.write({ ...event, type: 'Delayed', site: '', deliveryProtocol: null });
   expect(passed).toHaveLength(4);
   const text = formatPrometheus(registry.snapshot());
   expect(text).toContain('total_messages_received{service="esmtp_listener"} 1\n');
