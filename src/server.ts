@@ -8,7 +8,7 @@ import { attachLimits, createSharedLimits, releaseShard, type SharedLimits } fro
 import { reservePort } from './io/net/index.ts';
 import { readNodeId } from './io/node-id/index.ts';
 import { asUser, dropPrivileges } from './io/privileges/index.ts';
-import { lockSpool, type SpoolLock } from './io/spool/index.ts';
+import { lockSpool, pairSpoolDirectories, type SpoolLock } from './io/spool/index.ts';
 import type { Diagnostics, InitDeclaration } from './model/index.ts';
 import type {
   EsmtpListenerOptions,
@@ -45,7 +45,7 @@ export async function runServer(options: ServerOptions): Promise<number> {
     throw new Error(`${policy}: No spools have been defined`);
   }
   const declarations = await reservePorts(initialized.declarations);
-  const nodeId = asUser(options.user, () => readNodeId({ directory: spoolPath(declarations) }));
+  const nodeId = asUser(options.user, () => readNodeId({ directory: spoolPath(declarations, 'data') }));
   say(`NodeId is ${nodeId}`);
   say(`available_parallelism=${options.shards}`);
   const coordinator = new Coordinator({ ...options, policy, limits }, declarations, nodeId, diagnostics);
@@ -59,9 +59,9 @@ function declared<T>(declarations: readonly InitDeclaration[], kind: string): T[
   return declarations.filter((entry) => entry.kind === kind).map((entry) => entry.options as T);
 }
 
-function spoolPath(declarations: readonly InitDeclaration[]): string {
+function spoolPath(declarations: readonly InitDeclaration[], name: string): string {
   const spools = declared<SpoolOptions>(declarations, 'define_spool');
-  return (spools.find((spool) => spool.name === 'data') ?? spools[0]!).path;
+  return (spools.find((spool) => spool.name === name) ?? spools[0]!).path;
 }
 
 /**
@@ -96,7 +96,7 @@ class Coordinator {
   readonly #limits: SharedLimits;
   readonly #pool: ShardPool;
   #logs: DeliveryLogWriters | undefined;
-  #lock: SpoolLock | undefined;
+  readonly #locks: SpoolLock[] = [];
   #opened = 0;
   #isServing = false;
   #isDraining = false;
@@ -149,7 +149,10 @@ class Coordinator {
   #open(): void {
     try {
       dropPrivileges(this.#options.user, this.#diagnostics);
-      this.#lock = lockSpool(spoolPath(this.#declarations));
+      const meta = spoolPath(this.#declarations, 'meta');
+      const data = spoolPath(this.#declarations, 'data');
+      for (const path of new Set([data, meta])) this.#locks.push(lockSpool(path));
+      pairSpoolDirectories(meta, data);
       const loggers = declared<LocalLogsOptions>(this.#declarations, 'configure_local_logs');
       this.#logs = new DeliveryLogWriters(loggers, systemClock, this.#diagnostics);
     } catch (error) {
@@ -210,7 +213,7 @@ class Coordinator {
   async #close(): Promise<void> {
     try {
       await this.#logs?.close();
-      this.#lock?.release();
+      for (const lock of this.#locks) lock.release();
       await this.#pool.terminate();
       if (this.#exitCode === 0) this.#say('Shutdown completed OK!');
     } catch (error) {

@@ -1,10 +1,11 @@
-import type {
-  ConnectionPlan,
-  Message,
-  Outcome,
-  PlannedHost,
-  QueuedMessage,
-  Settlement,
+import {
+  type ConnectionPlan,
+  type Message,
+  type Outcome,
+  type PlannedHost,
+  type QueuedMessage,
+  type Settlement,
+  SpoolDamageError,
 } from '../../model/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import { type AttemptResult, ConnectFailure, connectSmtp, type SmtpSession } from '../delivery/index.ts';
@@ -120,6 +121,10 @@ export class Dispatcher {
       await message.data();
       return message;
     } catch (error) {
+      if (error instanceof SpoolDamageError) {
+        this.#settled(queued, { kind: 'damaged', why: error.message });
+        return undefined;
+      }
       const text = `KumoMTA internal: failed to load message: ${(error as Error).message}`;
       this.#parts.diagnostics.error('spool', `message ${queued.entry.id}: ${(error as Error).message}`);
       this.#requeue(queued, reply(451, '4.3.0', text));
@@ -164,15 +169,18 @@ export class Dispatcher {
 
   /** False when the queue stops meanwhile; the message in hand then stays in the spool as it is. */
   async #sleep(duration: number): Promise<boolean> {
-    let wake: () => void = () => {};
-    const slept = new Promise<'slept'>((resolve) => {
-      wake = () => resolve('slept');
+    const slept = await new Promise<boolean>((resolve) => {
+      const timer = this.#parts.clock.after(duration, () => {
+        forget();
+        resolve(true);
+      });
+      const forget = this.#queue.onStopping(() => {
+        timer.cancel();
+        resolve(false);
+      });
     });
-    const timer = this.#parts.clock.after(duration, wake);
-    if ((await Promise.race([slept, this.#queue.whenStopping])) === 'slept') return true;
-    timer.cancel();
-    this.#inHand = undefined;
-    return false;
+    if (!slept) this.#inHand = undefined;
+    return slept;
   }
 
   #delayQueue(queued: QueuedMessage, delay: number): void {
@@ -247,7 +255,11 @@ export class Dispatcher {
       dial: this.#parts.dial,
       clock: this.#parts.clock,
     });
-    const first = await Promise.race([connecting, this.#queue.whenStopping]);
+    // Not Promise.race: each race would leave a reaction on a promise that lives as long as the queue.
+    const first = await new Promise<SmtpSession | 'stopping'>((resolve, reject) => {
+      const forget = this.#queue.onStopping(() => resolve('stopping'));
+      connecting.then(resolve, reject).finally(forget);
+    });
     if (first !== 'stopping') return first;
     this.#inHand = undefined;
     connecting.then((session) => session.quit()).catch(() => {});

@@ -40,10 +40,7 @@ export class ReadyQueue {
   #acquiring = false;
   #stopping = false;
   #retryTimer: Timer | undefined;
-  #announceStopping: (stopping: 'stopping') => void = () => {};
-  readonly #whenStopping = new Promise<'stopping'>((announce) => {
-    this.#announceStopping = announce;
-  });
+  readonly #stopCallbacks = new Set<() => void>();
 
   constructor(
     parts: ReadyParts,
@@ -174,15 +171,17 @@ export class ReadyQueue {
     this.#maintain();
   }
 
-  /** Settles when the queue stops: who waits for a peer or for a throttle need not go on. */
-  get whenStopping(): Promise<'stopping'> {
-    return this.#whenStopping;
+  /** Calls back when the queue stops: who waits for a peer or a throttle need not go on. Gives a cancel. */
+  onStopping(callback: () => void): () => void {
+    if (this.#stopping) callback();
+    this.#stopCallbacks.add(callback);
+    return () => this.#stopCallbacks.delete(callback);
   }
 
   /** Hands out nothing more; resolves when every connection has finished what it had in hand. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#announceStopping('stopping');
+    for (const callback of [...this.#stopCallbacks]) callback();
     this.#cancelWant?.();
     this.#retryTimer?.cancel();
     for (const finish of [...this.#idle]) finish(undefined);

@@ -57,6 +57,12 @@ export function refusedEvent(queued: QueuedMessage, message: Message, response: 
   return { ...recordOf(queued, message), type: 'TransientFailure', response };
 }
 
+/** The record of a message that the spool can no longer give back. */
+export function damagedEvent(queued: QueuedMessage, message: Message, why: string): DeliveryEvent {
+  const response = reply(554, '5.6.0', `KumoMTA internal: the stored message is damaged: ${why}`);
+  return { ...recordOf(queued, message), type: 'Bounce', response };
+}
+
 /** The record of a message that waits although nothing refused it (operations.md 9.1). */
 export function delayedEvent(
   parts: ScheduleParts,

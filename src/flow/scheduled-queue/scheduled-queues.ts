@@ -10,6 +10,7 @@ import {
   queueNameOf,
   type RequeueReason,
   type Settlement,
+  SpoolDamageError,
   type ThrottleVerdict,
   type Timer,
   TimerWheel,
@@ -20,7 +21,14 @@ import type { ReadyFeed } from '../ready-queue/index.ts';
 import type { ScheduleParts } from './parts.ts';
 import { type QueueRoom, ScheduledQueue } from './queue.ts';
 import { QueueConfigs } from './queue-configs.ts';
-import { delayedEvent, nextDue, type Requeue, refusedEvent, requeueArguments } from './requeue.ts';
+import {
+  damagedEvent,
+  delayedEvent,
+  nextDue,
+  type Requeue,
+  refusedEvent,
+  requeueArguments,
+} from './requeue.ts';
 
 /** Bodies of messages near delivery stay in memory up to this many bytes per shard; beyond, they are read again. */
 const RESIDENT_BYTES = 64 * 1024 * 1024;
@@ -130,6 +138,8 @@ export class ScheduledQueues implements QueueRoom {
 
   settled(queue: ScheduledQueue, message: QueuedMessage, settlement: Settlement): void {
     if (settlement.kind === 'done') this.#remove(queue, message);
+    else if (settlement.kind === 'damaged')
+      this.#track(queue, message, this.#giveUp(queue, message, settlement.why));
     else this.#track(queue, message, this.#requeue(queue, message, settlement));
   }
 
@@ -141,6 +151,7 @@ export class ScheduledQueues implements QueueRoom {
   #track(queue: ScheduledQueue, message: QueuedMessage, work: Promise<void>): void {
     const tracked: Promise<void> = work
       .catch((error: Error) => {
+        if (error instanceof SpoolDamageError) return this.#giveUp(queue, message, error.message);
         this.#report(queue, message, error);
         this.#schedule(message, this.#parts.clock.now() + AFTER_FAILED_REQUEUE);
       })
@@ -149,6 +160,18 @@ export class ScheduledQueues implements QueueRoom {
   }
 
   // --- the ways of a message ---
+
+  /** A message that cannot be read any more bounces as far as its envelope is known, and says so. */
+  async #giveUp(queue: ScheduledQueue, queued: QueuedMessage, why: string): Promise<void> {
+    this.#report(queue, queued, new Error(why));
+    try {
+      const message = await this.#parts.store.load(queued);
+      await this.#parts.log.write(damagedEvent(queued, message, why));
+    } catch {
+      // Not even the envelope is left to make a record of; the line above has to do.
+    }
+    this.#remove(queue, queued);
+  }
 
   async #refuse(
     queue: ScheduledQueue,
