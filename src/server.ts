@@ -99,6 +99,7 @@ class Coordinator {
   readonly #locks: SpoolLock[] = [];
   #opened = 0;
   #isServing = false;
+  #reminder: NodeJS.Timeout | undefined;
   #isDraining = false;
   #exitCode = 0;
   #finish: (code: number) => void = () => {};
@@ -185,10 +186,9 @@ class Coordinator {
     for (const { listen } of declared<EsmtpListenerOptions>(this.#declarations, 'start_esmtp_listener')) {
       this.#say(`smtp listener on ${formatHostPort(listen.address, listen.port)} -> stopping`);
     }
-    const reminder = setInterval(() => {
+    this.#reminder = setInterval(() => {
       this.#say(`Still waiting for ${this.#pool.running} pending activities... shards with work in hand`);
     }, STILL_WAITING);
-    reminder.unref();
     this.#pool.stop();
   }
 
@@ -213,13 +213,14 @@ class Coordinator {
   async #close(): Promise<void> {
     try {
       await this.#logs?.close();
-      for (const lock of this.#locks) lock.release();
-      await this.#pool.terminate();
-      if (this.#exitCode === 0) this.#say('Shutdown completed OK!');
     } catch (error) {
       process.stderr.write(`Error: Shutdown due to error: ${(error as Error).message}\n`);
       this.#exitCode = 1;
     }
+    for (const lock of this.#locks) lock.release();
+    await this.#pool.terminate();
+    clearInterval(this.#reminder);
+    if (this.#exitCode === 0) this.#say('Shutdown completed OK!');
     this.#finish(this.#exitCode);
   }
 }

@@ -87,6 +87,7 @@ export class ShardPool {
         return;
       case 'lines': {
         const taken: ToShard = { kind: 'lines-taken', batch: message.batch };
+        // `lines` does not reject: what cannot be written is reported and kept by the writers.
         void this.#events.lines(message.batches).finally(() => this.#workers[shard]!.post(taken));
         return;
       }

@@ -2,10 +2,16 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative, resolve, sep } from 'node:path';
 import { expect, test } from 'vitest';
 import { events } from '../src/model/events/index.ts';
+import { metrics } from '../src/model/index.ts';
 import { declaredOptions } from '../src/model/options/index.ts';
 
 // A declaration is a promise: what it says to have an effect must be used by some room.
 const root = resolve(import.meta.dirname, '../src');
+const DECLARATIONS = /^(model\/(events|options)\/|model\/differences\.ts|cli\/reference\/)/;
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+}
 
 function textBelow(directory: string): string {
   return readdirSync(directory)
@@ -13,7 +19,7 @@ function textBelow(directory: string): string {
       const path = join(directory, name);
       if (statSync(path).isDirectory()) return textBelow(path);
       const place = relative(root, path).split(sep).join('/');
-      return /^(model\/(events|options)|cli\/reference)\//.test(place) ? '' : readFileSync(path, 'utf8');
+      return DECLARATIONS.test(place) ? '' : withoutComments(readFileSync(path, 'utf8'));
     })
     .join('\n');
 }
@@ -36,4 +42,11 @@ test('an option that has an effect is read somewhere', () => {
       .map(([name]) => `${owner}.${name}`),
   );
   expect(unread).toEqual([]);
+});
+
+test('a metric that a room sets is declared', () => {
+  const declared = new Set<string>(metrics.map(({ name }) => name));
+  const used = [...rooms.matchAll(/\.series\(\s*'(\w+)'/g)].map((match) => match[1]!);
+  expect(used.length).toBeGreaterThan(0);
+  expect(used.filter((name) => !declared.has(name))).toEqual([]);
 });

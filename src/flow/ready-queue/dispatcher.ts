@@ -115,10 +115,10 @@ export class Dispatcher {
   }
 
   /** Loads the message; one that cannot be read is held and tried again, never dropped. */
-  async #load(queued: QueuedMessage): Promise<Message | undefined> {
+  async #load(queued: QueuedMessage, part: 'envelope' | 'body' = 'body'): Promise<Message | undefined> {
     try {
       const message = await this.#parts.store.load(queued);
-      await message.data();
+      if (part === 'body') await message.data();
       return message;
     } catch (error) {
       if (error instanceof SpoolDamageError) {
@@ -203,18 +203,8 @@ export class Dispatcher {
       return true;
     }
     const outcome = planOutcome(plan);
-    const all = [first];
-    for (let next = this.#queue.take(); next !== undefined; next = this.#queue.take()) all.push(next);
-    for (const queued of all) {
-      const message = await this.#load(queued);
-      if (message === undefined) continue;
-      await this.#settle(
-        queued,
-        message,
-        message.recipients.map(() => outcome),
-        this.#facts(queued),
-      );
-    }
+    await this.#settleUnsent(first, outcome);
+    await this.#settleWaiting(outcome);
     return false;
   }
 
@@ -267,38 +257,35 @@ export class Dispatcher {
   }
 
   async #noHostAnswered(queued: QueuedMessage, failures: string[]): Promise<void> {
-    const message = await this.#load(queued);
-    if (message !== undefined) {
-      const text = `KumoMTA internal: failed to connect to any candidate hosts: ${failures.join(', ')}`;
-      const outcome: Outcome = { kind: 'transient', reply: reply(400, '', text) };
-      await this.#settle(
-        queued,
-        message,
-        message.recipients.map(() => outcome),
-        this.#facts(queued),
-      );
+    if (this.#deliveries > 0) {
+      // The hosts that are left were never the first choice; a fresh connection may try them all again.
+      await this.#retryUncharged(queued);
+      return;
     }
+    const text = `KumoMTA internal: failed to connect to any candidate hosts: ${failures.join(', ')}`;
+    await this.#settleUnsent(queued, { kind: 'transient', reply: reply(400, '', text) });
     const before = this.#queue.failedToConnect() - 1;
     if (before <= this.#queue.path.consecutive_connection_failures_before_delay) return;
     const bulk =
       'bulk delay of ready queue: too many successive connection failures where there was no answer from any hosts listed in MX';
-    await this.#failWaiting(reply(451, '4.4.1', bulk));
+    await this.#settleWaiting({ kind: 'transient', reply: reply(451, '4.4.1', bulk) });
   }
 
-  async #failWaiting(why: Reply): Promise<void> {
+  /** Every message that waits now shares an outcome. */
+  async #settleWaiting(outcome: Outcome): Promise<void> {
     for (let left = this.#queue.length; left > 0; left--) {
-      const queued = this.#queue.take();
-      if (queued === undefined) return;
-      const message = await this.#load(queued);
-      if (message === undefined) continue;
-      const outcome: Outcome = { kind: 'transient', reply: why };
-      await this.#settle(
-        queued,
-        message,
-        message.recipients.map(() => outcome),
-        this.#facts(queued),
-      );
+      this.#inHand = this.#queue.take();
+      if (this.#inHand === undefined) return;
+      await this.#settleUnsent(this.#inHand, outcome);
     }
+  }
+
+  /** A message that no host was asked to take; its body is not needed. */
+  async #settleUnsent(queued: QueuedMessage, outcome: Outcome): Promise<void> {
+    const message = await this.#load(queued, 'envelope');
+    if (message === undefined) return;
+    const outcomes = message.recipients.map(() => outcome);
+    await this.#settle(queued, message, outcomes, this.#facts(queued));
   }
 
   async #settle(
@@ -307,9 +294,14 @@ export class Dispatcher {
     outcomes: readonly Outcome[],
     facts: AttemptFacts,
   ): Promise<void> {
-    for (const event of attemptEvents(message, queued.attempts, outcomes, facts)) {
-      const waiting = this.#parts.log.write(event);
-      if (waiting instanceof Promise) await waiting;
+    try {
+      for (const event of attemptEvents(message, queued.attempts, outcomes, facts)) {
+        const waiting = this.#parts.log.write(event);
+        if (waiting instanceof Promise) await waiting;
+      }
+    } catch (error) {
+      // The peer has answered: whatever is wrong with the log, nobody may get the message twice for it.
+      this.#parts.diagnostics.error('log', (error as Error).message);
     }
     this.#settled(queued, settlementOf(message, outcomes));
   }

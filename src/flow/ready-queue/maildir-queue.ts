@@ -104,9 +104,14 @@ export class MaildirQueue implements DeliveryQueue {
       deliveryProtocol: 'Maildir',
       providerName: queued.home.providerName,
     };
-    for (const event of attemptEvents(message, queued.attempts, outcomes, facts)) {
-      const waiting = this.#parts.log.write(event);
-      if (waiting instanceof Promise) await waiting;
+    try {
+      for (const event of attemptEvents(message, queued.attempts, outcomes, facts)) {
+        const waiting = this.#parts.log.write(event);
+        if (waiting instanceof Promise) await waiting;
+      }
+    } catch (error) {
+      // The file is written: whatever is wrong with the log, it must not be written twice for it.
+      this.#parts.diagnostics.error('log', (error as Error).message);
     }
     queued.home.settle(queued, settlementOf(message, outcomes));
   }

@@ -67,6 +67,12 @@ export class ReadyQueue {
     return this.#connections.size;
   }
 
+  /** The queue is forgotten; feeds that know it ask for a new one. */
+  reap(): void {
+    this.reaped = true;
+    this.connected();
+  }
+
   /** No message and no connection. */
   get isIdle(): boolean {
     return this.#messages.length === 0 && this.#connections.size === 0;

@@ -130,7 +130,7 @@ export class ReadyQueues {
   #look(name: string, live: Live, now: number): void {
     const { queue } = live;
     if (queue.isIdle && now - queue.lastUsed > REAP_AFTER) {
-      queue.reaped = true;
+      queue.reap();
       this.#queues.delete(name);
       this.#parts.onReaped(name);
     } else if (!queue.isIdle && !live.refreshing && now - live.refreshed >= queue.path.refresh_interval) {

@@ -8,6 +8,7 @@ import {
   type Endpoint,
   Message,
   type MessageStore,
+  NULL_QUEUE,
   type PolicyEvents,
   queueNameOf,
   SpoolWriteError,
@@ -52,9 +53,6 @@ export interface ReceptionParts {
   newMessageId: () => string;
 }
 
-/** A message of this queue is accepted and forgotten (delivery.md section 2). */
-const NULL_QUEUE = 'null';
-
 /**
  * Where mail of every entrance becomes messages: policy, queue name, disk, log, queue. Nothing is answered
  * with success before the disk has it.
@@ -74,6 +72,8 @@ export class Reception {
       if (refusal !== undefined) return refusal;
       messages.push(message);
     }
+    // Policy may have taken every recipient away; what is relayed to nobody is refused (policy-api.md 1.5).
+    if (messages.length === 0) return relayedNowhere();
     const placed: Placed[] = [];
     for (const message of messages) {
       const queue = await this.#place(message);
@@ -96,7 +96,9 @@ export class Reception {
 
   /** Takes one message that policy made (kumo.inject_message). Rejects when it could not be kept. */
   async inject(message: Message): Promise<void> {
-    const queue = await this.#parts.queues.resolve(queueNameOf(message));
+    const name = queueNameOf(message);
+    if (name === NULL_QUEUE) return;
+    const queue = await this.#parts.queues.resolve(name);
     await this.#parts.store.keep(message);
     this.#parts.queues.insert(queue, message);
   }
@@ -128,7 +130,8 @@ export class Reception {
   ): Message {
     const id = this.#parts.newMessageId();
     const { trace_headers } = transaction.listener;
-    const message = new Message({ id, sender: transaction.sender, recipients, meta, body });
+    const sender = transaction.message?.sender ?? transaction.sender;
+    const message = new Message({ id, sender, recipients, meta, body });
     if (!trace_headers.received_header) return message;
     const header = receivedHeader({
       ehloDomain: transaction.ehloDomain,
@@ -197,6 +200,10 @@ interface Placed {
 
 function technicalDifficulties(hostname: string): ReceptionAnswer {
   return { reply: reply(421, '4.3.0', `${hostname} technical difficulties`, '.\r\n'), disconnect: 'If421' };
+}
+
+function relayedNowhere(): ReceptionAnswer {
+  return { reply: reply(550, '5.7.1', 'relaying not permitted', '.\r\n'), disconnect: 'If421' };
 }
 
 function tooSlow(phase: 'resolve' | 'spool'): ReceptionAnswer {

@@ -63,7 +63,11 @@ export class RecordLog implements DeliveryLog {
       subject instanceof Message &&
       subject.body === undefined &&
       this.#parts.loggers.some((logger) => logger.headers.length > 0);
-    if (needsBody) return Promise.resolve(subject.data()).then(() => this.#append(event));
+    // A body that cannot be read costs the record its headers, never the record.
+    if (needsBody) {
+      const append = (): MaybePromise<void> => this.#append(event);
+      return Promise.resolve(subject.data()).then(append, append);
+    }
     return this.#append(event);
   }
 
