@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterAll, expect, test as oneByOne, vi } from 'vitest';
 import { startSink } from '../../src/cli/sink.ts';
 import { eventually } from '../kit/eventually.ts';
 import { inject, numberOf } from '../kit/injector.ts';
@@ -9,10 +9,11 @@ import { initLua, Moonpost, relayLua } from '../kit/moonpost.ts';
 import { sendMail } from '../kit/send-mail.ts';
 import { SmtpTalk, sendOne } from '../kit/smtp-talk.ts';
 
-// Real processes on a machine that may be busy.
+// Real processes on a machine that may be busy; they mostly wait, so several tests run at a time.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+const test = oneByOne.concurrent;
 
-afterEach(async () => {
+afterAll(async () => {
   await Moonpost.disposeAll();
   await MailDrop.stopAll();
 });

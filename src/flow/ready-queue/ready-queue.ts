@@ -67,6 +67,11 @@ export class ReadyQueue {
     return this.#connections.size;
   }
 
+  /** How many wait for something that the end of the queue would end. */
+  get stopCallbacks(): number {
+    return this.#stopCallbacks.size;
+  }
+
   /** The queue is forgotten; feeds that know it ask for a new one. */
   reap(): void {
     this.reaped = true;
