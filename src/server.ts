@@ -5,7 +5,7 @@ import { DeliveryLogWriters } from './io/delivery-log/index.ts';
 import { createDiagnostics } from './io/diagnostics/index.ts';
 import { productVersion } from './io/files/index.ts';
 import { attachLimits, createSharedLimits, releaseShard, type SharedLimits } from './io/limits/index.ts';
-import { reservePort } from './io/net/index.ts';
+import { type PortReservation, reservePort } from './io/net/index.ts';
 import { readNodeId } from './io/node-id/index.ts';
 import { asUser, dropPrivileges } from './io/privileges/index.ts';
 import { lockSpool, pairSpoolDirectories, type SpoolLock } from './io/spool/index.ts';
@@ -70,16 +70,21 @@ function spoolPath(declarations: readonly InitDeclaration[], name: string): stri
  */
 async function reservePorts(declarations: readonly InitDeclaration[]): Promise<InitDeclaration[]> {
   const reserved: InitDeclaration[] = [];
+  const held: PortReservation[] = [];
   for (const entry of declarations) {
     if (entry.kind !== 'start_esmtp_listener' && entry.kind !== 'start_http_listener') reserved.push(entry);
     else {
       const options = entry.options as EsmtpListenerOptions | HttpListenerOptions;
-      const port = await reservePort(options.listen).catch((error: Error) => {
+      const reservation = await reservePort(options.listen).catch((error: Error) => {
         throw new Error(`${entry.where}: ${error.message}`);
       });
-      reserved.push({ ...entry, options: { ...options, listen: { ...options.listen, port } } });
+      held.push(reservation);
+      const listen = { ...options.listen, port: reservation.port };
+      reserved.push({ ...entry, options: { ...options, listen } });
     }
   }
+  // Only now, so that two listeners of one policy on the same port are found too.
+  for (const reservation of held) await reservation.release();
   return reserved;
 }
 
@@ -148,6 +153,7 @@ class Coordinator {
   }
 
   #open(): void {
+    if (this.#isDraining) return;
     try {
       dropPrivileges(this.#options.user, this.#diagnostics);
       const meta = spoolPath(this.#declarations, 'meta');

@@ -29,10 +29,12 @@ export class ShardPool {
   readonly #workers: Thread<ToShard>[];
   readonly #ended = new Set<number>();
   readonly #requests = new Map<number, MetricsRequest>();
+  /** Why a shard gave up, until its thread is gone. */
+  readonly #failures = new Map<number, string>();
   #nextRequest = 0;
   #bound = 0;
   #enumerated = { shards: 0, messages: 0, quarantined: 0 };
-  #stopping = false;
+  #terminating = false;
 
   constructor(starts: readonly ShardStart[], events: ShardPoolEvents) {
     this.#events = events;
@@ -40,7 +42,7 @@ export class ShardPool {
     this.#workers = starts.map((start) =>
       startThread<ToShard, FromShard>(entry, start, {
         message: (message) => this.#receive(start.shard, message),
-        ended: (why) => this.#end(start.shard, why),
+        ended: (why) => this.#end(start.shard, this.#failures.get(start.shard) ?? why),
       }),
     );
   }
@@ -56,13 +58,12 @@ export class ShardPool {
 
   /** Every shard finishes what it has in hand and ends. */
   stop(): void {
-    this.#stopping = true;
     this.tellAll({ kind: 'stop' });
   }
 
   /** Ends every shard at once. */
   async terminate(): Promise<void> {
-    this.#stopping = true;
+    this.#terminating = true;
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
@@ -101,7 +102,9 @@ export class ShardPool {
         });
         return;
       case 'failed':
-        this.#end(shard, message.message);
+        // It cannot go on, so its thread must not either; what it held is given back once it is gone.
+        this.#failures.set(shard, message.message);
+        void this.#workers[shard]!.terminate();
         return;
       case 'stopped':
         this.#end(shard, undefined);
@@ -128,7 +131,7 @@ export class ShardPool {
     if (this.#ended.has(shard)) return;
     this.#ended.add(shard);
     for (const request of [...this.#requests.keys()]) this.#metricsFrom(shard, request, undefined);
-    if (why !== undefined && !this.#stopping) this.#events.lost(shard, why);
+    if (why !== undefined && !this.#terminating) this.#events.lost(shard, why);
     if (this.running === 0) this.#events.allEnded();
   }
 }

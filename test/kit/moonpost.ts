@@ -205,6 +205,19 @@ export class Moonpost {
     }, patience);
   }
 
+  /** Waits until no message is left, by its own metrics. */
+  async untilEmpty(): Promise<void> {
+    let left = -1;
+    await eventually(
+      async () => {
+        const response = await fetch(`http://127.0.0.1:${this.http}/metrics.json`);
+        left = ((await response.json()) as { message_count: { value: number } }).message_count.value;
+        return left === 0 ? true : undefined;
+      },
+      { patience: PATIENCE, what: () => `${left} messages are left\n${this.errors}` },
+    );
+  }
+
   /** Anonymous resident memory in bytes. */
   residentMemory(): number {
     const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');

@@ -44,11 +44,7 @@ describe.each([1, 2])('smtp-source to smtp-sink through %i shards', (shards) => 
     expect(new Set(acknowledged).size).toBe(COUNT);
     await sink.until(COUNT);
     // All that was acknowledged or only kept is through when the spool is empty.
-    await eventually(async () => {
-      const response = await fetch(`http://127.0.0.1:${second.http}/metrics.json`);
-      const { message_count } = (await response.json()) as { message_count: { value: number } };
-      return message_count.value === 0 ? true : undefined;
-    });
+    await second.untilEmpty();
     expect(await second.stop()).toBe(0);
 
     const arrived = await sink.ids();

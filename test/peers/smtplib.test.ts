@@ -104,10 +104,10 @@ test('a session that only greets and leaves, a hundred times, leaves nothing ope
     `
 s.quit()
 for n in range(100):
-    t = smtplib.SMTP('127.0.0.1', ${'$'}{PORT}, timeout=30)
+    t = smtplib.SMTP('127.0.0.1', ${server.smtp}, timeout=30)
     if n % 2: t.quit()
     else: t.close()
-print('1')`.replace('${PORT}', String(server.smtp)),
+print('1')`,
   );
   const response = await fetch(`http://127.0.0.1:${server.http}/metrics.json`);
   const { connection_count } = (await response.json()) as {

@@ -4,6 +4,7 @@ import {
   type Outcome,
   type PlannedHost,
   type QueuedMessage,
+  type RequeueReason,
   type Settlement,
   SpoolDamageError,
 } from '../../model/index.ts';
@@ -147,20 +148,21 @@ export class Dispatcher {
     const spec = this.#queue.path.max_message_rate;
     if (spec === undefined) return true;
     const key = `kumomta.max_message_rate.${this.#queue.name}`;
-    return this.#admit(key, spec, queued);
+    return this.#admit(key, spec, queued, 'MessageRateThrottle');
   }
 
   async #admit(
     key: string,
     spec: Parameters<ReadyParts['throttles']['admit']>[1],
     queued: QueuedMessage,
+    reason: RequeueReason,
   ): Promise<boolean> {
     for (;;) {
       const verdict = await this.#parts.throttles.admit(key, spec);
       if (!verdict.throttled) return true;
       const wait = verdict.retryAfter ?? 0;
-      if (wait >= this.#queue.path.idle_timeout || this.#lease.wanted) {
-        this.#delayQueue(queued, wait);
+      if (wait >= this.#queue.path.idle_timeout) {
+        this.#delayQueue(queued, wait, reason);
         return false;
       }
       if (!(await this.#sleep(wait))) return false;
@@ -183,16 +185,10 @@ export class Dispatcher {
     return slept;
   }
 
-  #delayQueue(queued: QueuedMessage, delay: number): void {
+  #delayQueue(queued: QueuedMessage, delay: number, reason: RequeueReason): void {
     const why = reply(451, '4.4.1', 'KumoMTA internal: ready queue throttled');
-    this.#settled(queued, {
-      kind: 'requeue',
-      reply: why,
-      reasons: ['MessageRateThrottle'],
-      counted: false,
-      delay,
-    });
-    this.#queue.requeueAll(why, ['MessageRateThrottle'], false, delay);
+    this.#settled(queued, { kind: 'requeue', reply: why, reasons: [reason], counted: false, delay });
+    this.#queue.requeueAll(why, [reason], false, delay);
   }
 
   /** Resolves the hosts of the site. A verdict on the whole site settles every waiting message. */
@@ -214,7 +210,8 @@ export class Dispatcher {
     for (let next = this.#candidates.shift(); next !== undefined; next = this.#candidates.shift()) {
       if (path.max_connection_rate !== undefined) {
         const key = `${this.#queue.name}-connection-rate`;
-        if (!(await this.#admit(key, path.max_connection_rate, queued))) return false;
+        const { max_connection_rate } = path;
+        if (!(await this.#admit(key, max_connection_rate, queued, 'ConnectionRateThrottle'))) return false;
       }
       const port = source.remote_port ?? next.port ?? path.smtp_port;
       try {

@@ -6,7 +6,7 @@ import {
   type Timer,
 } from '../../model/index.ts';
 import type { EgressPathOptions, EgressSourceOptions } from '../../model/options/index.ts';
-import type { Reply } from '../../protocol/smtp/index.ts';
+import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import { idealConnections } from './ideal-connections.ts';
 import type { ReadyParts } from './parts.ts';
 
@@ -84,8 +84,12 @@ export class ReadyQueue {
   }
 
   get isFull(): boolean {
-    // Each shard gets its part of max_ready; at least one, or a small limit would strand a shard's mail.
-    return this.#messages.length >= Math.max(1, Math.ceil(this.path.max_ready / this.#parts.shards));
+    return this.#messages.length >= this.#capacity;
+  }
+
+  /** Each shard gets its part of max_ready; at least one, or a small limit would strand a shard's mail. */
+  get #capacity(): number {
+    return Math.max(1, Math.ceil(this.path.max_ready / this.#parts.shards));
   }
 
   /** Takes the message if there is room. */
@@ -179,6 +183,14 @@ export class ReadyQueue {
   /** Applies a refreshed path; what exceeds a smaller max_ready goes back, newest first. */
   updatePath(path: EgressPathOptions): void {
     this.path = path;
+    this.#cancelWant?.();
+    this.#cancelWant = undefined;
+    const why = reply(451, '4.4.4', 'KumoMTA internal: max_ready was reduced');
+    while (this.#messages.length > this.#capacity) {
+      const newest = this.#messages.pop()!;
+      const reasons: RequeueReason[] = ['MaxReadyWasReducedByConfigUpdate'];
+      newest.home.settle(newest, { kind: 'requeue', reply: why, reasons, counted: false, delay: undefined });
+    }
     this.#maintain();
   }
 

@@ -2,6 +2,7 @@ import {
   type Clock,
   type ConnectionMeta,
   cloneJson,
+  type DeliveryEvent,
   type DeliveryLog,
   type Diagnostics,
   type DisconnectMode,
@@ -59,20 +60,33 @@ export interface ReceptionParts {
  */
 export class Reception {
   readonly #parts: ReceptionParts;
+  readonly #inHand = new Set<Promise<ReceptionAnswer>>();
 
   constructor(parts: ReceptionParts) {
     this.#parts = parts;
   }
 
   /** Takes a transaction as a whole: either every message of it is kept, or none is. */
-  async receive(transaction: Transaction): Promise<ReceptionAnswer> {
+  receive(transaction: Transaction): Promise<ReceptionAnswer> {
+    const work = this.#receive(transaction).finally(() => this.#inHand.delete(work));
+    this.#inHand.add(work);
+    return work;
+  }
+
+  /** Resolves when nothing is being received any more, also for clients that did not wait for the answer. */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#inHand);
+  }
+
+  async #receive(transaction: Transaction): Promise<ReceptionAnswer> {
     const messages: Message[] = [];
     for (const message of this.#messagesOf(transaction)) {
       const refusal = await this.#askPolicy(message, transaction);
       if (refusal !== undefined) return refusal;
-      messages.push(message);
+      // Policy may have taken every recipient away.
+      if (message.recipients.length > 0) messages.push(message);
     }
-    // Policy may have taken every recipient away; what is relayed to nobody is refused (policy-api.md 1.5).
+    // What is relayed to nobody is refused (policy-api.md 1.5).
     if (messages.length === 0) return relayedNowhere();
     const placed: Placed[] = [];
     for (const message of messages) {
@@ -86,8 +100,7 @@ export class Reception {
     if (this.#isLate(transaction)) return this.#takeBack(placed);
     for (const { message, queue } of placed) {
       const name = queue === 'null' ? NULL_QUEUE : queue.name;
-      const waiting = this.#parts.log.write(receptionEvent(message, name, transaction));
-      if (waiting instanceof Promise) await waiting;
+      this.#log(receptionEvent(message, name, transaction));
     }
     for (const { message, queue } of placed) if (queue !== 'null') this.#parts.queues.insert(queue, message);
     const ids = placed.map(({ message }) => message.id).join(' ');
@@ -111,6 +124,17 @@ export class Reception {
     for (const { message } of placed)
       if (message.entry !== undefined) this.#parts.store.spool.remove(message.entry);
     return tooSlow('spool');
+  }
+
+  /** The message is safe: neither a broken log nor a slow one may keep the client from hearing so. */
+  #log(event: DeliveryEvent): void {
+    const report = (error: Error): void => this.#parts.diagnostics.error('log', error.message);
+    try {
+      const waiting = this.#parts.log.write(event);
+      if (waiting instanceof Promise) waiting.catch(report);
+    } catch (error) {
+      report(error as Error);
+    }
   }
 
   *#messagesOf(transaction: Transaction): Iterable<Message> {
@@ -216,11 +240,7 @@ function storageFailure(): ReceptionAnswer {
   return { reply: reply(452, '4.3.1', text, '.\r\n'), disconnect: 'If421' };
 }
 
-function receptionEvent(
-  message: Message,
-  queue: string,
-  transaction: Transaction,
-): Parameters<DeliveryLog['write']>[0] {
+function receptionEvent(message: Message, queue: string, transaction: Transaction): DeliveryEvent {
   return {
     type: 'Reception',
     subject: message,

@@ -32,6 +32,8 @@ const RESIDENT_BYTES = 64 * 1024 * 1024;
 const PROMOTED_PER_TURN = 256;
 /** Wait for those being settled, when there are very many, ms. */
 const CONGESTION_WAIT = 20;
+/** Empty queues looked at each time. */
+const REAPED_PER_LOOK = 8;
 /** A queue that never got a configuration is forgotten after this long, ms. */
 const REAP_UNUSED = 60_000;
 
@@ -175,6 +177,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
     this.#leave(message.home as ScheduledQueue);
     const target = this.#queue(name);
     message.home = target;
+    this.#parts.store.spool.saveProgress(message.entry, { attempts: message.attempts, due: 0 });
     this.#join(target);
     target.promote(message);
   }
@@ -292,13 +295,16 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
     if (this.#timerDue === Infinity) this.#reap();
   }
 
-  /** Forgets queues that have been empty for their reap_interval; looks only at the oldest. */
+  /** Forgets queues that have been empty for their reap_interval; looks at a few each time. */
   #reap(): void {
     const now = this.#parts.clock.monotonic();
+    let looked = 0;
     for (const [queue, since] of this.#empty) {
-      if (now - since < (queue.options?.reap_interval ?? REAP_UNUSED)) return;
+      if (looked++ >= REAPED_PER_LOOK) return;
       this.#empty.delete(queue);
-      this.#queues.delete(queue.name);
+      // One with a long interval goes to the end, so that it does not keep the others.
+      if (now - since < (queue.options?.reap_interval ?? REAP_UNUSED)) this.#empty.set(queue, since);
+      else this.#queues.delete(queue.name);
     }
   }
 

@@ -118,7 +118,9 @@ export class Settler {
 
   async #requeue(queue: ScheduledQueue, queued: QueuedMessage, requeue: Requeue): Promise<void> {
     const wantsEvent = this.#parts.policy.handles('requeue_message') && !this.#room.isStopping;
-    if (requeue.remaining !== undefined || wantsEvent) {
+    // What a full disk refused earlier is still to be written.
+    const isUnsaved = queued.loaded?.dirty === true;
+    if (requeue.remaining !== undefined || wantsEvent || isUnsaved) {
       const message = await this.#parts.store.load(queued);
       if (requeue.remaining !== undefined) {
         message.recipients = requeue.remaining;

@@ -57,6 +57,11 @@ export class RecordLog implements DeliveryLog {
     this.#headerPatterns = parts.loggers.map((logger) => matcher(logger.headers));
   }
 
+  /** The writer does not keep up; no further mail should be taken. */
+  get isStalled(): boolean {
+    return this.#inFlight + this.#waiting > BACK_PRESSURE_AT;
+  }
+
   write(event: DeliveryEvent): MaybePromise<void> {
     const { subject } = event;
     const needsBody =
@@ -91,7 +96,7 @@ export class RecordLog implements DeliveryLog {
     });
     if (this.#waiting >= SEND_AT) this.#send();
     else if (this.#waiting > 0) this.#timer ??= this.#parts.clock.after(SEND_EVERY, () => this.#send());
-    if (this.#inFlight + this.#waiting > BACK_PRESSURE_AT) return this.#sending;
+    if (this.isStalled) return this.#sending;
   }
 
   #headers(subject: DeliveryEvent['subject'], logger: number): JsonObject {
