@@ -69,23 +69,27 @@ function spoolPath(declarations: readonly InitDeclaration[], name: string): stri
  * shards then share the ports.
  */
 async function reservePorts(declarations: readonly InitDeclaration[]): Promise<InitDeclaration[]> {
-  const reserved: InitDeclaration[] = [];
   const held: PortReservation[] = [];
-  for (const entry of declarations) {
-    if (entry.kind !== 'start_esmtp_listener' && entry.kind !== 'start_http_listener') reserved.push(entry);
-    else {
-      const options = entry.options as EsmtpListenerOptions | HttpListenerOptions;
-      const reservation = await reservePort(options.listen).catch((error: Error) => {
-        throw new Error(`${entry.where}: ${error.message}`);
-      });
-      held.push(reservation);
-      const listen = { ...options.listen, port: reservation.port };
-      reserved.push({ ...entry, options: { ...options, listen } });
+  try {
+    const reserved: InitDeclaration[] = [];
+    for (const entry of declarations) {
+      const isListener = entry.kind === 'start_esmtp_listener' || entry.kind === 'start_http_listener';
+      reserved.push(isListener ? await withPort(entry, held) : entry);
     }
+    return reserved;
+  } finally {
+    // Only now, so that two listeners of one policy on the same port are found too.
+    for (const reservation of held) await reservation.release();
   }
-  // Only now, so that two listeners of one policy on the same port are found too.
-  for (const reservation of held) await reservation.release();
-  return reserved;
+}
+
+async function withPort(entry: InitDeclaration, held: PortReservation[]): Promise<InitDeclaration> {
+  const options = entry.options as EsmtpListenerOptions | HttpListenerOptions;
+  const reservation = await reservePort(options.listen).catch((error: Error) => {
+    throw new Error(`${entry.where}: ${error.message}`);
+  });
+  held.push(reservation);
+  return { ...entry, options: { ...options, listen: { ...options.listen, port: reservation.port } } };
 }
 
 /**
