@@ -23,6 +23,9 @@ interface MetricsRequest {
   done: (merged: RegistrySnapshot) => void;
 }
 
+/** A thread that has stopped ends when its last handle is closed; after this long, ms, it is ended. */
+const STOPPED_GRACE = 1000;
+
 /** The worker threads, one per shard, and the conversation with them. */
 export class ShardPool {
   readonly #events: ShardPoolEvents;
@@ -61,10 +64,12 @@ export class ShardPool {
     this.tellAll({ kind: 'stop' });
   }
 
-  /** Ends every shard at once. */
+  /** Ends every shard: those that have stopped are given a moment to end by themselves. */
   async terminate(): Promise<void> {
     this.#terminating = true;
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    await Promise.all(
+      this.#workers.map((worker, shard) => worker.end(this.#ended.has(shard) ? STOPPED_GRACE : 0)),
+    );
   }
 
   /** The metrics of all shards, added up. */
@@ -104,7 +109,7 @@ export class ShardPool {
       case 'failed':
         // It cannot go on, so its thread must not either; what it held is given back once it is gone.
         this.#failures.set(shard, message.message);
-        void this.#workers[shard]!.terminate();
+        void this.#workers[shard]!.end(0);
         return;
       case 'stopped':
         this.#end(shard, undefined);

@@ -242,6 +242,7 @@ class Shard {
     this.#limits.close();
     await this.#policy.close();
     this.#post({ kind: 'stopped' });
+    parentPort?.close();
   }
 
   #sendLines(batches: LineBatch[]): Promise<void> {
