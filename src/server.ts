@@ -9,14 +9,14 @@ import { type PortReservation, reservePort } from './io/net/index.ts';
 import { readNodeId } from './io/node-id/index.ts';
 import { asUser, dropPrivileges } from './io/privileges/index.ts';
 import { lockSpool, pairSpoolDirectories, type SpoolLock } from './io/spool/index.ts';
-import type { Diagnostics, InitDeclaration } from './model/index.ts';
+import type { Diagnostics, InitDeclaration, PolicyEvents } from './model/index.ts';
 import type {
   EsmtpListenerOptions,
   HttpListenerOptions,
   LocalLogsOptions,
   SpoolOptions,
 } from './model/options/index.ts';
-import { initializePolicy } from './policy-start.ts';
+import { type InitializedPolicy, initializePolicy } from './policy-start.ts';
 import { formatHostPort } from './protocol/ip/index.ts';
 import { ShardPool } from './shard-pool.ts';
 
@@ -41,18 +41,32 @@ export async function runServer(options: ServerOptions): Promise<number> {
   const limits = createSharedLimits(options.shards);
   const attached = attachLimits(limits, options.shards, systemClock);
   const initialized = await initializePolicy(policy, diagnostics, attached);
+  try {
+    return await serve({ ...options, policy, limits }, initialized, diagnostics);
+  } finally {
+    await initialized.close();
+    attached.close();
+  }
+}
+
+interface ServeOptions extends ServerOptions {
+  limits: SharedLimits;
+}
+
+async function serve(
+  options: ServeOptions,
+  initialized: InitializedPolicy,
+  diagnostics: Diagnostics,
+): Promise<number> {
+  const say = (text: string): void => diagnostics.info('kumod', text);
   if (!initialized.declarations.some(({ kind }) => kind === 'define_spool')) {
-    throw new Error(`${policy}: No spools have been defined`);
+    throw new Error(`${options.policy}: No spools have been defined`);
   }
   const declarations = await reservePorts(initialized.declarations);
   const nodeId = asUser(options.user, () => readNodeId({ directory: spoolPath(declarations, 'data') }));
   say(`NodeId is ${nodeId}`);
   say(`available_parallelism=${options.shards}`);
-  const coordinator = new Coordinator({ ...options, policy, limits }, declarations, nodeId, diagnostics);
-  const code = await coordinator.run();
-  await initialized.close();
-  attached.close();
-  return code;
+  return new Coordinator(options, declarations, nodeId, diagnostics, initialized.engine).run();
 }
 
 function declared<T>(declarations: readonly InitDeclaration[], kind: string): T[] {
@@ -102,6 +116,7 @@ class Coordinator {
   readonly #options: ServerOptions;
   readonly #declarations: readonly InitDeclaration[];
   readonly #diagnostics: Diagnostics;
+  readonly #policy: PolicyEvents;
   readonly #limits: SharedLimits;
   readonly #pool: ShardPool;
   #logs: DeliveryLogWriters | undefined;
@@ -114,14 +129,16 @@ class Coordinator {
   #finish: (code: number) => void = () => {};
 
   constructor(
-    options: ServerOptions & { limits: SharedLimits },
+    options: ServeOptions,
     declarations: readonly InitDeclaration[],
     nodeId: string,
     diagnostics: Diagnostics,
+    policy: PolicyEvents,
   ) {
     this.#options = options;
     this.#declarations = declarations;
     this.#diagnostics = diagnostics;
+    this.#policy = policy;
     this.#limits = options.limits;
     const starts = Array.from({ length: options.shards }, (_, shard) => ({
       shard,
@@ -222,6 +239,8 @@ class Coordinator {
 
   async #close(): Promise<void> {
     try {
+      // Policy errors are reported by the engine and hold up nothing.
+      await this.#policy.fire('shutdown_logging', []);
       await this.#logs?.close();
     } catch (error) {
       process.stderr.write(`Error: Shutdown due to error: ${(error as Error).message}\n`);

@@ -149,9 +149,14 @@ export class Moonpost {
   /** Ends the server in order; gives its exit code. Rejects when it has not ended after a minute. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     if (!this.#ended) process.kill(this.pid, signal);
+    return this.ended();
+  }
+
+  /** The exit code, once it has ended. Rejects with its stderr when it has not after a minute. */
+  async ended(): Promise<number | null> {
     await eventually(() => (this.#ended ? true : undefined), {
       patience: PATIENCE,
-      what: () => `moonpost does not end after ${signal}:\n${this.errors}`,
+      what: () => `moonpost does not end:\n${this.errors}`,
     });
     return (await this.exited).code;
   }
