@@ -101,6 +101,8 @@ export class Dispatcher {
       sourceAddress: result.sourceAddress,
       sessionId: session.id,
     });
+    // Before the next MAIL, so that a kill repeats at most what each connection has in hand.
+    await this.#parts.store.spool.removalsWritten();
     if (result.connection === 'open') return true;
     this.#session = undefined;
     return this.#candidates.length > 0;
