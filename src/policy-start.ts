@@ -4,6 +4,7 @@ import { createDiagnostics } from './io/diagnostics/index.ts';
 import { configureResolver } from './io/dns/index.ts';
 import { helpersDirectory } from './io/files/index.ts';
 import { type AttachedLimits, LocalCounters, LocalThrottles } from './io/limits/index.ts';
+import { random } from './io/random/index.ts';
 import { createPolicyEngine, type PolicyEngine } from './lua/index.ts';
 import { events } from './model/events/index.ts';
 import type { Diagnostics, InitDeclaration, PolicyHost, PolicyResult } from './model/index.ts';
@@ -33,7 +34,7 @@ export async function initializePolicy(
     diagnostics,
     throttles: limits.throttles,
     resolver: configureResolver(systemClock),
-    random: Math.random,
+    random,
     validating,
     declare: (declaration) => {
       declarations.push(declaration);

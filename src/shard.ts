@@ -14,6 +14,7 @@ import { attachLimits } from './io/limits/index.ts';
 import { createMessageIds } from './io/message-id/index.ts';
 import { MeteredLog, Registry, type RegistrySnapshot } from './io/metrics/index.ts';
 import { dial } from './io/net/index.ts';
+import { random } from './io/random/index.ts';
 import { openShardSpools } from './io/spool/index.ts';
 import { createPolicyEngine, type PolicyEngine } from './lua/index.ts';
 import { events } from './model/events/index.ts';
@@ -73,7 +74,7 @@ class Shard {
       systemClock,
       this.#declared<PolicyResolverConfig>('dns.configure_resolver').at(-1),
     );
-    this.#newMessageId = createMessageIds({ clock: systemClock, random: Math.random, shard: start.shard });
+    this.#newMessageId = createMessageIds({ clock: systemClock, random, shard: start.shard });
     this.#recordLog = new RecordLog({
       loggers: this.#declared<LocalLogsOptions>('configure_local_logs'),
       clock: systemClock,
@@ -150,7 +151,7 @@ class Shard {
       diagnostics: this.#diagnostics,
       throttles: this.#limits.throttles,
       resolver: this.#resolver,
-      random: Math.random,
+      random,
       validating: false,
       declare: () => {},
       newMessageId: this.#newMessageId,
@@ -200,11 +201,11 @@ class Shard {
       diagnostics: this.#diagnostics,
       clock: systemClock,
       throttles: this.#limits.throttles,
-      random: Math.random,
+      random,
     };
     const { hostname, shards } = this.#start;
     const { leases } = this.#limits;
-    const routing = createRouting(this.#resolver, systemClock, Math.random);
+    const routing = createRouting(this.#resolver, systemClock, random);
     this.#ready = new ReadyQueues({
       ...shared,
       routing,

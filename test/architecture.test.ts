@@ -18,7 +18,7 @@ const outsideModules = new Set(
     .map((name) => `node:${name}`),
 );
 const outsideCalls =
-  /\b(setTimeout|setInterval|setImmediate)\(|\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.now\(|\bprocess\.hrtime\b/;
+  /\b(setTimeout|setInterval|setImmediate)\(|\bDate\.now\(|\bnew Date\(\)|\bMath\.random\b|\bperformance\.now\(|\bprocess\.hrtime\b/;
 const vagueNames = /(^|\/)(utils?|common|helpers?|interfaces|misc|shared)(\/|\.ts$)|(^|\/)types\.ts$/;
 
 interface SourceFile {
