@@ -4,8 +4,12 @@
 ---The root of the policy API: `local kumo = require 'kumo'`.
 ---@class kumo
 ---@field version string
+---@field cidr kumo.cidr
 ---@field dns kumo.dns
+---@field domain_map kumo.domain_map
 ---@field policy kumo.policy
+---@field regex kumo.regex
+---@field regex_set_map kumo.regex_set_map
 ---@field serde kumo.serde
 ---@field string kumo.string
 ---@field time kumo.time
@@ -213,6 +217,12 @@ function kumo.suspend_delivery_when_spool_unhealthy(suspend) end
 ---Which diagnostic lines are written. Accepted without effect in this release.
 ---@param filter string
 function kumo.set_diagnostic_log_filter(filter) end
+
+---A function that remembers the results of `fn` by its arguments. Tables come back as memoized_table.
+---@param fn fun(...): any
+---@param options kumo.MemoizeOptions
+---@return fun(...): any
+function kumo.memoize(fn, options) end
 
 ---Old name of kumo.serde.json_encode.
 ---@param value any

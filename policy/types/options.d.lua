@@ -291,3 +291,13 @@
 ---@field positive_max_ttl? number|string Answers are kept at most this long.
 ---@field negative_min_ttl? number|string That a name does not exist is kept at least this long.
 ---@field negative_max_ttl? number|string That a name does not exist is kept at most this long.
+
+---How kumo.memoize keeps results.
+---@class kumo.MemoizeOptions
+---@field name string Name of the cache. All functions of one name share it.
+---@field ttl number|string How long a result is fresh.
+---@field capacity integer Most results; the one not asked for longest goes first.
+---@field invalidate_with_epoch? boolean Results of an earlier configuration epoch are computed again.
+---@field populate_timeout? number|string How long a caller waits for another one that computes the same result.
+---@field retry_on_populate_timeout? boolean After that time compute it oneself, up to 3 times, instead of raising an error.
+---@field allow_stale_reads? boolean While one caller computes, the others get the old result.

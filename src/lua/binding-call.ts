@@ -1,6 +1,7 @@
 import {
   type FunctionDeclaration,
   LuaCall,
+  LuaErrorText,
   type LuaOutcome,
   type ObjectDeclaration,
   PolicyValueError,
@@ -178,5 +179,6 @@ export function fail(L: LuaThread, name: string, error: unknown): never {
   }
   // A Lua error on its way up from a function that the binding called.
   if (!(error instanceof Error)) throw error;
+  if (error instanceof LuaErrorText) raise(L, error.message);
   raise(L, `${stateOf(L).where(L)}: ${name}: ${error.message}`);
 }

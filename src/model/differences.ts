@@ -194,6 +194,29 @@ const behaviour: readonly Difference[] = [
   decided('option', 'make_egress_path.tls_prefer_openssl', 'Without effect: Node has one TLS library.'),
 ];
 
+const modules: readonly Difference[] = [
+  decided(
+    'function',
+    'kumo.memoize',
+    'Caches per shard; KumoMTA has one cache per process. Tables keep their order.',
+  ),
+  decided(
+    'function',
+    'kumo.regex.compile',
+    'Look-around and back-references raise an error that names the pattern: every match takes linear time. \\W and \\S within brackets, and \\b, are those of ASCII.',
+  ),
+  decided(
+    'function',
+    'kumo.cidr.make_map',
+    'The narrowest block wins whatever the order; in KumoMTA a broader block that is assigned erases the narrower ones.',
+  ),
+  decided(
+    'function',
+    'kumo.regex_set_map.new',
+    'The order of the table is the order of the text, so the first match is always the same one.',
+  ),
+];
+
 const extensions: readonly Difference[] = [
   extension('function', 'kumo.policy.version', 'The version of Moonpost itself.'),
   extension('command', 'generate', 'Writes policy/types and policy/reference from the declarations.'),
@@ -207,11 +230,6 @@ const later: readonly Difference[] = [
     'behaviour',
     'reload of the policy',
     'Comes later. A new version of the policy will be tried first; one that fails changes nothing. A good one also refreshes live queue and path configurations, pools, sources and cached failures at once.',
-  ),
-  planned(
-    'behaviour',
-    'memoized values',
-    'kumo.memoize will cache per shard; KumoMTA has one cache per process.',
   ),
   planned(
     'behaviour',
@@ -241,7 +259,6 @@ const later: readonly Difference[] = [
   planned('function', 'kumo.configure_bounce_classifier', 'Classification of bounces comes later.'),
   planned('function', 'kumo.configure_redis_throttles', 'Limits shared between nodes come later.'),
   planned('function', 'kumo.configure_accounting_db_path', 'Accounting totals come later.'),
-  planned('function', 'kumo.memoize', 'Caching of function results comes later.'),
   planned('function', 'kumo.spawn_task', 'Background tasks come later.'),
   planned('function', 'kumo.bump_config_epoch', 'So do the other functions about monitored files.'),
   planned(
@@ -283,7 +300,7 @@ const later: readonly Difference[] = [
   ),
   planned(
     'function',
-    'kumo.aaa, amqp, api, cidr, counter_series, crypto, digest, domain_map, encode, file_type, fs, http, jsonl, kafka, mimepart, mpsc, nats, regex, regex_set_map, secrets, shaping, uuid, xfer',
+    'kumo.aaa, amqp, api, counter_series, crypto, digest, encode, file_type, fs, http, jsonl, kafka, mimepart, mpsc, nats, secrets, shaping, uuid, xfer',
     'These modules come later.',
   ),
   planned('function', 'redis.open, sqlite.open', 'These modules come later.'),
@@ -312,4 +329,4 @@ const later: readonly Difference[] = [
   planned('command', 'commands of kcli', 'They come with the administrative endpoints.'),
 ];
 
-export const differences: readonly Difference[] = [...behaviour, ...extensions, ...later];
+export const differences: readonly Difference[] = [...behaviour, ...modules, ...extensions, ...later];

@@ -2,6 +2,7 @@ import { defineModule } from '../../model/define/index.ts';
 import { configFunctions } from './kumo-config.ts';
 import { coreFunctions } from './kumo-core.ts';
 import { deprecatedFunctions } from './kumo-deprecated.ts';
+import { memoizeFunctions } from './kumo-memoize.ts';
 import { settingFunctions } from './kumo-settings.ts';
 
 /**
@@ -17,5 +18,5 @@ export const kumoModule = defineModule(
     doc: "The root of the policy API: `local kumo = require 'kumo'`.",
     values: { version: REFERENCE_VERSION },
   },
-  { ...coreFunctions, ...configFunctions, ...settingFunctions, ...deprecatedFunctions },
+  { ...coreFunctions, ...configFunctions, ...settingFunctions, ...memoizeFunctions, ...deprecatedFunctions },
 );

@@ -22,6 +22,9 @@ export interface CallContext {
   fire(event: string, args: readonly unknown[]): MaybePromise<PolicyResult>;
 }
 
+/** An error that reaches policy as exactly this text, without the place and name of the bound function. */
+export class LuaErrorText extends Error {}
+
 /** What a function of the policy came to. Tables among the values are Maps, with all their keys. */
 export type LuaOutcome = { ok: true; values: unknown[] } | { ok: false; message: string };
 

@@ -7,6 +7,7 @@ import { esmtpListenerOptions, esmtpOverrideOptions, traceHeaderOptions } from '
 import { httpListenerOptions } from './http-listener.ts';
 import { listenerDomainOptions } from './listener-domain.ts';
 import { localLogsOptions, perRecordOptions } from './local-logs.ts';
+import { memoizeOptions } from './memoize.ts';
 import { queueOptions, shrinkOptions } from './queue.ts';
 import {
   customLuaOptions,
@@ -40,4 +41,5 @@ export const declaredOptions: readonly OptionsDeclaration<unknown>[] = [
   configureResolverOptions,
   nameServerOptions,
   resolverOptions,
+  memoizeOptions,
 ];

@@ -7,6 +7,7 @@ export * from './esmtp-listener.ts';
 export * from './http-listener.ts';
 export * from './listener-domain.ts';
 export * from './local-logs.ts';
+export * from './memoize.ts';
 export * from './queue.ts';
 export * from './queue-protocol.ts';
 export * from './spool.ts';

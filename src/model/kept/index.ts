@@ -1,0 +1,4 @@
+export * from './cidr-map.ts';
+export * from './domain-map.ts';
+export * from './kept-value.ts';
+export * from './memo-cache.ts';
