@@ -66,8 +66,10 @@ function decodeCharset(charset: string, bytes: Buffer, raw: string): Buffer {
  * Encodes what an unstructured header cannot hold: from the first word that is not plain ASCII to the last.
  * Encoded words are separated by single spaces, so that the text can be folded there. Text of plain words
  * comes back as it is. `column` is where the text begins in its line, which the first encoded word makes up for.
+ * `whole`: the text is encoded from end to end, as a phrase must be.
  */
-export function encodeWords(text: string, column = 0): string {
+export function encodeWords(text: string, column = 0, whole = false): string {
+  if (whole) return encodeRun(text, column);
   const words = text.split(' ');
   const needy = (word: string) => !/^[\t!-~]*$/.test(word) || word.includes('=?');
   const first = words.findIndex(needy);

@@ -47,3 +47,22 @@ function addWord(folded: string, used: number, word: string, hard: number): [str
   }
   return [text + rest, column + rest.length];
 }
+
+/**
+ * Folds a structured value (RFC 5322 §2.2.3) before white space, which stays as it is, once a line would be longer
+ * than 75 characters. Unfolded, the text is what it was.
+ */
+export function foldStructured(text: string, column: number): string {
+  let folded = '';
+  let used = column;
+  for (const [piece] of text.matchAll(/[ \t]*[^ \t]+|[ \t]+$/g)) {
+    const canBreak = folded !== '' && (piece[0] === ' ' || piece[0] === '\t') && /[^ \t]/.test(piece);
+    if (canBreak && used + piece.length > 75) {
+      folded += '\r\n';
+      used = 0;
+    }
+    folded += piece;
+    used += piece.length;
+  }
+  return folded;
+}

@@ -98,7 +98,7 @@ export function headerValue(message: Buffer, field: HeaderField): string | Buffe
 }
 
 /** RFC 5322 §2.2.3: line endings go, the white space after them stays. */
-function unfold(value: Buffer): Buffer {
+export function unfold(value: Buffer): Buffer {
   let start = 0;
   let end = value.length;
   while (start < end && isBlank(value[start]!)) start += 1;
