@@ -80,7 +80,7 @@ test('any bytes are a message and come back as they were', () => {
 test('what is fixed has no faults left', () => {
   fc.assert(
     fc.property(message, (bytes) => {
-      let fixed = bytes;
+      let fixed: Buffer = bytes;
       const works = tries(() => {
         fixed = fixConformance(bytes, conformanceIssues(bytes), { now: 0, messageId: 'a@b' });
       });

@@ -129,6 +129,9 @@ export class Reception {
     const id = this.#parts.newMessageId();
     const { trace_headers } = transaction.listener;
     const message = new Message({ id, sender: transaction.sender, recipients, meta, body });
+    // What policy said in smtp_server_data holds for every message of the transaction.
+    message.schedule = transaction.message?.schedule;
+    message.due = transaction.message?.due ?? 0;
     if (!trace_headers.received_header) return message;
     const header = receivedHeader({
       ehloDomain: transaction.ehloDomain,

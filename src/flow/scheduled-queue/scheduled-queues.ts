@@ -177,6 +177,7 @@ export class ScheduledQueues implements QueueRoom {
         message.dirty = true;
       }
       if (wantsEvent && (await this.#askPolicy(queue, queued, message, requeue))) return;
+      queued.schedule = message.schedule;
       await this.#parts.store.save(message);
     }
     const options = queue.options ?? (await configurationOrNone(queue));
@@ -215,8 +216,12 @@ export class ScheduledQueues implements QueueRoom {
     const target = this.#queue(name);
     queued.home = target;
     queued.attempts++;
+    queued.schedule = message.schedule;
     this.#join(target);
-    target.promote(queued);
+    const now = this.#parts.clock.now();
+    const due = queued.schedule?.adjust(now) ?? now;
+    if (due <= now) target.promote(queued);
+    else this.#schedule(queued, due);
     return true;
   }
 
@@ -234,7 +239,9 @@ export class ScheduledQueues implements QueueRoom {
     const message = messageFrom(stored.entry.id, stored.envelope, stored.size, () =>
       this.#parts.store.spool.loadBody(stored.entry),
     );
-    message.entry = stored.entry;
+    message.keptBy(this.#parts.store, stored.entry);
+    message.due = stored.progress.due;
+    message.attempts = stored.progress.attempts;
     if (this.#parts.policy.handles('spool_message_enumerated')) {
       await this.#parts.policy.fire('spool_message_enumerated', [message]);
       await this.#parts.store.save(message);
@@ -242,8 +249,10 @@ export class ScheduledQueues implements QueueRoom {
     const queue = this.#queue(queueNameOf(message));
     const queued = new QueuedMessage(stored.entry, queue, stored.size, undefined);
     queued.attempts = stored.progress.attempts;
+    queued.schedule = message.schedule;
     this.#join(queue);
-    this.#schedule(queued, Math.max(stored.progress.due, this.#parts.clock.now()));
+    const due = Math.max(message.due, this.#parts.clock.now());
+    this.#schedule(queued, queued.schedule?.adjust(due) ?? due);
   }
 
   #schedule(queued: QueuedMessage, due: number): void {

@@ -94,10 +94,10 @@ function readResult(tokens: HeaderTokens): AuthenticationResult | undefined {
 }
 
 function word(tokens: HeaderTokens, ends: string): string {
-  if (tokens.next !== '"') return tokens.until(ends);
+  if (!tokens.isAt('"')) return tokens.until(ends);
   const start = tokens.index;
   const content = tokens.quoted();
-  if (tokens.next !== '@') return content;
+  if (!tokens.isAt('@')) return content;
   // RFC 8601 §2.2: an address may have a quoted local part, which keeps its quotes.
   tokens.until(ends);
   return tokens.text.slice(start, tokens.index);

@@ -47,3 +47,11 @@ function zoneMinutes(zone: string | undefined): number {
   const minutes = Number(zone.slice(1, 3)) * 60 + Number(zone.slice(3));
   return zone[0] === '-' ? -minutes : minutes;
 }
+
+const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
+
+/** Milliseconds since the epoch of a text such as 2026-01-01T00:00:00Z; undefined when it is none. */
+export function parseRfc3339(text: string): number | undefined {
+  const time = RFC3339.test(text) ? Date.parse(text.toUpperCase().replace(' ', 'T')) : Number.NaN;
+  return Number.isNaN(time) ? undefined : time;
+}

@@ -65,6 +65,10 @@ export class HeaderTokens {
     throw new HeaderSyntaxError('a comment does not end');
   }
 
+  isAt(character: string): boolean {
+    return this.text.charAt(this.index) === character;
+  }
+
   /** Takes the character when it is next. */
   take(character: string): boolean {
     if (this.text.charAt(this.index) !== character) return false;
