@@ -4,6 +4,13 @@
 ---The root of the policy API: `local kumo = require 'kumo'`.
 ---@class kumo
 ---@field version string
+---@field crypto kumo.crypto
+---@field digest kumo.digest
+---@field encode kumo.encode
+---@field fs kumo.fs
+---@field http kumo.http
+---@field secrets kumo.secrets
+---@field uuid kumo.uuid
 ---@field cidr kumo.cidr
 ---@field dns kumo.dns
 ---@field domain_map kumo.domain_map
@@ -234,18 +241,59 @@ function kumo.json_encode(value) end
 ---@return string
 function kumo.json_encode_pretty(value) end
 
----Old name of kumo.serde.json_parse.
----@param text string
----@return any
-function kumo.json_parse(text) end
-
 ---Old name of kumo.serde.json_load.
 ---@param path string
 ---@return any
 function kumo.json_load(path) end
 
+---Old name of kumo.serde.json_parse.
+---@param text string
+---@return any
+function kumo.json_parse(text) end
+
+---Old name of kumo.serde.toml_encode.
+---@param value any
+---@return string
+function kumo.toml_encode(value) end
+
+---Old name of kumo.serde.toml_encode_pretty.
+---@param value any
+---@return string
+function kumo.toml_encode_pretty(value) end
+
+---Old name of kumo.serde.toml_load.
+---@param path string
+---@return any
+function kumo.toml_load(path) end
+
+---Old name of kumo.serde.toml_parse.
+---@param text string
+---@return any
+function kumo.toml_parse(text) end
+
+---Old name of kumo.fs.glob.
+---@param pattern string
+---@param base? string
+---@param ttl? number|string
+---@return string[]
+function kumo.glob(pattern, base, ttl) end
+
+---Old name of kumo.fs.uncached_glob.
+---@param pattern string
+---@param base? string
+---@return string[]
+function kumo.uncached_glob(pattern, base) end
+
+---Old name of kumo.fs.read_dir.
+---@param path string
+---@return string[]
+function kumo.read_dir(path) end
+
 ---Old name of kumo.time.sleep.
 ---@param seconds number
 function kumo.sleep(seconds) end
+
+---Does nothing; an old setting of KumoMTA.
+function kumo.set_timeq_spawn_reinsertion() end
 
 return kumo

@@ -217,6 +217,44 @@ const modules: readonly Difference[] = [
   ),
 ];
 
+const moreModules: readonly Difference[] = [
+  decided(
+    'method',
+    'http_request:body',
+    'Takes any bytes; timeout takes whole numbers too; the body of an answer may be read more than once, and its headers at any time. Bodies of more than 64 MiB are an error.',
+  ),
+  decided(
+    'method',
+    'sqlite_database:execute',
+    'A SELECT without rows gives an empty list, whatever its columns.',
+  ),
+  decided(
+    'function',
+    'kumo.serde.toml_encode',
+    'Keys without a value are left out; toml_encode_pretty writes lists over several lines. Where lines break may differ from KumoMTA.',
+  ),
+  decided(
+    'function',
+    'kumo.encode.charset_encode',
+    'Does not write iso-2022-jp; charset_decode reads it. Names are those of the WHATWG.',
+  ),
+  decided(
+    'function',
+    'kumo.string.eval_template',
+    'A template may take two million steps. Of the functions of minijinja-contrib those of dates know the medium style in UTC only.',
+  ),
+  decided(
+    'function',
+    'kumo.string.normalize_smtp_response',
+    'Finds queue ids by the mixture of letters and digits, without a dictionary of words.',
+  ),
+  decided(
+    'function',
+    'kumo.fs.glob',
+    'Paths are sorted, and relative to `base` unless the pattern is absolute.',
+  ),
+];
+
 const extensions: readonly Difference[] = [
   extension('function', 'kumo.policy.version', 'The version of Moonpost itself.'),
   extension('command', 'generate', 'Writes policy/types and policy/reference from the declarations.'),
@@ -277,17 +315,6 @@ const later: readonly Difference[] = [
     'kumo.get_memory_soft_limit',
     'Memory limits come later; the functions that set them are accepted.',
   ),
-  planned('function', 'kumo.serde.toml_parse', 'TOML and YAML come later, with their old names under kumo.'),
-  planned(
-    'function',
-    'kumo.string.eval_template',
-    'So do psl_domain, psl_suffix and normalize_smtp_response.',
-  ),
-  planned(
-    'function',
-    'kumo.time.parse_rfc3339',
-    'So do the other ways to make a time, timers, and arithmetic on times.',
-  ),
   planned(
     'function',
     'kumo.dns.define_resolver',
@@ -300,10 +327,10 @@ const later: readonly Difference[] = [
   ),
   planned(
     'function',
-    'kumo.aaa, amqp, api, counter_series, crypto, digest, encode, file_type, fs, http, jsonl, kafka, mimepart, mpsc, nats, secrets, shaping, uuid, xfer',
+    'kumo.aaa, amqp, api, counter_series, file_type, jsonl, kafka, mimepart, mpsc, nats, shaping, xfer',
     'These modules come later.',
   ),
-  planned('function', 'redis.open, sqlite.open', 'These modules come later.'),
+  planned('function', 'redis.open', 'This module comes later.'),
   planned(
     'function',
     'io.open, io.lines, io.tmpfile, os.remove, os.rename, os.tmpname',
@@ -329,4 +356,10 @@ const later: readonly Difference[] = [
   planned('command', 'commands of kcli', 'They come with the administrative endpoints.'),
 ];
 
-export const differences: readonly Difference[] = [...behaviour, ...modules, ...extensions, ...later];
+export const differences: readonly Difference[] = [
+  ...behaviour,
+  ...modules,
+  ...moreModules,
+  ...extensions,
+  ...later,
+];

@@ -36,6 +36,8 @@ export interface PolicyHost {
   once(key: string): boolean;
   /** Number of the configuration epoch; 0 where there are none. */
   configEpoch?(): number;
+  /** Seconds that a timer of the policy measured, for the metric user_lua_latency. */
+  observeLatency?(label: string, seconds: number): void;
   /** kumo.validation_failed. */
   validationFailed(): void;
 }

@@ -2,13 +2,21 @@ import type { ModuleDeclaration, ObjectDeclaration } from '../../model/define/in
 import { addressObject } from './address.ts';
 import { configObjects } from './config-objects.ts';
 import { connectionMetaObject } from './connection-meta.ts';
+import { httpHeadersObject, httpResponseObject } from './http-response.ts';
+import { cryptoModule } from './kumo.crypto.ts';
+import { binaryResultObject, digestModule } from './kumo.digest.ts';
 import { dnsModule } from './kumo.dns.ts';
+import { encodeModule } from './kumo.encode.ts';
+import { asyncFileObject, fsModule, pathMetadataObject } from './kumo.fs.ts';
+import { httpClientObject, httpModule, httpRequestObject } from './kumo.http.ts';
 import { policyModule } from './kumo.policy.ts';
 import { regexModule, regexObject } from './kumo.regex.ts';
+import { secretsModule } from './kumo.secrets.ts';
 import { serdeModule } from './kumo.serde.ts';
 import { stringModule } from './kumo.string.ts';
-import { timeDeltaObject, timeModule, timeObject } from './kumo.time.ts';
+import { timeDeltaObject, timeModule, timeObject, timerObject } from './kumo.time.ts';
 import { kumoModule } from './kumo.ts';
+import { uuidModule, uuidObject } from './kumo.uuid.ts';
 import { memoizedTableObject } from './kumo-memoize.ts';
 import {
   cidrMapObject,
@@ -19,11 +27,20 @@ import {
   regexSetMapObject,
 } from './maps.ts';
 import { messageObject } from './message.ts';
+import { sqliteModule, sqliteObject } from './sqlite.ts';
 import { throttleObject } from './throttle.ts';
 
 /** Everything that `require` gives to policies. */
 export const luaModules: ModuleDeclaration[] = [
   kumoModule,
+  cryptoModule,
+  digestModule,
+  encodeModule,
+  fsModule,
+  httpModule,
+  secretsModule,
+  sqliteModule,
+  uuidModule,
   cidrModule,
   dnsModule,
   domainMapModule,
@@ -43,8 +60,18 @@ export const luaObjects: ObjectDeclaration[] = [
   throttleObject,
   timeObject,
   timeDeltaObject,
+  timerObject,
+  asyncFileObject,
+  binaryResultObject,
   cidrMapObject,
   domainMapObject,
+  httpClientObject,
+  httpHeadersObject,
+  httpRequestObject,
+  httpResponseObject,
+  pathMetadataObject,
+  sqliteObject,
+  uuidObject,
   memoizedTableObject,
   regexObject,
   regexSetMapObject,

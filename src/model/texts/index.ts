@@ -1,0 +1,5 @@
+export * from './public-suffix.ts';
+export * from './smtp-response.ts';
+export * from './templates.ts';
+export * from './toml.ts';
+export * from './yaml.ts';
