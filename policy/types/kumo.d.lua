@@ -14,6 +14,7 @@
 ---@field cidr kumo.cidr
 ---@field dns kumo.dns
 ---@field domain_map kumo.domain_map
+---@field mimepart kumo.mimepart
 ---@field policy kumo.policy
 ---@field regex kumo.regex
 ---@field regex_set_map kumo.regex_set_map
@@ -80,18 +81,6 @@ function kumo.disconnect(code, message, mode) end
 ---@return throttle
 function kumo.make_throttle(name, spec) end
 
----A message that is in no queue yet; kumo.inject_message takes it.
----@param sender string
----@param recipient string
----@param body string
----@return message
-function kumo.make_message(sender, recipient, body) end
-
----Saves the message and puts it into its queue. deferred_spool has no effect yet: it is always saved first.
----@param message message
----@param deferred_spool? boolean
-function kumo.inject_message(message, deferred_spool) end
-
 ---Makes `moonpost --validate` end with status 1.
 function kumo.validation_failed() end
 
@@ -114,6 +103,30 @@ function kumo.log_info(...) end
 ---As kumo.log_error, for finding faults; not shown by default.
 ---@param ... any
 function kumo.log_debug(...) end
+
+---A message that is in no queue yet; kumo.inject_message takes it.
+---@param sender string
+---@param recipient string
+---@param body string
+---@return message
+function kumo.make_message(sender, recipient, body) end
+
+---Saves the message and puts it into its queue. deferred_spool has no effect yet: it is always saved first.
+---@param message message
+---@param deferred_spool? boolean
+function kumo.inject_message(message, deferred_spool) end
+
+---Adds the header that ties reports to the message: base64 of its recipient and chosen metadata.
+---@param message message
+---@param trace_headers? kumo.TraceHeaderOptions
+function kumo.apply_supplemental_trace_header(message, trace_headers) end
+
+---A delivery status notification for a log record, to the sender of the message, from the null sender. params: {include_original_message='No'|'HeadersOnly'|'FullContent', enable_expiration=false, enable_bounce=false, reporting_mta={mta_type, name}, stable_content=false}. nil when the record is of a type that is not enabled, is not about ESMTP, or had the null sender.
+---@param params table
+---@param message? message
+---@param record? table
+---@return message|nil
+function kumo.generate_rfc3464_message(params, message, record) end
 
 ---Takes mail over SMTP on a port. In the event `init`.
 ---@param options kumo.EsmtpListenerOptions

@@ -191,6 +191,38 @@ const behaviour: readonly Difference[] = [
     'message:set_sender',
     'Takes address objects too, as the documentation of KumoMTA says; its code refuses them. The same holds for set_recipient.',
   ),
+  decided('method', 'headermap:set_resent_from', 'Writes Resent-From. KumoMTA writes From.'),
+  decided(
+    'behaviour',
+    'caps of MIME',
+    'Parts that nest deeper than 100, more than 1,000 parts or 10,000 headers in one part raise an error. check_fix_conformance returns its text.',
+  ),
+  decided(
+    'method',
+    'message:check_fix_conformance',
+    'Mends only the headers and parts that have a fault and keeps the bytes of all others; KumoMTA builds the whole message anew. detect_encoding takes UTF-8 where the text is valid, else the first of include_encodings (default windows-1252) in which it has a meaning.',
+  ),
+  decided(
+    'method',
+    'message:save',
+    'Writes envelope, metadata and scheduling. A message that is not in the spool yet is written before it is acknowledged; content that is changed after that is not written again, and shrink keeps it in memory.',
+  ),
+  decided('method', 'message:set_force_sync', 'Without effect: what is saved is on disk before it counts.'),
+  decided(
+    'method',
+    'message:import_x_headers',
+    'A header whose text is not UTF-8 is read as UTF-8 with replacement characters, since metadata is JSON.',
+  ),
+  decided(
+    'method',
+    'message:set_scheduling',
+    'Takes the days as a list too; end is inside the window, to the second.',
+  ),
+  decided(
+    'function',
+    'kumo.generate_rfc3464_message',
+    'Gives nil also for records of messages from the null sender and from log hooks, so that no mail can go in circles.',
+  ),
   decided('option', 'make_egress_path.tls_prefer_openssl', 'Without effect: Node has one TLS library.'),
 ];
 
@@ -304,12 +336,6 @@ const later: readonly Difference[] = [
     'kumo.invoke_get_queue_config',
     'So do the other invoke_, compute_ and format_ functions.',
   ),
-  planned('function', 'kumo.generate_rfc3464_message', 'Delivery status notifications come later.'),
-  planned(
-    'function',
-    'kumo.apply_supplemental_trace_header',
-    'Comes later; the trace_headers of listeners are there.',
-  ),
   planned(
     'function',
     'kumo.get_memory_soft_limit',
@@ -327,7 +353,7 @@ const later: readonly Difference[] = [
   ),
   planned(
     'function',
-    'kumo.aaa, amqp, api, counter_series, file_type, jsonl, kafka, mimepart, mpsc, nats, shaping, xfer',
+    'kumo.aaa, amqp, api, counter_series, file_type, jsonl, kafka, mpsc, nats, shaping, xfer',
     'These modules come later.',
   ),
   planned('function', 'redis.open', 'This module comes later.'),
@@ -351,7 +377,11 @@ const later: readonly Difference[] = [
     'helpers',
     'The files that policies require as policy-extras.NAME (shaping, queue, sources, listener_domains, dkim_sign, log_hooks and others) come later. Those of an installed KumoMTA are found through package.path.',
   ),
-  planned('method', 'message:from_header', 'Structured headers, MIME parts and scheduling come later.'),
+  planned(
+    'method',
+    'message:dkim_sign',
+    'Signing and checking (dkim_verify, arc_verify, arc_seal) come later.',
+  ),
   planned('endpoint', 'POST /api/inject/v1', 'The HTTP API besides liveness and metrics comes later.'),
   planned('command', 'commands of kcli', 'They come with the administrative endpoints.'),
 ];

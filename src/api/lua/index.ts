@@ -1,7 +1,9 @@
 import type { ModuleDeclaration, ObjectDeclaration } from '../../model/define/index.ts';
 import { addressObject } from './address.ts';
+import { addressHeaderObject, headerAddressObject } from './address-header.ts';
 import { configObjects } from './config-objects.ts';
 import { connectionMetaObject } from './connection-meta.ts';
+import { headermapObject, headerObject } from './headermap.ts';
 import { httpHeadersObject, httpResponseObject } from './http-response.ts';
 import { cryptoModule } from './kumo.crypto.ts';
 import { binaryResultObject, digestModule } from './kumo.digest.ts';
@@ -9,6 +11,7 @@ import { dnsModule } from './kumo.dns.ts';
 import { encodeModule } from './kumo.encode.ts';
 import { asyncFileObject, fsModule, pathMetadataObject } from './kumo.fs.ts';
 import { httpClientObject, httpModule, httpRequestObject } from './kumo.http.ts';
+import { mimepartBuilderObject, mimepartModule, mimepartObject } from './kumo.mimepart.ts';
 import { policyModule } from './kumo.policy.ts';
 import { regexModule, regexObject } from './kumo.regex.ts';
 import { secretsModule } from './kumo.secrets.ts';
@@ -44,6 +47,7 @@ export const luaModules: ModuleDeclaration[] = [
   cidrModule,
   dnsModule,
   domainMapModule,
+  mimepartModule,
   policyModule,
   regexModule,
   regexSetMapModule,
@@ -56,6 +60,12 @@ export const luaModules: ModuleDeclaration[] = [
 export const luaObjects: ObjectDeclaration[] = [
   messageObject,
   addressObject,
+  addressHeaderObject,
+  headerAddressObject,
+  mimepartObject,
+  mimepartBuilderObject,
+  headermapObject,
+  headerObject,
   connectionMetaObject,
   throttleObject,
   timeObject,

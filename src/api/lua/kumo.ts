@@ -3,6 +3,7 @@ import { configFunctions } from './kumo-config.ts';
 import { coreFunctions } from './kumo-core.ts';
 import { deprecatedFunctions } from './kumo-deprecated.ts';
 import { memoizeFunctions } from './kumo-memoize.ts';
+import { messageFunctions } from './kumo-messages.ts';
 import { settingFunctions } from './kumo-settings.ts';
 
 /**
@@ -18,5 +19,12 @@ export const kumoModule = defineModule(
     doc: "The root of the policy API: `local kumo = require 'kumo'`.",
     values: { version: REFERENCE_VERSION },
   },
-  { ...coreFunctions, ...configFunctions, ...settingFunctions, ...memoizeFunctions, ...deprecatedFunctions },
+  {
+    ...coreFunctions,
+    ...messageFunctions,
+    ...configFunctions,
+    ...settingFunctions,
+    ...memoizeFunctions,
+    ...deprecatedFunctions,
+  },
 );

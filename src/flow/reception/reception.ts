@@ -11,12 +11,13 @@ import {
   type PolicyEvents,
   queueNameOf,
   SpoolWriteError,
+  supplementalHeader,
 } from '../../model/index.ts';
 import type { EsmtpListenerOptions } from '../../model/options/index.ts';
 import { type EnvelopeAddress, type Reply, reply } from '../../protocol/smtp/index.ts';
 import { QueueConfigError, type ScheduledQueue, type ScheduledQueues } from '../scheduled-queue/index.ts';
 import { splitRecipients } from './batches.ts';
-import { receivedHeader, supplementalHeader } from './trace-headers.ts';
+import { receivedHeader } from './trace-headers.ts';
 
 /** A finished SMTP transaction. */
 export interface Transaction {

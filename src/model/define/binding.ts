@@ -116,7 +116,7 @@ export function defineObject<T>(
   about: {
     doc: string;
     fields?: Readonly<Record<string, { luaType: string; doc: string; get(self: T): unknown }>>;
-    text?(self: T): string;
+    text?(self: T): string | Buffer;
     entries?(self: T): unknown;
     index?(self: T, key: unknown): unknown;
     assign?(self: T, key: unknown, value: unknown): void;

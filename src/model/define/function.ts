@@ -102,7 +102,7 @@ export interface ObjectDeclaration {
   readonly methods: readonly FunctionDeclaration[];
   readonly fields?: readonly FieldDeclaration[];
   /** `tostring(object)`. */
-  readonly text?: (self: unknown) => string;
+  readonly text?: (self: unknown) => string | Buffer;
   /** Plain value behind indexing, `pairs` and `#`, for config objects; `#` of a Map is its size. */
   readonly entries?: (self: unknown) => unknown;
   /** Answers `object[key]` for what is neither field nor method, in place of `entries`. */

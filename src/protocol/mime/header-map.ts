@@ -8,7 +8,7 @@ import {
 } from './address-list.ts';
 import { type AuthenticationResults, parseAuthenticationResults } from './authentication-results.ts';
 import { foldStructured } from './fold.ts';
-import { formatHeader, HeaderError, headersOf, headerValue, unfold } from './headers.ts';
+import { formatHeader, HeaderError, type HeaderField, headersOf, headerValue, unfold } from './headers.ts';
 import { formatMessageIds, parseMessageId, parseMessageIdList } from './message-ids.ts';
 import { formatMimeParameters, type MimeParameters, parseMimeParameters } from './mime-parameters.ts';
 import { decodeText } from './transfer-encoding.ts';
@@ -57,6 +57,11 @@ export class HeaderLine {
     this.name = name;
     this.bytes = bytes;
     this.#valueStart = valueStart;
+  }
+
+  /** The header that stands in a message at these offsets. */
+  static at(message: Buffer, { name, start, valueStart, end }: HeaderField): HeaderLine {
+    return new HeaderLine(name, message.subarray(start, end), valueStart - start);
   }
 
   /** A header of this name with a value that is folded and encoded already. Throws HeaderError. */
@@ -186,9 +191,7 @@ export class HeaderMap {
     };
     for (const field of headersOf(block)) {
       keepJunk(field.start);
-      lines.push(
-        new HeaderLine(field.name, block.subarray(field.start, field.end), field.valueStart - field.start),
-      );
+      lines.push(HeaderLine.at(block, field));
       end = field.end;
       if (lines.length > MOST_HEADERS) throw new HeaderError(`more than ${MOST_HEADERS} headers`);
     }

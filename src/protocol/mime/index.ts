@@ -1,3 +1,4 @@
+export * from './address-header.ts';
 export * from './address-list.ts';
 export * from './authentication-results.ts';
 export * from './conformance.ts';

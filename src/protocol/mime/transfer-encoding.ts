@@ -156,3 +156,26 @@ export function decodeText(bytes: Buffer, charset: string): string | undefined {
     return undefined;
   }
 }
+
+/**
+ * A charset that the text may be in: UTF-8 where it is valid, else the first of `include` (default Windows-1252) in
+ * which it has a meaning. None of `exclude`. Undefined when none fits. Names as in the WHATWG encoding standard.
+ */
+export function detectCharset(
+  text: Buffer,
+  include: readonly string[] = [],
+  exclude: readonly string[] = [],
+): string | undefined {
+  const unwanted = new Set(exclude.map((name) => name.toLowerCase()));
+  const candidates = include.length > 0 ? include : ['utf-8', 'windows-1252'];
+  return candidates.find((name) => !unwanted.has(name.toLowerCase()) && hasMeaning(text, name));
+}
+
+function hasMeaning(text: Buffer, charset: string): boolean {
+  try {
+    new TextDecoder(charset, { fatal: true }).decode(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
