@@ -15,6 +15,7 @@ import { createMessageIds } from './io/message-id/index.ts';
 import { MeteredLog, Registry, type RegistrySnapshot } from './io/metrics/index.ts';
 import { dial } from './io/net/index.ts';
 import { openShardSpools } from './io/spool/index.ts';
+import { remoteQueues } from './io/threads/index.ts';
 import { createPolicyEngine, type PolicyEngine } from './lua/index.ts';
 import { events } from './model/events/index.ts';
 import {
@@ -29,6 +30,7 @@ import type {
   EsmtpListenerOptions,
   HttpListenerOptions,
   LocalLogsOptions,
+  SpawnTaskOptions,
   SpoolOptions,
 } from './model/options/index.ts';
 import type { FromShard, ShardStart, ToShard } from './shard-messages.ts';
@@ -145,6 +147,10 @@ class Shard {
       diagnostics: this.#diagnostics,
       throttles: this.#limits.throttles,
       resolver: this.#resolver,
+      counters: this.#limits.counters,
+      queues: remoteQueues(),
+      observeLatency: (label, seconds) =>
+        this.#registry.histogram('user_lua_latency', label).observe(seconds),
       random: Math.random,
       validating: false,
       declare: () => {},
@@ -216,6 +222,12 @@ class Shard {
     this.#refusal = undefined;
     const { messages, quarantined } = await this.#queues.restore();
     this.#post({ kind: 'enumerated', messages, quarantined });
+    // Tasks run once per process, so one shard has them all.
+    if (this.#start.shard === 0) {
+      for (const { event_name: event, args } of this.#declared<SpawnTaskOptions>('spawn_task')) {
+        void this.#policy.fire(event, [args]);
+      }
+    }
   }
 
   async #stop(): Promise<void> {

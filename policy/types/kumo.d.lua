@@ -4,10 +4,13 @@
 ---The root of the policy API: `local kumo = require 'kumo'`.
 ---@class kumo
 ---@field version string
+---@field counter_series kumo.counter_series
 ---@field crypto kumo.crypto
 ---@field digest kumo.digest
 ---@field encode kumo.encode
+---@field file_type kumo.file_type
 ---@field fs kumo.fs
+---@field mpsc kumo.mpsc
 ---@field http kumo.http
 ---@field secrets kumo.secrets
 ---@field uuid kumo.uuid
@@ -243,6 +246,10 @@ function kumo.set_diagnostic_log_filter(filter) end
 ---@param options kumo.MemoizeOptions
 ---@return fun(...): any
 function kumo.memoize(fn, options) end
+
+---Runs an event in the background, once. From init it runs on one shard when the server is up.
+---@param options kumo.SpawnTaskOptions
+function kumo.spawn_task(options) end
 
 ---Old name of kumo.serde.json_encode.
 ---@param value any

@@ -301,3 +301,15 @@
 ---@field populate_timeout? number|string How long a caller waits for another one that computes the same result.
 ---@field retry_on_populate_timeout? boolean After that time compute it oneself, up to 3 times, instead of raising an error.
 ---@field allow_stale_reads? boolean While one caller computes, the others get the old result.
+
+---A series of counters over time.
+---@class kumo.CounterSeriesOptions
+---@field name string Name. All series of one name and shape are the same.
+---@field num_buckets integer How many buckets are kept.
+---@field bucket_size number|string How long a bucket is, rounded up to whole seconds.
+---@field initial_value? integer What the first bucket begins with.
+
+---An event that runs in the background.
+---@class kumo.SpawnTaskOptions
+---@field event_name string Name of the event.
+---@field args any[] The handler gets this list as its one argument.

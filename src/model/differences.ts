@@ -287,6 +287,24 @@ const moreModules: readonly Difference[] = [
   ),
 ];
 
+const shardModules: readonly Difference[] = [
+  decided(
+    'function',
+    'kumo.file_type.from_bytes',
+    'Knows some fifty kinds of files that mail carries; KumoMTA knows more.',
+  ),
+  decided(
+    'method',
+    'mpsc_queue:send',
+    'The queues are in the main thread. Maps such as domain_map cannot be sent from one thread to another.',
+  ),
+  decided(
+    'function',
+    'kumo.spawn_task',
+    'A task of init runs on one shard, once mail is taken; one of a handler on its shard.',
+  ),
+];
+
 const extensions: readonly Difference[] = [
   extension('function', 'kumo.policy.version', 'The version of Moonpost itself.'),
   extension('command', 'generate', 'Writes policy/types and policy/reference from the declarations.'),
@@ -329,7 +347,6 @@ const later: readonly Difference[] = [
   planned('function', 'kumo.configure_bounce_classifier', 'Classification of bounces comes later.'),
   planned('function', 'kumo.configure_redis_throttles', 'Limits shared between nodes come later.'),
   planned('function', 'kumo.configure_accounting_db_path', 'Accounting totals come later.'),
-  planned('function', 'kumo.spawn_task', 'Background tasks come later.'),
   planned('function', 'kumo.bump_config_epoch', 'So do the other functions about monitored files.'),
   planned(
     'function',
@@ -351,11 +368,7 @@ const later: readonly Difference[] = [
     'kumo.dkim.rsa_sha256_signer',
     'Signing and checking (DKIM, ARC, SPF, DMARC) come later.',
   ),
-  planned(
-    'function',
-    'kumo.aaa, amqp, api, counter_series, file_type, jsonl, kafka, mpsc, nats, shaping, xfer',
-    'These modules come later.',
-  ),
+  planned('function', 'kumo.aaa, amqp, api, jsonl, kafka, nats, shaping, xfer', 'These modules come later.'),
   planned('function', 'redis.open', 'This module comes later.'),
   planned(
     'function',
@@ -390,6 +403,7 @@ export const differences: readonly Difference[] = [
   ...behaviour,
   ...modules,
   ...moreModules,
+  ...shardModules,
   ...extensions,
   ...later,
 ];

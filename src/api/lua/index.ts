@@ -5,13 +5,16 @@ import { configObjects } from './config-objects.ts';
 import { connectionMetaObject } from './connection-meta.ts';
 import { headermapObject, headerObject } from './headermap.ts';
 import { httpHeadersObject, httpResponseObject } from './http-response.ts';
+import { counterSeriesModule, counterSeriesObject } from './kumo.counter_series.ts';
 import { cryptoModule } from './kumo.crypto.ts';
 import { binaryResultObject, digestModule } from './kumo.digest.ts';
 import { dnsModule } from './kumo.dns.ts';
 import { encodeModule } from './kumo.encode.ts';
+import { fileTypeModule } from './kumo.file_type.ts';
 import { asyncFileObject, fsModule, pathMetadataObject } from './kumo.fs.ts';
 import { httpClientObject, httpModule, httpRequestObject } from './kumo.http.ts';
 import { mimepartBuilderObject, mimepartModule, mimepartObject } from './kumo.mimepart.ts';
+import { mpscModule, mpscQueueObject } from './kumo.mpsc.ts';
 import { policyModule } from './kumo.policy.ts';
 import { regexModule, regexObject } from './kumo.regex.ts';
 import { secretsModule } from './kumo.secrets.ts';
@@ -36,10 +39,13 @@ import { throttleObject } from './throttle.ts';
 /** Everything that `require` gives to policies. */
 export const luaModules: ModuleDeclaration[] = [
   kumoModule,
+  counterSeriesModule,
   cryptoModule,
   digestModule,
   encodeModule,
+  fileTypeModule,
   fsModule,
+  mpscModule,
   httpModule,
   secretsModule,
   sqliteModule,
@@ -75,6 +81,7 @@ export const luaObjects: ObjectDeclaration[] = [
   binaryResultObject,
   cidrMapObject,
   domainMapObject,
+  counterSeriesObject,
   httpClientObject,
   httpHeadersObject,
   httpRequestObject,
@@ -83,6 +90,7 @@ export const luaObjects: ObjectDeclaration[] = [
   sqliteObject,
   uuidObject,
   memoizedTableObject,
+  mpscQueueObject,
   regexObject,
   regexSetMapObject,
   ...configObjects,

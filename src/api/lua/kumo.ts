@@ -5,6 +5,7 @@ import { deprecatedFunctions } from './kumo-deprecated.ts';
 import { memoizeFunctions } from './kumo-memoize.ts';
 import { messageFunctions } from './kumo-messages.ts';
 import { settingFunctions } from './kumo-settings.ts';
+import { taskFunctions } from './kumo-tasks.ts';
 
 /**
  * The release of KumoMTA whose policy API this is; policies compare it as text. Our own version is
@@ -25,6 +26,7 @@ export const kumoModule = defineModule(
     ...configFunctions,
     ...settingFunctions,
     ...memoizeFunctions,
+    ...taskFunctions,
     ...deprecatedFunctions,
   },
 );

@@ -31,3 +31,5 @@ export function startThread<In, Out>(entry: URL, start: unknown, events: ThreadE
     },
   };
 }
+
+export { remoteQueues, serveQueues } from './queue-channel.ts';

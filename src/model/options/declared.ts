@@ -1,4 +1,5 @@
 import type { OptionsDeclaration } from '../define/index.ts';
+import { counterSeriesOptions } from './counter-series.ts';
 import { configureResolverOptions, nameServerOptions, resolverOptions } from './dns-resolver.ts';
 import { egressPathOptions } from './egress-path.ts';
 import { egressPoolEntryOptions, egressPoolOptions } from './egress-pool.ts';
@@ -15,6 +16,7 @@ import {
   smtpProtocolOptions,
   xferProtocolOptions,
 } from './queue-protocol.ts';
+import { spawnTaskOptions } from './spawn-task.ts';
 import { spoolOptions } from './spool.ts';
 
 /** Every table of options that policies can give, a table before those nested in it. */
@@ -42,4 +44,6 @@ export const declaredOptions: readonly OptionsDeclaration<unknown>[] = [
   nameServerOptions,
   resolverOptions,
   memoizeOptions,
+  counterSeriesOptions,
+  spawnTaskOptions,
 ];

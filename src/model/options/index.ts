@@ -1,3 +1,4 @@
+export * from './counter-series.ts';
 export * from './declared.ts';
 export * from './dns-resolver.ts';
 export * from './egress-path.ts';
@@ -10,4 +11,5 @@ export * from './local-logs.ts';
 export * from './memoize.ts';
 export * from './queue.ts';
 export * from './queue-protocol.ts';
+export * from './spawn-task.ts';
 export * from './spool.ts';

@@ -1,3 +1,4 @@
+export * from './file-kinds.ts';
 export * from './public-suffix.ts';
 export * from './smtp-response.ts';
 export * from './templates.ts';
