@@ -86,15 +86,21 @@ function encodeRun(text: string, column: number): string {
   const useQ = bytes.reduce((count, byte) => count + (isPlainQ(byte) ? 0 : 1), 0) * 2 <= bytes.length;
   const chunks: string[] = [];
   let chunk = '';
+  // Octets of the chunk, for Q as they are written.
+  let octets = 0;
   // RFC 2047 §5: a character is not split between encoded words.
   for (const character of text) {
-    const longer = chunk + character;
-    const length = useQ ? encodeQ(longer).length : Math.ceil(Buffer.byteLength(longer) / 3) * 4;
+    const more = useQ ? encodeQ(character).length : Buffer.byteLength(character);
+    const length = useQ ? octets + more : Math.ceil((octets + more) / 3) * 4;
     const taken = chunks.length === 0 ? Math.min(column, room / 2) : 0;
     if (length > room - taken) {
       chunks.push(chunk);
       chunk = character;
-    } else chunk = longer;
+      octets = more;
+    } else {
+      chunk += character;
+      octets += more;
+    }
   }
   chunks.push(chunk);
   return chunks

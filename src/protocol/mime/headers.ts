@@ -150,7 +150,7 @@ export function formatHeader(name: string, value: string, encode = false): strin
   if (encode) {
     const column = name.length + 2;
     const text = value.replace(/[\r\n]+[ \t]*/g, ' ').trim();
-    return `${name}: ${foldText(encodeWords(text, column), 75, 900, column)}\r\n`;
+    return `${name}: ${foldText(encodeWords(text, column), 75, 900, column, true)}\r\n`;
   }
   const folded = value.replace(/\r?\n$/, '').replace(/\r?\n(?=[ \t])/g, '\r\n');
   if (/\r(?!\n)|\n(?![ \t])/.test(folded)) {

@@ -162,11 +162,13 @@ class MimeParser {
     const message = this.#message;
     if (message[at] !== HYPHEN || message[at + 1] !== HYPHEN) return undefined;
     if (at > 0 && message[at - 1] !== LF) return undefined;
-    const window = message.subarray(at, at + LONGEST_BOUNDARY * 2);
-    const lf = window.indexOf(LF);
-    if (lf < 0 && at + window.length < message.length) return undefined;
-    const end = lf < 0 ? message.length : at + lf + 1;
-    const text = message.toString('latin1', at + 2, end).replace(/[ \t\r\n]+$/, '');
+    const lf = message.indexOf(LF, at + 2);
+    const end = lf < 0 ? message.length : lf + 1;
+    let last = end;
+    while (last > at + 2 && isBlank(message[last - 1]!)) last -= 1;
+    // Two hyphens more for the last delimiter.
+    if (last - at - 2 > LONGEST_BOUNDARY + 2) return undefined;
+    const text = message.toString('latin1', at + 2, last);
     let owner = this.#boundaries.get(text);
     let isLast = false;
     if (owner === undefined && text.endsWith('--')) {
@@ -193,3 +195,7 @@ interface Delimiter {
 }
 
 const EMPTY = Buffer.alloc(0);
+
+function isBlank(octet: number): boolean {
+  return octet === 0x20 || octet === 0x09 || octet === CR || octet === LF;
+}

@@ -74,36 +74,50 @@ const QP_COLUMNS = 75;
 
 /** Encodes text; its line ends, which are CRLF, stay line ends (RFC 2045 §6.7). */
 export function encodeQuotedPrintable(body: Buffer): Buffer {
-  let text = '';
+  // Three octets for each, and three for a soft break after at least 73 of them.
+  const encoded = Buffer.allocUnsafe(body.length * 3 + Math.ceil((body.length * 3) / 73) * 3);
+  let length = 0;
   let column = 0;
   for (let at = 0; at < body.length; at++) {
     const octet = body[at]!;
-    if (octet === CR && body[at + 1] === LF) {
-      text += '\r\n';
+    const next = body[at + 1];
+    if (octet === CR && next === LF) {
+      length = writeBreak(encoded, length);
       column = 0;
       at += 1;
       continue;
     }
-    const isLast = at + 1 === body.length || (body[at + 1] === CR && body[at + 2] === LF);
-    const piece = isPlain(octet, isLast) ? String.fromCharCode(octet) : `=${hex(octet)}`;
-    if (column + piece.length > QP_COLUMNS && !(isLast && column + piece.length === QP_COLUMNS + 1)) {
-      text += '=\r\n';
+    const isLast = next === undefined || (next === CR && body[at + 2] === LF);
+    const plain = isPlain(octet, isLast);
+    const width = plain ? 1 : 3;
+    if (column + width > (isLast ? QP_COLUMNS + 1 : QP_COLUMNS)) {
+      encoded[length++] = EQUALS;
+      length = writeBreak(encoded, length);
       column = 0;
     }
-    text += piece;
-    column += piece.length;
+    if (plain) encoded[length++] = octet;
+    else {
+      encoded[length++] = EQUALS;
+      encoded[length++] = HEX.charCodeAt(octet >> 4);
+      encoded[length++] = HEX.charCodeAt(octet & 15);
+    }
+    column += width;
   }
-  return Buffer.from(text, 'latin1');
+  return encoded.subarray(0, length);
+}
+
+const HEX = '0123456789ABCDEF';
+
+function writeBreak(encoded: Buffer, length: number): number {
+  encoded[length] = CR;
+  encoded[length + 1] = LF;
+  return length + 2;
 }
 
 /** RFC 2045 §6.7 (3): white space at the end of a line is encoded. */
 function isPlain(octet: number, isLast: boolean): boolean {
   if (octet === 0x20 || octet === 0x09) return !isLast;
   return octet > 0x20 && octet < 0x7f && octet !== EQUALS;
-}
-
-function hex(octet: number): string {
-  return octet.toString(16).toUpperCase().padStart(2, '0');
 }
 
 /** Base64 in lines of 76 (RFC 2045 §6.8). */
