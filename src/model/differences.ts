@@ -1,40 +1,5 @@
-/** Where Moonpost is not as KumoMTA is: on purpose, by something of its own, or not yet. */
-export interface Difference {
-  /** What it is about, in the words of `moonpost api --json`; `behaviour` for the rest. */
-  readonly kind:
-    | 'event'
-    | 'function'
-    | 'method'
-    | 'option'
-    | 'endpoint'
-    | 'command'
-    | 'metric'
-    | 'log_field'
-    | 'behaviour';
-  readonly name: string;
-  readonly reason: string;
-  /** `decided`: stays so. `extension`: only Moonpost has it. `planned`: comes later. */
-  readonly status: 'decided' | 'extension' | 'planned';
-}
-
-const decided = (kind: Difference['kind'], name: string, reason: string): Difference => ({
-  kind,
-  name,
-  reason,
-  status: 'decided',
-});
-const extension = (kind: Difference['kind'], name: string, reason: string): Difference => ({
-  kind,
-  name,
-  reason,
-  status: 'extension',
-});
-const planned = (kind: Difference['kind'], name: string, reason: string): Difference => ({
-  kind,
-  name,
-  reason,
-  status: 'planned',
-});
+import { type Difference, decided, extension, planned } from './difference.ts';
+import { messageDifferences } from './differences-of-messages.ts';
 
 const behaviour: readonly Difference[] = [
   decided(
@@ -191,38 +156,7 @@ const behaviour: readonly Difference[] = [
     'message:set_sender',
     'Takes address objects too, as the documentation of KumoMTA says; its code refuses them. The same holds for set_recipient.',
   ),
-  decided('method', 'headermap:set_resent_from', 'Writes Resent-From. KumoMTA writes From.'),
-  decided(
-    'behaviour',
-    'caps of MIME',
-    'Parts that nest deeper than 100, more than 1,000 parts or 10,000 headers in one part raise an error. check_fix_conformance returns its text.',
-  ),
-  decided(
-    'method',
-    'message:check_fix_conformance',
-    'Mends only the headers and parts that have a fault and keeps the bytes of all others; KumoMTA builds the whole message anew. detect_encoding takes UTF-8 where the text is valid, else the first of include_encodings (default windows-1252) in which it has a meaning.',
-  ),
-  decided(
-    'method',
-    'message:save',
-    'Writes envelope, metadata and scheduling. A message that is not in the spool yet is written before it is acknowledged; content that is changed after that is not written again, and shrink keeps it in memory.',
-  ),
-  decided('method', 'message:set_force_sync', 'Without effect: what is saved is on disk before it counts.'),
-  decided(
-    'method',
-    'message:import_x_headers',
-    'A header whose text is not UTF-8 is read as UTF-8 with replacement characters, since metadata is JSON.',
-  ),
-  decided(
-    'method',
-    'message:set_scheduling',
-    'Takes the days as a list too; end is inside the window, to the second.',
-  ),
-  decided(
-    'function',
-    'kumo.generate_rfc3464_message',
-    'Gives nil also for records of messages from the null sender and from log hooks, so that no mail can go in circles.',
-  ),
+  ...messageDifferences,
   decided('option', 'make_egress_path.tls_prefer_openssl', 'Without effect: Node has one TLS library.'),
 ];
 

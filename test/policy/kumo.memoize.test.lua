@@ -36,6 +36,7 @@ test('tables come back as userdata that is copied when assigned to', function()
   local v = f()
   test.equal(type(v), 'userdata')
   test.equal({ v.a.b, v[1], v[2], #v }, { 1, 'x', 'y', 3 })
+  kumo.log_info('a table', v.a)
   v.new = true
   test.equal(v.new, true)
   test.equal(f().new, nil)

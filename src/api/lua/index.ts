@@ -12,7 +12,7 @@ import { dnsModule } from './kumo.dns.ts';
 import { encodeModule } from './kumo.encode.ts';
 import { fileTypeModule } from './kumo.file_type.ts';
 import { asyncFileObject, fsModule, pathMetadataObject } from './kumo.fs.ts';
-import { httpClientObject, httpModule, httpRequestObject } from './kumo.http.ts';
+import { httpClientObject, httpModule, httpRequestObject, websocketStreamObject } from './kumo.http.ts';
 import { mimepartBuilderObject, mimepartModule, mimepartObject } from './kumo.mimepart.ts';
 import { mpscModule, mpscQueueObject } from './kumo.mpsc.ts';
 import { policyModule } from './kumo.policy.ts';
@@ -86,6 +86,7 @@ export const luaObjects: ObjectDeclaration[] = [
   httpHeadersObject,
   httpRequestObject,
   httpResponseObject,
+  websocketStreamObject,
   pathMetadataObject,
   sqliteObject,
   uuidObject,

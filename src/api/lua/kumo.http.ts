@@ -1,4 +1,4 @@
-import { type FormPart, formBody, HttpClient } from '../../io/http-client/index.ts';
+import { type FormPart, formBody, HttpClient, WebSocketStream } from '../../io/http-client/index.ts';
 import {
   bytes,
   defineFunction,
@@ -11,6 +11,7 @@ import {
   optional,
   type RichKind,
   refuse,
+  Several,
   string,
   typeOfValue,
 } from '../../model/define/index.ts';
@@ -80,6 +81,21 @@ export const httpModule = defineModule(
       doc: 'A client that keeps connections: user_agent, timeout (60 s), pool_idle_timeout (90 s), accept_invalid_certs. connection_verbose is ignored.',
       call: ({ options }) => new HttpClient(options),
     }),
+    connect_websocket: defineFunction({
+      params: { url: string() },
+      returns: 'websocket_stream, http_response',
+      doc: 'A connection that receives texts, and the answer with which it began.',
+      call: async ({ url }) => {
+        const stream = await WebSocketStream.connect(url);
+        const answer = {
+          status: 101,
+          reason: 'Switching Protocols',
+          headers: [],
+          body: Promise.resolve(Buffer.alloc(0)),
+        };
+        return new Several([stream, new HttpResponse(answer)]);
+      },
+    }),
     build_url: defineFunction({
       params: { base: string(), params: map(string()) },
       returns: 'string',
@@ -90,6 +106,27 @@ export const httpModule = defineModule(
         for (const [name, value] of Object.entries(params)) url.searchParams.append(name, value);
         return url.href;
       },
+    }),
+  },
+);
+
+const streamMethod = methodsOf<WebSocketStream>();
+
+export const websocketStreamObject = defineObject(
+  'websocket_stream',
+  WebSocketStream,
+  { doc: 'A connection that receives texts.' },
+  {
+    recv: streamMethod({
+      returns: 'string?',
+      doc: 'The next text, waiting for one. nil when the connection is closed.',
+      call: (self) => self.receive(),
+    }),
+    recv_batch: streamMethod({
+      params: { duration: duration() },
+      returns: 'string[]',
+      doc: 'All texts that arrive within this time. Raises an error when the connection is closed and there are none.',
+      call: (self, { duration }) => self.receiveBatch(duration),
     }),
   },
 );

@@ -116,7 +116,7 @@ export interface JsonView {
   asJson(): Json;
 }
 
-function isJsonView(value: unknown): value is JsonView {
+export function isJsonView(value: unknown): value is JsonView {
   return typeof value === 'object' && value !== null && typeof (value as JsonView).asJson === 'function';
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -45,6 +46,15 @@ beforeAll(async () => {
       );
       response.end(Buffer.from([0x68, 0x69, 0xff]));
     });
+  });
+  server.on('upgrade', (request, socket) => {
+    const key = request.headers['sec-websocket-key'] ?? '';
+    const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+    );
+    // Two texts and a close, each as one frame of RFC 6455.
+    socket.end(Buffer.from('\x81\x03one\x81\x03two\x88\x02\x03\xe8', 'latin1'));
   });
   server.on('connection', () => connections++);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -161,6 +171,19 @@ test('requests signed for Amazon', async () => {
   expect(headers.authorization).toMatch(
     /^AWS4-HMAC-SHA256 Credential=A\/19700101\/r\/s\/aws4_request, SignedHeaders=host;x-amz-date, Signature=[0-9a-f]{64}$/,
   );
+});
+
+test('a websocket', async () => {
+  const source = `
+    local url = base:gsub('^http', 'ws')
+    local one, response = kumo.http.connect_websocket(url)
+    local two = kumo.http.connect_websocket(url)
+    local batch = table.concat(two:recv_batch('20s'), '+')
+    return response:status_code(), one:recv(), one:recv(), one:recv() == nil, batch, (pcall(two.recv_batch, two, 1))`;
+  expect(await ask(source)).toEqual([101, 'one', 'two', true, 'one+two', false]);
+  expect(
+    await ask(`local ok, e = pcall(kumo.http.connect_websocket, 'ws://127.0.0.1:1/'); return ok, e`),
+  ).toEqual([false, expect.stringContaining('ws://127.0.0.1:1/: no connection')]);
 });
 
 test('secrets of a vault', async () => {
