@@ -224,6 +224,11 @@ const moreModules: readonly Difference[] = [
 const shardModules: readonly Difference[] = [
   decided(
     'function',
+    'kumo.jsonl.new_writer',
+    'Each shard writes files of its own, whose names have the number of its thread before the suffix. Lines are on disk within a second; a stop of the server loses those that are not, unless the policy closes the writer.',
+  ),
+  decided(
+    'function',
     'kumo.file_type.from_bytes',
     'Knows some fifty kinds of files that mail carries; KumoMTA knows more.',
   ),
@@ -302,7 +307,11 @@ const later: readonly Difference[] = [
     'kumo.dkim.rsa_sha256_signer',
     'Signing and checking (DKIM, ARC, SPF, DMARC) come later.',
   ),
-  planned('function', 'kumo.aaa, amqp, api, jsonl, kafka, nats, shaping, xfer', 'These modules come later.'),
+  planned(
+    'function',
+    'kumo.aaa, amqp, api, jsonl.new_tailer, jsonl.new_multi_tailer, kafka, nats, shaping, xfer',
+    'These modules come later.',
+  ),
   planned('function', 'redis.open', 'This module comes later.'),
   planned(
     'function',

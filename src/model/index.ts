@@ -2,6 +2,7 @@ export * from './clock.ts';
 export * from './connection-meta.ts';
 export * from './connection-plan.ts';
 export * from './diagnostics.ts';
+export type { Difference } from './difference.ts';
 export * from './differences.ts';
 export * from './duration.ts';
 export * from './fifo.ts';
