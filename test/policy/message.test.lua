@@ -97,6 +97,25 @@ test('conformance', function()
   test.equal(guessed:parse_mime().body, 'два')
 end)
 
+test('what is beyond the caps is told, and the message stays', function()
+  local nested = ''
+  for n = 1, 200 do
+    nested = nested .. 'Content-Type: multipart/mixed; boundary=b' .. n .. '\r\n\r\n--b' .. n .. '\r\n'
+  end
+  local m = message(nested)
+  test.equal(m:check_fix_conformance('', 'LINE_TOO_LONG'), 'parts nest deeper than 100')
+  raises('nest deeper', m.append_text_plain, m, 'x')
+  raises('nest deeper', m.parse_mime, m)
+  raises('nest deeper', m.parse_rfc3464, m)
+  test.equal(m:get_data(), nested)
+  test.equal(m:get_first_named_header_value('content-type'), 'multipart/mixed; boundary=b1')
+  local many = message(('X-H: v\r\n'):rep(10001) .. '\r\n')
+  raises('more than 10000 headers', many.parse_mime, many)
+  local bytes = message('To: \xff <a@x.example>\r\nSubject: \xff\r\n\r\n')
+  test.equal(bytes:to_header().email, 'a@x.example')
+  test.equal(bytes:get_first_named_header_value 'subject', '\xff')
+end)
+
 test('text is appended', function()
   local m = message 'Content-Type: text/html\r\n\r\n<body>hi</body>'
   test.equal(m:append_text_plain 'x', false)

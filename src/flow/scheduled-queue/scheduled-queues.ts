@@ -251,16 +251,16 @@ export class ScheduledQueues implements QueueRoom {
     queued.attempts = stored.progress.attempts;
     queued.schedule = message.schedule;
     this.#join(queue);
-    const due = Math.max(message.due, this.#parts.clock.now());
-    this.#schedule(queued, queued.schedule?.adjust(due) ?? due);
+    this.#schedule(queued, Math.max(message.due, this.#parts.clock.now()));
   }
 
+  /** Puts the message into the wheel; its own schedule has the last word, whoever chose the time. */
   #schedule(queued: QueuedMessage, due: number): void {
     this.#unload(queued);
-    queued.due = due;
+    queued.due = queued.schedule?.adjust(due) ?? due;
     if (this.#stopping) return;
     this.#wheel.insert(queued);
-    this.#arm(due);
+    this.#arm(queued.due);
   }
 
   #arm(due: number): void {

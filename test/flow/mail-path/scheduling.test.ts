@@ -6,18 +6,15 @@ const HOUR = 3_600_000;
 const iso = (time: number): string => new Date(time).toISOString();
 
 /** Rooms whose messages get this schedule at reception. */
-function scheduled(written: (now: number) => Record<string, string>, more = {}, content?: never) {
-  const rooms = mailRooms(
-    {
-      smtp_server_message_received: (message: Message) => {
-        message.schedule = new Schedule(written(rooms.clock.now()));
-        message.setDue(0, rooms.clock.now());
-        return returns();
-      },
-      ...more,
+function scheduled(written: (now: number) => Record<string, string>, more = {}) {
+  const rooms = mailRooms({
+    smtp_server_message_received: (message: Message) => {
+      message.schedule = new Schedule(written(rooms.clock.now()));
+      message.setDue(0, rooms.clock.now());
+      return returns();
     },
-    content,
-  );
+    ...more,
+  });
   return rooms;
 }
 
@@ -80,5 +77,27 @@ describe('a schedule', () => {
     expect(again.records()).toEqual([]);
     await again.clock.advance(20_000);
     expect(again.records()).toEqual(['Delivery 250']);
+  });
+
+  test('holds also where requeue_message moves the message to another queue', async () => {
+    const rooms = mailRooms({
+      get_queue_config: () => queueConfig({ retry_interval: '1m' }),
+      requeue_message: (message: Message) => {
+        message.meta.tenant = 'other';
+        message.schedule = new Schedule({ first_attempt: iso(rooms.clock.now() + HOUR) });
+        message.dirty = true;
+        return returns();
+      },
+    });
+    let answer: string | undefined = '451 later';
+    rooms.peers.answer = (command) => (command.startsWith('MAIL') ? answer : undefined);
+    await rooms.receive(['a@dest.example']);
+    await rooms.clock.advance(1000);
+    expect(rooms.records()).toEqual(['Reception 250', 'TransientFailure 451']);
+    answer = undefined;
+    await rooms.clock.advance(HOUR - 10_000);
+    expect(rooms.records()).toHaveLength(2);
+    await rooms.clock.advance(20_000);
+    expect(rooms.records().at(-1)).toBe('Delivery 250');
   });
 });
