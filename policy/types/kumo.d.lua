@@ -10,6 +10,7 @@
 ---@field encode kumo.encode
 ---@field file_type kumo.file_type
 ---@field fs kumo.fs
+---@field jsonl kumo.jsonl
 ---@field mpsc kumo.mpsc
 ---@field http kumo.http
 ---@field secrets kumo.secrets

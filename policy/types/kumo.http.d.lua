@@ -10,6 +10,11 @@ local http = {}
 ---@return http_client
 function http.build_client(options) end
 
+---A connection that receives texts, and the answer with which it began.
+---@param url string
+---@return websocket_stream, http_response
+function http.connect_websocket(url) end
+
 ---The URL with query parameters added.
 ---@param base string
 ---@param params table<string, string>

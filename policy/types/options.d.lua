@@ -309,6 +309,15 @@
 ---@field bucket_size number|string How long a bucket is, rounded up to whole seconds.
 ---@field initial_value? integer What the first bucket begins with.
 
+---Where lines of JSON are written, compressed with zstd.
+---@class kumo.JsonLinesOptions
+---@field log_dir string Directory; made when it is missing.
+---@field max_file_size? integer Bytes before compression after which a segment is finished.
+---@field compression_level? integer zstd level; 0 is its default.
+---@field max_segment_duration? number|string Age at which a segment is finished; without it only its size counts.
+---@field suffix? string End of every file name, after the number of the thread.
+---@field tz? string Time zone of file names, which are in UTC. (No effect yet.)
+
 ---An event that runs in the background.
 ---@class kumo.SpawnTaskOptions
 ---@field event_name string Name of the event.

@@ -13,6 +13,7 @@ import { encodeModule } from './kumo.encode.ts';
 import { fileTypeModule } from './kumo.file_type.ts';
 import { asyncFileObject, fsModule, pathMetadataObject } from './kumo.fs.ts';
 import { httpClientObject, httpModule, httpRequestObject, websocketStreamObject } from './kumo.http.ts';
+import { jsonlModule, jsonlWriterObject } from './kumo.jsonl.ts';
 import { mimepartBuilderObject, mimepartModule, mimepartObject } from './kumo.mimepart.ts';
 import { mpscModule, mpscQueueObject } from './kumo.mpsc.ts';
 import { policyModule } from './kumo.policy.ts';
@@ -45,6 +46,7 @@ export const luaModules: ModuleDeclaration[] = [
   encodeModule,
   fileTypeModule,
   fsModule,
+  jsonlModule,
   mpscModule,
   httpModule,
   secretsModule,
@@ -91,6 +93,7 @@ export const luaObjects: ObjectDeclaration[] = [
   sqliteObject,
   uuidObject,
   memoizedTableObject,
+  jsonlWriterObject,
   mpscQueueObject,
   regexObject,
   regexSetMapObject,

@@ -6,6 +6,7 @@ import { egressPoolEntryOptions, egressPoolOptions } from './egress-pool.ts';
 import { egressSourceOptions, suspendOptions } from './egress-source.ts';
 import { esmtpListenerOptions, esmtpOverrideOptions, traceHeaderOptions } from './esmtp-listener.ts';
 import { httpListenerOptions } from './http-listener.ts';
+import { jsonLinesOptions } from './json-lines.ts';
 import { listenerDomainOptions } from './listener-domain.ts';
 import { localLogsOptions, perRecordOptions } from './local-logs.ts';
 import { memoizeOptions } from './memoize.ts';
@@ -45,5 +46,6 @@ export const declaredOptions: readonly OptionsDeclaration<unknown>[] = [
   resolverOptions,
   memoizeOptions,
   counterSeriesOptions,
+  jsonLinesOptions,
   spawnTaskOptions,
 ];

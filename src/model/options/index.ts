@@ -6,6 +6,7 @@ export * from './egress-pool.ts';
 export * from './egress-source.ts';
 export * from './esmtp-listener.ts';
 export * from './http-listener.ts';
+export * from './json-lines.ts';
 export * from './listener-domain.ts';
 export * from './local-logs.ts';
 export * from './memoize.ts';
