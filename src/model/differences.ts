@@ -1,4 +1,5 @@
 import { type Difference, decided, extension, planned } from './difference.ts';
+import { listenerDifferences } from './differences-of-listeners.ts';
 import { messageDifferences } from './differences-of-messages.ts';
 
 const behaviour: readonly Difference[] = [
@@ -343,6 +344,7 @@ const later: readonly Difference[] = [
 ];
 
 export const differences: readonly Difference[] = [
+  ...listenerDifferences,
   ...behaviour,
   ...modules,
   ...moreModules,

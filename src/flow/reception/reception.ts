@@ -35,6 +35,8 @@ export interface Transaction {
   deadline: number;
   /** What policy made of it in smtp_server_data, when that event has a handler. */
   message?: Message | undefined;
+  /** The recipients of each message, when policy has said so. */
+  batches?: EnvelopeAddress[][] | undefined;
 }
 
 export interface ReceptionAnswer {
@@ -116,7 +118,8 @@ export class Reception {
     const { message } = transaction;
     const recipients = message?.recipients ?? transaction.recipients;
     const body = message?.body ?? transaction.body;
-    for (const batch of splitRecipients(recipients, transaction.listener.batch_handling)) {
+    const batches = transaction.batches ?? splitRecipients(recipients, transaction.listener.batch_handling);
+    for (const batch of batches) {
       yield this.#build(transaction, batch, body, cloneJson(message?.meta ?? transaction.meta.values));
     }
   }

@@ -73,6 +73,8 @@ export interface ReceivedTransaction {
   deadline: number;
   /** What `smtp_server_data` saw and may have changed; absent when there is no such handler. */
   message?: Message;
+  /** The recipients of each message, when policy has said so; otherwise batch_handling counts. */
+  batches?: EnvelopeAddress[][];
 }
 
 export interface ReceptionAnswer {

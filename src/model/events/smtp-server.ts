@@ -96,7 +96,6 @@ export const smtpServerEvents = [
     persisted: 'Nothing.',
     failure: refusesTransaction,
     doc: 'Returns how recipients are put into messages. Without a handler batch_handling of the listener counts.',
-    status: 'planned',
   }),
   defineEvent({
     name: 'smtp_server_message_received',

@@ -1,0 +1,10 @@
+import { type Difference, decided } from './difference.ts';
+
+/** Where SMTP listeners are not as those of KumoMTA. */
+export const listenerDifferences: readonly Difference[] = [
+  decided(
+    'event',
+    'smtp_server_split_transaction',
+    'A table keyed by domain, as in an example of the KumoMTA documentation, is taken by its values; there it counts as an empty list.',
+  ),
+];
