@@ -20,8 +20,8 @@ kumo.on('init', function()
   }
 
   kumo.start_esmtp_listener {
-    listen = '127.0.0.1:2525',
-    -- GO LIVE: listen = '0.0.0.0:25', your own host name, and the networks that may send through you.
+    listen = '127.0.0.1:2525', -- GO LIVE: '0.0.0.0:25'
+    -- GO LIVE: your own host name, and the networks that may send through you.
     -- hostname = 'mta.example.com',
     -- relay_hosts = { '127.0.0.1', '10.0.0.0/24' },
   }
@@ -54,5 +54,7 @@ kumo.on('get_egress_path_config', function(routing_domain, egress_source, site_n
   return kumo.make_egress_path {
     connection_limit = 32,
     enable_tls = 'Opportunistic',
+    -- GO LIVE: the name that other servers hear in EHLO; it should resolve to this machine.
+    -- ehlo_domain = 'mta.example.com',
   }
 end)

@@ -5,18 +5,18 @@ import { DeliveryLogWriters } from './io/delivery-log/index.ts';
 import { createDiagnostics } from './io/diagnostics/index.ts';
 import { productVersion } from './io/files/index.ts';
 import { attachLimits, createSharedLimits, releaseShard, type SharedLimits } from './io/limits/index.ts';
-import { reservePort } from './io/net/index.ts';
+import { type PortReservation, reservePort } from './io/net/index.ts';
 import { readNodeId } from './io/node-id/index.ts';
 import { asUser, dropPrivileges } from './io/privileges/index.ts';
-import { lockSpool, type SpoolLock } from './io/spool/index.ts';
-import type { Diagnostics, InitDeclaration } from './model/index.ts';
+import { lockSpool, pairSpoolDirectories, type SpoolLock } from './io/spool/index.ts';
+import type { Diagnostics, InitDeclaration, PolicyEvents } from './model/index.ts';
 import type {
   EsmtpListenerOptions,
   HttpListenerOptions,
   LocalLogsOptions,
   SpoolOptions,
 } from './model/options/index.ts';
-import { initializePolicy } from './policy-start.ts';
+import { type InitializedPolicy, initializePolicy } from './policy-start.ts';
 import { formatHostPort } from './protocol/ip/index.ts';
 import { ShardPool } from './shard-pool.ts';
 
@@ -41,27 +41,41 @@ export async function runServer(options: ServerOptions): Promise<number> {
   const limits = createSharedLimits(options.shards);
   const attached = attachLimits(limits, options.shards, systemClock);
   const initialized = await initializePolicy(policy, diagnostics, attached);
+  try {
+    return await serve({ ...options, policy, limits }, initialized, diagnostics);
+  } finally {
+    await initialized.close();
+    attached.close();
+  }
+}
+
+interface ServeOptions extends ServerOptions {
+  limits: SharedLimits;
+}
+
+async function serve(
+  options: ServeOptions,
+  initialized: InitializedPolicy,
+  diagnostics: Diagnostics,
+): Promise<number> {
+  const say = (text: string): void => diagnostics.info('kumod', text);
   if (!initialized.declarations.some(({ kind }) => kind === 'define_spool')) {
-    throw new Error(`${policy}: No spools have been defined`);
+    throw new Error(`${options.policy}: No spools have been defined`);
   }
   const declarations = await reservePorts(initialized.declarations);
-  const nodeId = asUser(options.user, () => readNodeId({ directory: spoolPath(declarations) }));
+  const nodeId = asUser(options.user, () => readNodeId({ directory: spoolPath(declarations, 'data') }));
   say(`NodeId is ${nodeId}`);
   say(`available_parallelism=${options.shards}`);
-  const coordinator = new Coordinator({ ...options, policy, limits }, declarations, nodeId, diagnostics);
-  const code = await coordinator.run();
-  await initialized.close();
-  attached.close();
-  return code;
+  return new Coordinator(options, declarations, nodeId, diagnostics, initialized.engine).run();
 }
 
 function declared<T>(declarations: readonly InitDeclaration[], kind: string): T[] {
   return declarations.filter((entry) => entry.kind === kind).map((entry) => entry.options as T);
 }
 
-function spoolPath(declarations: readonly InitDeclaration[]): string {
+function spoolPath(declarations: readonly InitDeclaration[], name: string): string {
   const spools = declared<SpoolOptions>(declarations, 'define_spool');
-  return (spools.find((spool) => spool.name === 'data') ?? spools[0]!).path;
+  return (spools.find((spool) => spool.name === name) ?? spools[0]!).path;
 }
 
 /**
@@ -69,18 +83,27 @@ function spoolPath(declarations: readonly InitDeclaration[]): string {
  * shards then share the ports.
  */
 async function reservePorts(declarations: readonly InitDeclaration[]): Promise<InitDeclaration[]> {
-  const reserved: InitDeclaration[] = [];
-  for (const entry of declarations) {
-    if (entry.kind !== 'start_esmtp_listener' && entry.kind !== 'start_http_listener') reserved.push(entry);
-    else {
-      const options = entry.options as EsmtpListenerOptions | HttpListenerOptions;
-      const port = await reservePort(options.listen).catch((error: Error) => {
-        throw new Error(`${entry.where}: ${error.message}`);
-      });
-      reserved.push({ ...entry, options: { ...options, listen: { ...options.listen, port } } });
+  const held: PortReservation[] = [];
+  try {
+    const reserved: InitDeclaration[] = [];
+    for (const entry of declarations) {
+      const isListener = entry.kind === 'start_esmtp_listener' || entry.kind === 'start_http_listener';
+      reserved.push(isListener ? await withPort(entry, held) : entry);
     }
+    return reserved;
+  } finally {
+    // Only now, so that two listeners of one policy on the same port are found too.
+    for (const reservation of held) await reservation.release();
   }
-  return reserved;
+}
+
+async function withPort(entry: InitDeclaration, held: PortReservation[]): Promise<InitDeclaration> {
+  const options = entry.options as EsmtpListenerOptions | HttpListenerOptions;
+  const reservation = await reservePort(options.listen).catch((error: Error) => {
+    throw new Error(`${entry.where}: ${error.message}`);
+  });
+  held.push(reservation);
+  return { ...entry, options: { ...options, listen: { ...options.listen, port: reservation.port } } };
 }
 
 /**
@@ -93,25 +116,29 @@ class Coordinator {
   readonly #options: ServerOptions;
   readonly #declarations: readonly InitDeclaration[];
   readonly #diagnostics: Diagnostics;
+  readonly #policy: PolicyEvents;
   readonly #limits: SharedLimits;
   readonly #pool: ShardPool;
   #logs: DeliveryLogWriters | undefined;
-  #lock: SpoolLock | undefined;
+  readonly #locks: SpoolLock[] = [];
   #opened = 0;
   #isServing = false;
+  #reminder: NodeJS.Timeout | undefined;
   #isDraining = false;
   #exitCode = 0;
   #finish: (code: number) => void = () => {};
 
   constructor(
-    options: ServerOptions & { limits: SharedLimits },
+    options: ServeOptions,
     declarations: readonly InitDeclaration[],
     nodeId: string,
     diagnostics: Diagnostics,
+    policy: PolicyEvents,
   ) {
     this.#options = options;
     this.#declarations = declarations;
     this.#diagnostics = diagnostics;
+    this.#policy = policy;
     this.#limits = options.limits;
     const starts = Array.from({ length: options.shards }, (_, shard) => ({
       shard,
@@ -147,9 +174,13 @@ class Coordinator {
   }
 
   #open(): void {
+    if (this.#isDraining) return;
     try {
       dropPrivileges(this.#options.user, this.#diagnostics);
-      this.#lock = lockSpool(spoolPath(this.#declarations));
+      const meta = spoolPath(this.#declarations, 'meta');
+      const data = spoolPath(this.#declarations, 'data');
+      for (const path of new Set([data, meta])) this.#locks.push(lockSpool(path));
+      pairSpoolDirectories(meta, data);
       const loggers = declared<LocalLogsOptions>(this.#declarations, 'configure_local_logs');
       this.#logs = new DeliveryLogWriters(loggers, systemClock, this.#diagnostics);
     } catch (error) {
@@ -182,10 +213,9 @@ class Coordinator {
     for (const { listen } of declared<EsmtpListenerOptions>(this.#declarations, 'start_esmtp_listener')) {
       this.#say(`smtp listener on ${formatHostPort(listen.address, listen.port)} -> stopping`);
     }
-    const reminder = setInterval(() => {
+    this.#reminder = setInterval(() => {
       this.#say(`Still waiting for ${this.#pool.running} pending activities... shards with work in hand`);
     }, STILL_WAITING);
-    reminder.unref();
     this.#pool.stop();
   }
 
@@ -209,14 +239,17 @@ class Coordinator {
 
   async #close(): Promise<void> {
     try {
+      // Policy errors are reported by the engine and hold up nothing.
+      await this.#policy.fire('shutdown_logging', []);
       await this.#logs?.close();
-      this.#lock?.release();
-      await this.#pool.terminate();
-      if (this.#exitCode === 0) this.#say('Shutdown completed OK!');
     } catch (error) {
       process.stderr.write(`Error: Shutdown due to error: ${(error as Error).message}\n`);
       this.#exitCode = 1;
     }
+    for (const lock of this.#locks) lock.release();
+    await this.#pool.terminate();
+    clearInterval(this.#reminder);
+    if (this.#exitCode === 0) this.#say('Shutdown completed OK!');
     this.#finish(this.#exitCode);
   }
 }

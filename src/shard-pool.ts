@@ -23,16 +23,21 @@ interface MetricsRequest {
   done: (merged: RegistrySnapshot) => void;
 }
 
+/** A thread that has stopped ends when its last handle is closed; after this long, ms, it is ended. */
+const STOPPED_GRACE = 1000;
+
 /** The worker threads, one per shard, and the conversation with them. */
 export class ShardPool {
   readonly #events: ShardPoolEvents;
   readonly #workers: Thread<ToShard>[];
   readonly #ended = new Set<number>();
   readonly #requests = new Map<number, MetricsRequest>();
+  /** Why a shard gave up, until its thread is gone. */
+  readonly #failures = new Map<number, string>();
   #nextRequest = 0;
   #bound = 0;
   #enumerated = { shards: 0, messages: 0, quarantined: 0 };
-  #stopping = false;
+  #terminating = false;
 
   constructor(starts: readonly ShardStart[], events: ShardPoolEvents) {
     this.#events = events;
@@ -40,7 +45,7 @@ export class ShardPool {
     this.#workers = starts.map((start) =>
       startThread<ToShard, FromShard>(entry, start, {
         message: (message) => this.#receive(start.shard, message),
-        ended: (why) => this.#end(start.shard, why),
+        ended: (why) => this.#end(start.shard, this.#failures.get(start.shard) ?? why),
       }),
     );
   }
@@ -56,14 +61,15 @@ export class ShardPool {
 
   /** Every shard finishes what it has in hand and ends. */
   stop(): void {
-    this.#stopping = true;
     this.tellAll({ kind: 'stop' });
   }
 
-  /** Ends every shard at once. */
+  /** Ends every shard: those that have stopped are given a moment to end by themselves. */
   async terminate(): Promise<void> {
-    this.#stopping = true;
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    this.#terminating = true;
+    await Promise.all(
+      this.#workers.map((worker, shard) => worker.end(this.#ended.has(shard) ? STOPPED_GRACE : 0)),
+    );
   }
 
   /** The metrics of all shards, added up. */
@@ -87,6 +93,7 @@ export class ShardPool {
         return;
       case 'lines': {
         const taken: ToShard = { kind: 'lines-taken', batch: message.batch };
+        // `lines` does not reject: what cannot be written is reported and kept by the writers.
         void this.#events.lines(message.batches).finally(() => this.#workers[shard]!.post(taken));
         return;
       }
@@ -100,7 +107,9 @@ export class ShardPool {
         });
         return;
       case 'failed':
-        this.#end(shard, message.message);
+        // It cannot go on, so its thread must not either; what it held is given back once it is gone.
+        this.#failures.set(shard, message.message);
+        void this.#workers[shard]!.end(0);
         return;
       case 'stopped':
         this.#end(shard, undefined);
@@ -127,7 +136,7 @@ export class ShardPool {
     if (this.#ended.has(shard)) return;
     this.#ended.add(shard);
     for (const request of [...this.#requests.keys()]) this.#metricsFrom(shard, request, undefined);
-    if (why !== undefined && !this.#stopping) this.#events.lost(shard, why);
+    if (why !== undefined && !this.#terminating) this.#events.lost(shard, why);
     if (this.running === 0) this.#events.allEnded();
   }
 }

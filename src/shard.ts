@@ -60,6 +60,8 @@ class Shard {
   #refusal: string | undefined = 'waiting for spool startup. Try again soon!';
   #smtp: SmtpListeners | undefined;
   #http: HttpServer[] = [];
+  #opening: Promise<void> | undefined;
+  #isStopping = false;
   #spool: Spool | undefined;
   #ready: ReadyQueues | undefined;
   #queues: ScheduledQueues | undefined;
@@ -99,6 +101,7 @@ class Shard {
       refusal: () => this.#whyNot(),
       receive: (transaction) => this.#reception!.receive(transaction),
       log: () => this.#log,
+      isLogStalled: () => this.#recordLog.isStalled,
       newMessageId: this.#newMessageId,
     });
     for (const options of this.#declared<HttpListenerOptions>('start_http_listener')) {
@@ -115,7 +118,8 @@ class Shard {
   async receive(message: ToShard): Promise<void> {
     switch (message.kind) {
       case 'open-spool':
-        return this.#openSpool();
+        this.#opening = this.#openSpool();
+        return this.#opening;
       case 'lines-taken':
         this.#linesTaken.get(message.batch)?.();
         this.#linesTaken.delete(message.batch);
@@ -138,7 +142,8 @@ class Shard {
 
   #whyNot(): string | undefined {
     if (this.#refusal !== undefined) return this.#refusal;
-    return this.#disks.full ? 'disk is too full. Try later' : undefined;
+    if (this.#disks.full) return 'disk is too full. Try later';
+    return this.#recordLog.isStalled ? 'load shedding. Try later' : undefined;
   }
 
   async #loadPolicy(): Promise<PolicyEngine> {
@@ -219,6 +224,7 @@ class Shard {
     this.#queues = new ScheduledQueues({ ...shared, ready: this.#ready, createdAt });
     this.#reception = new Reception({ ...shared, queues: this.#queues, newMessageId: this.#newMessageId });
     await this.#disks.start();
+    if (this.#isStopping) return;
     this.#refusal = undefined;
     const { messages, quarantined } = await this.#queues.restore();
     this.#post({ kind: 'enumerated', messages, quarantined });
@@ -231,8 +237,12 @@ class Shard {
   }
 
   async #stop(): Promise<void> {
+    this.#isStopping = true;
     this.#refusal = 'shutting down';
+    // A spool that is just being opened is opened to its end, and then closed.
+    await this.#opening?.catch(() => {});
     await this.#smtp?.stop();
+    await this.#reception?.idle();
     await this.#queues?.stop();
     await this.#ready?.stop();
     // Connections that ended just now have settled messages that are still being written.
@@ -244,6 +254,7 @@ class Shard {
     this.#limits.close();
     await this.#policy.close();
     this.#post({ kind: 'stopped' });
+    parentPort?.close();
   }
 
   #sendLines(batches: LineBatch[]): Promise<void> {

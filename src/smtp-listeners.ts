@@ -17,6 +17,7 @@ export interface ListenerParts {
   refusal: () => string | undefined;
   receive: (transaction: ReceivedTransaction) => MaybePromise<ReceptionAnswer>;
   log: () => DeliveryLog;
+  isLogStalled: () => boolean;
   newMessageId: () => string;
 }
 
@@ -69,6 +70,8 @@ function parametersOf(
     onRejection: (refused) => {
       registry.series('smtp_server_rejections', listener).add();
       registry.series('smtp_server_rejections', 'total').add();
+      // Refusals cost a client nothing: while the log does not keep up they are counted, not kept in memory.
+      if (parts.isLogStalled()) return;
       const waiting = parts.log().write({
         type: 'Rejection',
         subject: { sender: refused.sender, recipient: refused.recipient, meta: refused.meta.values },

@@ -147,19 +147,19 @@
 
 ---Delivery by a function of the policy.
 ---@class kumo.CustomLuaProtocol
----@field constructor string Event that makes the connection object.
----@field batch_size? integer Most messages per send_batch.
----@field min_batch_size? integer Fewest messages worth a send_batch.
----@field max_batch_latency? number|string Longest wait for min_batch_size.
+---@field constructor string Event that makes the connection object. (No effect yet.)
+---@field batch_size? integer Most messages per send_batch. (No effect yet.)
+---@field min_batch_size? integer Fewest messages worth a send_batch. (No effect yet.)
+---@field max_batch_latency? number|string Longest wait for min_batch_size. (No effect yet.)
 
 ---Transfer to another node.
 ---@class kumo.XferProtocol
----@field target string URL of the node.
+---@field target string URL of the node. (No effect yet.)
 
 ---What leaves memory when a message waits at least this long.
 ---@class kumo.ShrinkPolicyEntry
----@field interval number|string Shortest wait for which the entry counts.
----@field policy 'ShrinkDataAndMeta'|'ShrinkData'|'NoShrink' What leaves memory: body and metadata, the body only, or nothing.
+---@field interval number|string Shortest wait for which the entry counts. (No effect yet.)
+---@field policy 'ShrinkDataAndMeta'|'ShrinkData'|'NoShrink' What leaves memory: body and metadata, the body only, or nothing. (No effect yet.)
 
 ---How one source sends to one site.
 ---@class kumo.EgressPathOptions
@@ -253,8 +253,8 @@
 
 ---When and for how long a source that fails is left out.
 ---@class kumo.SuspendSource
----@field trigger 'Immediate'|{Threshold: string} The first failure, or a rate of them.
----@field duration number|string How long the source is left out.
+---@field trigger 'Immediate'|{Threshold: string} The first failure, or a rate of them. (No effect yet.)
+---@field duration number|string How long the source is left out. (No effect yet.)
 
 ---Which DNS servers are asked in place of those of the system.
 ---@class kumo.dns.ConfigureResolverOptions

@@ -24,7 +24,8 @@ export async function runCommandLine(argv: readonly string[]): Promise<void> {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
     else {
       process.stderr.write(`Error: ${(error as Error).message}\n`);
-      process.exitCode = 1;
+      // Whatever is still open must not keep a server that cannot start alive.
+      process.exit(1);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
+import { usableCpus } from '../io/cpu/index.ts';
 
 /** Where the policy is looked for when none is named. */
 const DEFAULT_POLICIES = ['./policy/init.lua', '/etc/moonpost/policy/init.lua'];
@@ -33,7 +33,7 @@ export function serveOptions(program: Command): void {
       const { runServer, validatePolicy } = await import('../server.ts');
       if (options.validate === true) process.exitCode = await validatePolicy(policy);
       else {
-        const shards = options.shards ?? detectedShards();
+        const shards = options.shards ?? usableCpus();
         process.exitCode = await runServer({ policy, shards, user: options.user });
       }
     });
@@ -45,9 +45,4 @@ function shardCount(text: string): number {
     throw new InvalidArgumentError('must be a whole number from 1 to 256');
   }
   return count;
-}
-
-function detectedShards(): number {
-  const override = Number(process.env.KUMO_AVAILABLE_PARALLELISM);
-  return Number.isInteger(override) && override > 0 ? override : availableParallelism();
 }

@@ -102,6 +102,11 @@ const behaviour: readonly Difference[] = [
   ),
   decided(
     'behaviour',
+    'damaged spool records',
+    'Are set aside and reported; a message whose body is damaged bounces. KumoMTA deletes metadata that it cannot read.',
+  ),
+  decided(
+    'behaviour',
     'Delayed records',
     'Are not written for a message that waits only while its queue is being looked up.',
   ),

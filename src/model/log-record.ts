@@ -46,7 +46,7 @@ export interface RefusedTransaction {
   meta: JsonObject;
 }
 
-/** Where rooms report to. The promise, when there is one, is back pressure: wait for it. */
+/** Where rooms report to. The promise, when there is one, is back pressure: wait for it. It does not reject. */
 export interface DeliveryLog {
   write(event: DeliveryEvent): MaybePromise<void>;
 }

@@ -23,7 +23,12 @@ export class MessageStore implements MessageKeeper {
   async save(message: Message): Promise<void> {
     if (!message.dirty || message.entry === undefined) return;
     message.dirty = false;
-    await this.spool.updateEnvelope(message.entry, envelopeOf(message));
+    try {
+      await this.spool.updateEnvelope(message.entry, envelopeOf(message));
+    } catch (error) {
+      message.dirty = true;
+      throw error;
+    }
   }
 
   loadBody(message: Message): Promise<Buffer> {

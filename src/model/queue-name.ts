@@ -10,6 +10,9 @@ export interface QueueNameParts {
   routingDomain: string | undefined;
 }
 
+/** A message of this queue is accepted and forgotten; policy is not asked about it (delivery.md section 2). */
+export const NULL_QUEUE = 'null';
+
 /** Metadata from which no queue name can be made. */
 export class QueueNameError extends Error {}
 

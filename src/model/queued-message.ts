@@ -49,6 +49,8 @@ export interface MessageHome {
 export type Settlement =
   /** Every recipient is final: the message leaves the spool. */
   | { kind: 'done' }
+  /** What the spool kept of it can no longer be read; the spool has set the bytes aside. */
+  | { kind: 'damaged'; why: string }
   /** Back to the scheduled queue. */
   | {
       kind: 'requeue';

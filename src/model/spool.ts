@@ -59,6 +59,11 @@ export interface Spool {
   /** Forgets the message. Written with the next group; not waited for. */
   remove(entry: SpoolEntry): void;
   /**
+   * Resolves when every removal asked for so far is with the operating system: killing the process no longer brings
+   * those messages back. While writing fails it resolves all the same.
+   */
+  removalsWritten(): Promise<void>;
+  /**
    * Visits every message that was there when the spool was opened, reading no bodies, in slices that leave
    * the event loop free. Messages stored meanwhile are not visited.
    */

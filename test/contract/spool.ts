@@ -167,6 +167,21 @@ export function spoolContract(name: string, makeHarness: () => Promise<SpoolHarn
       expect((await enumerated(spool)).size).toBe(2);
     });
 
+    test('removals that are written stay removed after kill -9, also while messages keep coming', async () => {
+      const entries = [];
+      for (let n = 0; n < 20; n++) {
+        entries.push(await spool.store(nextId(), envelopeFor(), Buffer.from('x')));
+      }
+      const coming = Array.from({ length: 10 }, () => spool.store(nextId(), envelopeFor(), Buffer.from('y')));
+      for (const entry of entries) {
+        spool.remove(entry);
+        await spool.removalsWritten();
+      }
+      await Promise.all(coming);
+      await restartAfterKill();
+      expect((await enumerated(spool)).size).toBe(10);
+    });
+
     test('a message updated and removed at once is gone', async () => {
       const entry = await spool.store(nextId(), envelopeFor(), Buffer.from('x'));
       const updating = spool.updateEnvelope(entry, envelopeFor('other@example.org'));

@@ -56,6 +56,8 @@ export class MemorySpool implements Spool {
     return Buffer.from(this.#kept(entry).body);
   }
 
+  async removalsWritten(): Promise<void> {}
+
   remove(entry: SpoolEntry): void {
     this.content.delete(entry.id);
   }

@@ -50,10 +50,12 @@ export class Moonpost {
   /** Ports by `smtp` and `http`, in the order they were announced. */
   readonly ports = { smtp: [] as number[], http: [] as number[] };
   readonly exited: Promise<{ code: number | null; signal: string | null }>;
+  readonly #wrapped: boolean;
   #ended = false;
   readonly #log: LogReader;
 
-  private constructor(directory: string, child: ChildProcess) {
+  private constructor(directory: string, child: ChildProcess, wrapped: boolean) {
+    this.#wrapped = wrapped;
     this.directory = directory;
     this.child = child;
     this.#log = new LogReader(join(directory, 'log'));
@@ -103,7 +105,7 @@ export class Moonpost {
       env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'moonpost-compile-cache'), ...options.env },
       stdio: ['ignore', 'inherit', 'pipe'],
     });
-    const server = new Moonpost(directory, child);
+    const server = new Moonpost(directory, child, options.wrapper !== undefined);
     started.add(server);
     return server;
   }
@@ -137,15 +139,31 @@ export class Moonpost {
     );
   }
 
-  /** Ends the server in order; gives its exit code. */
+  /** The process of the server itself; a wrapper is its parent. */
+  get pid(): number {
+    const pid = this.child.pid!;
+    if (!this.#wrapped) return pid;
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0]);
+  }
+
+  /** Ends the server in order; gives its exit code. Rejects when it has not ended after a minute. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    if (!this.#ended) this.child.kill(signal);
+    if (!this.#ended) process.kill(this.pid, signal);
+    return this.ended();
+  }
+
+  /** The exit code, once it has ended. Rejects with its stderr when it has not after a minute. */
+  async ended(): Promise<number | null> {
+    await eventually(() => (this.#ended ? true : undefined), {
+      patience: PATIENCE,
+      what: () => `moonpost does not end:\n${this.errors}`,
+    });
     return (await this.exited).code;
   }
 
   /** Kills the server without warning. */
   async kill(): Promise<void> {
-    this.child.kill('SIGKILL');
+    if (!this.#ended) process.kill(this.pid, 'SIGKILL');
     await this.exited;
   }
 
@@ -190,6 +208,19 @@ export class Moonpost {
       const counts = countTypes(records);
       return Object.entries(wanted).every(([type, count]) => (counts[type] ?? 0) >= count);
     }, patience);
+  }
+
+  /** Waits until no message is left, by its own metrics. */
+  async untilEmpty(): Promise<void> {
+    let left = -1;
+    await eventually(
+      async () => {
+        const response = await fetch(`http://127.0.0.1:${this.http}/metrics.json`);
+        left = ((await response.json()) as { message_count: { value: number } }).message_count.value;
+        return left === 0 ? true : undefined;
+      },
+      { patience: PATIENCE, what: () => `${left} messages are left\n${this.errors}` },
+    );
   }
 
   /** Anonymous resident memory in bytes. */

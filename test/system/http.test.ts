@@ -1,13 +1,14 @@
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterAll, expect, test as oneByOne, vi } from 'vitest';
 import { inject } from '../kit/injector.ts';
 import { MailDrop } from '../kit/mail-drop.ts';
 import { initLua, Moonpost, relayLua } from '../kit/moonpost.ts';
 import { SmtpTalk, sendOne } from '../kit/smtp-talk.ts';
 
-// Real processes on a machine that may be busy.
+// Real processes on a machine that may be busy; they mostly wait, so several tests run at a time.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+const test = oneByOne.concurrent;
 
-afterEach(async () => {
+afterAll(async () => {
   await Moonpost.disposeAll();
   await MailDrop.stopAll();
 });

@@ -2,17 +2,18 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test as oneByOne, vi } from 'vitest';
 import { inject } from '../kit/injector.ts';
 import { MailDrop } from '../kit/mail-drop.ts';
 import { initLua, launcher, Moonpost, relayLua } from '../kit/moonpost.ts';
 import { SmtpTalk, sendOne } from '../kit/smtp-talk.ts';
 
-// Real processes on a machine that may be busy.
+// Real processes on a machine that may be busy; they mostly wait, so several tests run at a time.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+const test = oneByOne.concurrent;
 
 let made: string[] = [];
-afterEach(async () => {
+afterAll(async () => {
   await Moonpost.disposeAll();
   await MailDrop.stopAll();
   for (const directory of made) rmSync(directory, { recursive: true, force: true });

@@ -2,16 +2,17 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test as oneByOne, vi } from 'vitest';
 import { inject } from '../kit/injector.ts';
 import { MailDrop } from '../kit/mail-drop.ts';
 import { initLua, launcher, Moonpost, relayLua } from '../kit/moonpost.ts';
 import { SmtpTalk, sendOne } from '../kit/smtp-talk.ts';
 
-// Real processes on a machine that may be busy.
+// Real processes on a machine that may be busy; they mostly wait, so several tests run at a time.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+const test = oneByOne.concurrent;
 
-afterEach(async () => {
+afterAll(async () => {
   await Moonpost.disposeAll();
   await MailDrop.stopAll();
 });
@@ -86,7 +87,7 @@ test('the node id stays, and the environment overrides it', async () => {
   });
   expect(id(third)).toBe(own);
   const bad = Moonpost.spawn({ policy: initLua(), env: { KUMO_NODE_ID: 'nonsense' } });
-  expect((await bad.exited).code).toBe(1);
+  expect(await bad.ended()).toBe(1);
   expect(bad.errors).toContain('nonsense');
 });
 
@@ -96,7 +97,7 @@ describe('two servers', () => {
     const first = await Moonpost.start({ policy: initLua() + relayLua(drop.port), shards: 2 });
     const policy = initLua().replace("'127.0.0.1:0', hostname", `'127.0.0.1:${first.smtp}', hostname`);
     const second = Moonpost.spawn({ policy, shards: 2 });
-    expect((await second.exited).code).toBe(1);
+    expect(await second.ended()).toBe(1);
     expect(second.errors).toMatch(
       new RegExp(`^Error: .*init\\.lua:\\d+: .*127\\.0\\.0\\.1:${first.smtp}`, 'm'),
     );
@@ -114,7 +115,7 @@ describe('two servers', () => {
       `start_http_listener { listen = '127.0.0.1:${first.http}'`,
     );
     const second = Moonpost.spawn({ policy });
-    expect((await second.exited).code).toBe(1);
+    expect(await second.ended()).toBe(1);
     expect(second.errors).toMatch(/^Error: .*init\.lua:\d+: /m);
   });
 
@@ -123,7 +124,7 @@ describe('two servers', () => {
     const first = await Moonpost.start({ policy: initLua() + relayLua(drop.port) });
     const spool = join(first.directory, 'spool');
     const second = Moonpost.spawn({ policy: initLua().replaceAll('DIR/spool', spool) });
-    expect((await second.exited).code).toBe(1);
+    expect(await second.ended()).toBe(1);
     expect(second.errors).toMatch(/^Error: .*in use by another Moonpost/m);
     expect(second.errors).toContain(spool);
     expect(second.errors).toContain(String(first.child.pid));
@@ -170,7 +171,7 @@ describe('exit codes', () => {
 
   test('1 for a user that is not there, before any mail is taken', async () => {
     const server = Moonpost.spawn({ policy: initLua(), args: ['--user', 'no-such-user'] });
-    expect((await server.exited).code).toBe(1);
+    expect(await server.ended()).toBe(1);
     expect(server.errors).toMatch(/^Error: .*no-such-user/m);
     expect(server.errors).not.toContain('initialization complete');
   });
@@ -178,7 +179,7 @@ describe('exit codes', () => {
   test('1 for a spool that cannot be written', async () => {
     const policy = initLua().replaceAll('DIR/spool', 'DIR/init.lua/spool');
     const server = Moonpost.spawn({ policy });
-    expect((await server.exited).code).toBe(1);
+    expect(await server.ended()).toBe(1);
     expect(server.errors).toMatch(/^Error: .*init\.lua\/spool/m);
   });
 });
@@ -217,7 +218,7 @@ test('--user: the whole process runs as that user once the ports are bound', asy
   const options = { policy, directory, shards: 2, args: ['--user', 'nobody'] };
   if (!isRoot) {
     const refused = Moonpost.spawn(options);
-    expect((await refused.exited).code).toBe(1);
+    expect(await refused.ended()).toBe(1);
     expect(refused.errors).toContain('only root can become another user');
     return;
   }

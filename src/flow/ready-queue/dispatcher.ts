@@ -1,10 +1,12 @@
-import type {
-  ConnectionPlan,
-  Message,
-  Outcome,
-  PlannedHost,
-  QueuedMessage,
-  Settlement,
+import {
+  type ConnectionPlan,
+  type Message,
+  type Outcome,
+  type PlannedHost,
+  type QueuedMessage,
+  type RequeueReason,
+  type Settlement,
+  SpoolDamageError,
 } from '../../model/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import { type AttemptResult, ConnectFailure, connectSmtp, type SmtpSession } from '../delivery/index.ts';
@@ -99,6 +101,8 @@ export class Dispatcher {
       sourceAddress: result.sourceAddress,
       sessionId: session.id,
     });
+    // Before the next MAIL, so that a kill repeats at most what each connection has in hand.
+    await this.#parts.store.spool.removalsWritten();
     if (result.connection === 'open') return true;
     this.#session = undefined;
     return this.#candidates.length > 0;
@@ -114,12 +118,16 @@ export class Dispatcher {
   }
 
   /** Loads the message; one that cannot be read is held and tried again, never dropped. */
-  async #load(queued: QueuedMessage): Promise<Message | undefined> {
+  async #load(queued: QueuedMessage, part: 'envelope' | 'body' = 'body'): Promise<Message | undefined> {
     try {
       const message = await this.#parts.store.load(queued);
-      await message.data();
+      if (part === 'body') await message.data();
       return message;
     } catch (error) {
+      if (error instanceof SpoolDamageError) {
+        this.#settled(queued, { kind: 'damaged', why: error.message });
+        return undefined;
+      }
       const text = `KumoMTA internal: failed to load message: ${(error as Error).message}`;
       this.#parts.diagnostics.error('spool', `message ${queued.entry.id}: ${(error as Error).message}`);
       this.#requeue(queued, reply(451, '4.3.0', text));
@@ -142,20 +150,21 @@ export class Dispatcher {
     const spec = this.#queue.path.max_message_rate;
     if (spec === undefined) return true;
     const key = `kumomta.max_message_rate.${this.#queue.name}`;
-    return this.#admit(key, spec, queued);
+    return this.#admit(key, spec, queued, 'MessageRateThrottle');
   }
 
   async #admit(
     key: string,
     spec: Parameters<ReadyParts['throttles']['admit']>[1],
     queued: QueuedMessage,
+    reason: RequeueReason,
   ): Promise<boolean> {
     for (;;) {
       const verdict = await this.#parts.throttles.admit(key, spec);
       if (!verdict.throttled) return true;
       const wait = verdict.retryAfter ?? 0;
-      if (wait >= this.#queue.path.idle_timeout || this.#lease.wanted) {
-        this.#delayQueue(queued, wait);
+      if (wait >= this.#queue.path.idle_timeout) {
+        this.#delayQueue(queued, wait, reason);
         return false;
       }
       if (!(await this.#sleep(wait))) return false;
@@ -164,27 +173,24 @@ export class Dispatcher {
 
   /** False when the queue stops meanwhile; the message in hand then stays in the spool as it is. */
   async #sleep(duration: number): Promise<boolean> {
-    let wake: () => void = () => {};
-    const slept = new Promise<'slept'>((resolve) => {
-      wake = () => resolve('slept');
+    const slept = await new Promise<boolean>((resolve) => {
+      const timer = this.#parts.clock.after(duration, () => {
+        forget();
+        resolve(true);
+      });
+      const forget = this.#queue.onStopping(() => {
+        timer.cancel();
+        resolve(false);
+      });
     });
-    const timer = this.#parts.clock.after(duration, wake);
-    if ((await Promise.race([slept, this.#queue.whenStopping])) === 'slept') return true;
-    timer.cancel();
-    this.#inHand = undefined;
-    return false;
+    if (!slept) this.#inHand = undefined;
+    return slept;
   }
 
-  #delayQueue(queued: QueuedMessage, delay: number): void {
+  #delayQueue(queued: QueuedMessage, delay: number, reason: RequeueReason): void {
     const why = reply(451, '4.4.1', 'KumoMTA internal: ready queue throttled');
-    this.#settled(queued, {
-      kind: 'requeue',
-      reply: why,
-      reasons: ['MessageRateThrottle'],
-      counted: false,
-      delay,
-    });
-    this.#queue.requeueAll(why, ['MessageRateThrottle'], false, delay);
+    this.#settled(queued, { kind: 'requeue', reply: why, reasons: [reason], counted: false, delay });
+    this.#queue.requeueAll(why, [reason], false, delay);
   }
 
   /** Resolves the hosts of the site. A verdict on the whole site settles every waiting message. */
@@ -195,18 +201,8 @@ export class Dispatcher {
       return true;
     }
     const outcome = planOutcome(plan);
-    const all = [first];
-    for (let next = this.#queue.take(); next !== undefined; next = this.#queue.take()) all.push(next);
-    for (const queued of all) {
-      const message = await this.#load(queued);
-      if (message === undefined) continue;
-      await this.#settle(
-        queued,
-        message,
-        message.recipients.map(() => outcome),
-        this.#facts(queued),
-      );
-    }
+    await this.#settleUnsent(first, outcome);
+    await this.#settleWaiting(outcome);
     return false;
   }
 
@@ -216,7 +212,8 @@ export class Dispatcher {
     for (let next = this.#candidates.shift(); next !== undefined; next = this.#candidates.shift()) {
       if (path.max_connection_rate !== undefined) {
         const key = `${this.#queue.name}-connection-rate`;
-        if (!(await this.#admit(key, path.max_connection_rate, queued))) return false;
+        const { max_connection_rate } = path;
+        if (!(await this.#admit(key, max_connection_rate, queued, 'ConnectionRateThrottle'))) return false;
       }
       const port = source.remote_port ?? next.port ?? path.smtp_port;
       try {
@@ -247,7 +244,11 @@ export class Dispatcher {
       dial: this.#parts.dial,
       clock: this.#parts.clock,
     });
-    const first = await Promise.race([connecting, this.#queue.whenStopping]);
+    // Not Promise.race: each race would leave a reaction on a promise that lives as long as the queue.
+    const first = await new Promise<SmtpSession | 'stopping'>((resolve, reject) => {
+      const forget = this.#queue.onStopping(() => resolve('stopping'));
+      connecting.then(resolve, reject).finally(forget);
+    });
     if (first !== 'stopping') return first;
     this.#inHand = undefined;
     connecting.then((session) => session.quit()).catch(() => {});
@@ -255,38 +256,35 @@ export class Dispatcher {
   }
 
   async #noHostAnswered(queued: QueuedMessage, failures: string[]): Promise<void> {
-    const message = await this.#load(queued);
-    if (message !== undefined) {
-      const text = `KumoMTA internal: failed to connect to any candidate hosts: ${failures.join(', ')}`;
-      const outcome: Outcome = { kind: 'transient', reply: reply(400, '', text) };
-      await this.#settle(
-        queued,
-        message,
-        message.recipients.map(() => outcome),
-        this.#facts(queued),
-      );
+    if (this.#deliveries > 0) {
+      // The hosts that are left were never the first choice; a fresh connection may try them all again.
+      await this.#retryUncharged(queued);
+      return;
     }
+    const text = `KumoMTA internal: failed to connect to any candidate hosts: ${failures.join(', ')}`;
+    await this.#settleUnsent(queued, { kind: 'transient', reply: reply(400, '', text) });
     const before = this.#queue.failedToConnect() - 1;
     if (before <= this.#queue.path.consecutive_connection_failures_before_delay) return;
     const bulk =
       'bulk delay of ready queue: too many successive connection failures where there was no answer from any hosts listed in MX';
-    await this.#failWaiting(reply(451, '4.4.1', bulk));
+    await this.#settleWaiting({ kind: 'transient', reply: reply(451, '4.4.1', bulk) });
   }
 
-  async #failWaiting(why: Reply): Promise<void> {
+  /** Every message that waits now shares an outcome. */
+  async #settleWaiting(outcome: Outcome): Promise<void> {
     for (let left = this.#queue.length; left > 0; left--) {
-      const queued = this.#queue.take();
-      if (queued === undefined) return;
-      const message = await this.#load(queued);
-      if (message === undefined) continue;
-      const outcome: Outcome = { kind: 'transient', reply: why };
-      await this.#settle(
-        queued,
-        message,
-        message.recipients.map(() => outcome),
-        this.#facts(queued),
-      );
+      this.#inHand = this.#queue.take();
+      if (this.#inHand === undefined) return;
+      await this.#settleUnsent(this.#inHand, outcome);
     }
+  }
+
+  /** A message that no host was asked to take; its body is not needed. */
+  async #settleUnsent(queued: QueuedMessage, outcome: Outcome): Promise<void> {
+    const message = await this.#load(queued, 'envelope');
+    if (message === undefined) return;
+    const outcomes = message.recipients.map(() => outcome);
+    await this.#settle(queued, message, outcomes, this.#facts(queued));
   }
 
   async #settle(
@@ -295,9 +293,14 @@ export class Dispatcher {
     outcomes: readonly Outcome[],
     facts: AttemptFacts,
   ): Promise<void> {
-    for (const event of attemptEvents(message, queued.attempts, outcomes, facts)) {
-      const waiting = this.#parts.log.write(event);
-      if (waiting instanceof Promise) await waiting;
+    try {
+      for (const event of attemptEvents(message, queued.attempts, outcomes, facts)) {
+        const waiting = this.#parts.log.write(event);
+        if (waiting instanceof Promise) await waiting;
+      }
+    } catch (error) {
+      // The peer has answered: whatever is wrong with the log, nobody may get the message twice for it.
+      this.#parts.diagnostics.error('log', (error as Error).message);
     }
     this.#settled(queued, settlementOf(message, outcomes));
   }

@@ -1,4 +1,4 @@
-import { Fifo, type Outcome, type QueuedMessage } from '../../model/index.ts';
+import { Fifo, type Outcome, type QueuedMessage, SpoolDamageError } from '../../model/index.ts';
 import { reply } from '../../protocol/smtp/index.ts';
 import { deliverToMaildirs, type MaildirTarget } from '../delivery/index.ts';
 import { attemptEvents, settlementOf } from './attempt-records.ts';
@@ -60,6 +60,10 @@ export class MaildirQueue implements DeliveryQueue {
       if (message === undefined) return;
       const writing: Promise<void> = this.#write(message)
         .catch((error: Error) => {
+          if (error instanceof SpoolDamageError) {
+            message.home.settle(message, { kind: 'damaged', why: error.message });
+            return;
+          }
           this.#parts.diagnostics.error('maildir', error.stack ?? error.message);
           const why = reply(451, '4.3.0', 'KumoMTA internal: delivery was interrupted');
           const reasons = ['FailedToInsertIntoReadyQueue' as const];
@@ -100,9 +104,14 @@ export class MaildirQueue implements DeliveryQueue {
       deliveryProtocol: 'Maildir',
       providerName: queued.home.providerName,
     };
-    for (const event of attemptEvents(message, queued.attempts, outcomes, facts)) {
-      const waiting = this.#parts.log.write(event);
-      if (waiting instanceof Promise) await waiting;
+    try {
+      for (const event of attemptEvents(message, queued.attempts, outcomes, facts)) {
+        const waiting = this.#parts.log.write(event);
+        if (waiting instanceof Promise) await waiting;
+      }
+    } catch (error) {
+      // The file is written: whatever is wrong with the log, it must not be written twice for it.
+      this.#parts.diagnostics.error('log', (error as Error).message);
     }
     queued.home.settle(queued, settlementOf(message, outcomes));
   }

@@ -9,6 +9,8 @@ export type OfferVerdict =
   | { kind: 'accepted' }
   /** Every ready queue is full; ask `whenRoom`. */
   | { kind: 'full' }
+  /** The configuration changed while it was being looked up: offer again. */
+  | { kind: 'changed' }
   /** Nothing to deliver through now; the attempt counts. */
   | { kind: 'refused'; reply: Reply; reasons: RequeueReason[] };
 
@@ -26,6 +28,7 @@ export type DeliveryQueue = Pick<ReadyQueue, 'insert' | 'isFull' | 'whenRoom' | 
 
 const ACCEPTED: OfferVerdict = { kind: 'accepted' };
 const FULL: OfferVerdict = { kind: 'full' };
+const CHANGED: OfferVerdict = { kind: 'changed' };
 /** A failed resolution is not repeated for this long, ms (delivery.md section 2). */
 const NEGATIVE_TTL = 60_000;
 
@@ -38,6 +41,10 @@ export class ReadyFeed {
   readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #resolve: (home: MessageHome, options: QueueOptions) => Promise<Routes>;
   #routes: Routes | undefined;
+  /** The routes are of a configuration that no longer holds. */
+  #isStale = false;
+  /** Counts configurations, so that the answer to a question about an old one is dropped. */
+  #generation = 0;
   #selector = new SourceSelector([]);
   #failure: { reply: Reply; until: number } | undefined;
   #resolving: Promise<void> | undefined;
@@ -52,9 +59,11 @@ export class ReadyFeed {
     this.#resolve = resolve;
   }
 
-  /** Forgets what was resolved, after the queue's configuration changed. */
+  /** What was resolved no longer holds, because the queue's configuration changed. The turns of sources go on. */
   invalidate(): void {
-    this.#routes = undefined;
+    this.#generation++;
+    this.#isStale = true;
+    this.#resolving = undefined;
     this.#failure = undefined;
   }
 
@@ -63,10 +72,11 @@ export class ReadyFeed {
     const routes = this.#fresh();
     if (routes !== undefined) return this.#insert(message, routes);
     if (this.#failure !== undefined && this.#failure.until > this.#clock.monotonic()) return this.#refused();
-    this.#resolving ??= this.#resolveRoutes(options);
+    this.#resolving ??= this.#resolveRoutes(options, this.#generation);
     return this.#resolving.then(() => {
-      const resolved = this.#routes;
-      return resolved === undefined ? this.#refused() : this.#insert(message, resolved);
+      if (this.#failure !== undefined) return this.#refused();
+      // The configuration changed meanwhile: ask again, with the new one.
+      return this.#isStale ? CHANGED : this.#insert(message, this.#routes!);
     });
   }
 
@@ -77,7 +87,7 @@ export class ReadyFeed {
 
   #fresh(): Routes | undefined {
     const routes = this.#routes;
-    if (routes === undefined || routes.expires <= this.#clock.monotonic()) return undefined;
+    if (routes === undefined || this.#isStale || routes.expires <= this.#clock.monotonic()) return undefined;
     for (const queue of routes.queues.values()) if (queue.reaped) return undefined;
     return routes;
   }
@@ -97,18 +107,20 @@ export class ReadyFeed {
     return { kind: 'refused', reply: this.#failure!.reply, reasons: ['FailedToInsertIntoReadyQueue'] };
   }
 
-  async #resolveRoutes(options: QueueOptions): Promise<void> {
+  async #resolveRoutes(options: QueueOptions, generation: number): Promise<void> {
     try {
       const routes = await this.#resolve(this.#home, options);
+      if (generation !== this.#generation) return;
       if (!sameSources(this.#routes, routes)) this.#selector = new SourceSelector(routes.sources);
       this.#routes = routes;
+      this.#isStale = false;
       this.#failure = undefined;
     } catch (error) {
-      this.#routes = undefined;
+      if (generation !== this.#generation) return;
       const text = `failed to resolve queue ${this.#home.name}: ${(error as Error).message}`;
       this.#failure = { reply: reply(451, '4.4.4', text), until: this.#clock.monotonic() + NEGATIVE_TTL };
     } finally {
-      this.#resolving = undefined;
+      if (generation === this.#generation) this.#resolving = undefined;
     }
   }
 }

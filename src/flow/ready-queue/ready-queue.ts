@@ -6,7 +6,7 @@ import {
   type Timer,
 } from '../../model/index.ts';
 import type { EgressPathOptions, EgressSourceOptions } from '../../model/options/index.ts';
-import type { Reply } from '../../protocol/smtp/index.ts';
+import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import { idealConnections } from './ideal-connections.ts';
 import type { ReadyParts } from './parts.ts';
 
@@ -40,10 +40,7 @@ export class ReadyQueue {
   #acquiring = false;
   #stopping = false;
   #retryTimer: Timer | undefined;
-  #announceStopping: (stopping: 'stopping') => void = () => {};
-  readonly #whenStopping = new Promise<'stopping'>((announce) => {
-    this.#announceStopping = announce;
-  });
+  readonly #stopCallbacks = new Set<() => void>();
 
   constructor(
     parts: ReadyParts,
@@ -70,14 +67,29 @@ export class ReadyQueue {
     return this.#connections.size;
   }
 
+  /** How many wait for something that the end of the queue would end. */
+  get stopCallbacks(): number {
+    return this.#stopCallbacks.size;
+  }
+
+  /** The queue is forgotten; feeds that know it ask for a new one. */
+  reap(): void {
+    this.reaped = true;
+    this.connected();
+  }
+
   /** No message and no connection. */
   get isIdle(): boolean {
     return this.#messages.length === 0 && this.#connections.size === 0;
   }
 
   get isFull(): boolean {
-    // Each shard gets its part of max_ready; at least one, or a small limit would strand a shard's mail.
-    return this.#messages.length >= Math.max(1, Math.ceil(this.path.max_ready / this.#parts.shards));
+    return this.#messages.length >= this.#capacity;
+  }
+
+  /** Each shard gets its part of max_ready; at least one, or a small limit would strand a shard's mail. */
+  get #capacity(): number {
+    return Math.max(1, Math.ceil(this.path.max_ready / this.#parts.shards));
   }
 
   /** Takes the message if there is room. */
@@ -171,18 +183,28 @@ export class ReadyQueue {
   /** Applies a refreshed path; what exceeds a smaller max_ready goes back, newest first. */
   updatePath(path: EgressPathOptions): void {
     this.path = path;
+    this.#cancelWant?.();
+    this.#cancelWant = undefined;
+    const why = reply(451, '4.4.4', 'KumoMTA internal: max_ready was reduced');
+    while (this.#messages.length > this.#capacity) {
+      const newest = this.#messages.pop()!;
+      const reasons: RequeueReason[] = ['MaxReadyWasReducedByConfigUpdate'];
+      newest.home.settle(newest, { kind: 'requeue', reply: why, reasons, counted: false, delay: undefined });
+    }
     this.#maintain();
   }
 
-  /** Settles when the queue stops: who waits for a peer or for a throttle need not go on. */
-  get whenStopping(): Promise<'stopping'> {
-    return this.#whenStopping;
+  /** Calls back when the queue stops: who waits for a peer or a throttle need not go on. Gives a cancel. */
+  onStopping(callback: () => void): () => void {
+    if (this.#stopping) callback();
+    this.#stopCallbacks.add(callback);
+    return () => this.#stopCallbacks.delete(callback);
   }
 
   /** Hands out nothing more; resolves when every connection has finished what it had in hand. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#announceStopping('stopping');
+    for (const callback of [...this.#stopCallbacks]) callback();
     this.#cancelWant?.();
     this.#retryTimer?.cancel();
     for (const finish of [...this.#idle]) finish(undefined);

@@ -102,10 +102,11 @@ export class ReadyQueues {
   }
 
   #maildir(target: MaildirTarget): MaildirQueue {
-    const known = this.#maildirs.get(target.maildir_path);
+    const key = JSON.stringify([target.maildir_path, target.dir_mode, target.file_mode]);
+    const known = this.#maildirs.get(key);
     if (known !== undefined) return known;
     const made = new MaildirQueue(this.#parts, target);
-    this.#maildirs.set(target.maildir_path, made);
+    this.#maildirs.set(key, made);
     return made;
   }
 
@@ -130,7 +131,7 @@ export class ReadyQueues {
   #look(name: string, live: Live, now: number): void {
     const { queue } = live;
     if (queue.isIdle && now - queue.lastUsed > REAP_AFTER) {
-      queue.reaped = true;
+      queue.reap();
       this.#queues.delete(name);
       this.#parts.onReaped(name);
     } else if (!queue.isIdle && !live.refreshing && now - live.refreshed >= queue.path.refresh_interval) {

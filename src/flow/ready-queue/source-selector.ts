@@ -30,6 +30,7 @@ export class SourceSelector {
       const only = this.#entries[0]!.name;
       return eligible(only) ? only : undefined;
     }
+    if (!this.#entries.some((entry) => eligible(entry.name))) return undefined;
     // One full cycle visits every entry at every weight step, so more turns find nothing new.
     const turns = this.#entries.length * (this.#max / (this.#step || 1));
     for (let turn = 0; turn < turns; turn++) {

@@ -2,12 +2,14 @@ import {
   type Clock,
   type ConnectionMeta,
   cloneJson,
+  type DeliveryEvent,
   type DeliveryLog,
   type Diagnostics,
   type DisconnectMode,
   type Endpoint,
   Message,
   type MessageStore,
+  NULL_QUEUE,
   type PolicyEvents,
   queueNameOf,
   SpoolWriteError,
@@ -55,28 +57,40 @@ export interface ReceptionParts {
   newMessageId: () => string;
 }
 
-/** A message of this queue is accepted and forgotten (delivery.md section 2). */
-const NULL_QUEUE = 'null';
-
 /**
  * Where mail of every entrance becomes messages: policy, queue name, disk, log, queue. Nothing is answered
  * with success before the disk has it.
  */
 export class Reception {
   readonly #parts: ReceptionParts;
+  readonly #inHand = new Set<Promise<ReceptionAnswer>>();
 
   constructor(parts: ReceptionParts) {
     this.#parts = parts;
   }
 
   /** Takes a transaction as a whole: either every message of it is kept, or none is. */
-  async receive(transaction: Transaction): Promise<ReceptionAnswer> {
+  receive(transaction: Transaction): Promise<ReceptionAnswer> {
+    const work = this.#receive(transaction).finally(() => this.#inHand.delete(work));
+    this.#inHand.add(work);
+    return work;
+  }
+
+  /** Resolves when nothing is being received any more, also for clients that did not wait for the answer. */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#inHand);
+  }
+
+  async #receive(transaction: Transaction): Promise<ReceptionAnswer> {
     const messages: Message[] = [];
     for (const message of this.#messagesOf(transaction)) {
       const refusal = await this.#askPolicy(message, transaction);
       if (refusal !== undefined) return refusal;
-      messages.push(message);
+      // Policy may have taken every recipient away.
+      if (message.recipients.length > 0) messages.push(message);
     }
+    // What is relayed to nobody is refused (policy-api.md 1.5).
+    if (messages.length === 0) return relayedNowhere();
     const placed: Placed[] = [];
     for (const message of messages) {
       const queue = await this.#place(message);
@@ -89,8 +103,7 @@ export class Reception {
     if (this.#isLate(transaction)) return this.#takeBack(placed);
     for (const { message, queue } of placed) {
       const name = queue === 'null' ? NULL_QUEUE : queue.name;
-      const waiting = this.#parts.log.write(receptionEvent(message, name, transaction));
-      if (waiting instanceof Promise) await waiting;
+      this.#log(receptionEvent(message, name, transaction));
     }
     for (const { message, queue } of placed) if (queue !== 'null') this.#parts.queues.insert(queue, message);
     const ids = placed.map(({ message }) => message.id).join(' ');
@@ -99,7 +112,9 @@ export class Reception {
 
   /** Takes one message that policy made (kumo.inject_message). Rejects when it could not be kept. */
   async inject(message: Message): Promise<void> {
-    const queue = await this.#parts.queues.resolve(queueNameOf(message));
+    const name = queueNameOf(message);
+    if (name === NULL_QUEUE) return;
+    const queue = await this.#parts.queues.resolve(name);
     await this.#parts.store.keep(message);
     this.#parts.queues.insert(queue, message);
   }
@@ -112,6 +127,17 @@ export class Reception {
     for (const { message } of placed)
       if (message.entry !== undefined) this.#parts.store.spool.remove(message.entry);
     return tooSlow('spool');
+  }
+
+  /** The message is safe: neither a broken log nor a slow one may keep the client from hearing so. */
+  #log(event: DeliveryEvent): void {
+    const report = (error: Error): void => this.#parts.diagnostics.error('log', error.message);
+    try {
+      const waiting = this.#parts.log.write(event);
+      if (waiting instanceof Promise) waiting.catch(report);
+    } catch (error) {
+      report(error as Error);
+    }
   }
 
   *#messagesOf(transaction: Transaction): Iterable<Message> {
@@ -132,7 +158,8 @@ export class Reception {
   ): Message {
     const id = this.#parts.newMessageId();
     const { trace_headers } = transaction.listener;
-    const message = new Message({ id, sender: transaction.sender, recipients, meta, body });
+    const sender = transaction.message?.sender ?? transaction.sender;
+    const message = new Message({ id, sender, recipients, meta, body });
     // What policy said in smtp_server_data holds for every message of the transaction.
     message.schedule = transaction.message?.schedule;
     message.due = transaction.message?.due ?? 0;
@@ -206,6 +233,10 @@ function technicalDifficulties(hostname: string): ReceptionAnswer {
   return { reply: reply(421, '4.3.0', `${hostname} technical difficulties`, '.\r\n'), disconnect: 'If421' };
 }
 
+function relayedNowhere(): ReceptionAnswer {
+  return { reply: reply(550, '5.7.1', 'relaying not permitted', '.\r\n'), disconnect: 'If421' };
+}
+
 function tooSlow(phase: 'resolve' | 'spool'): ReceptionAnswer {
   const text = `data_processing_timeout exceeded (${phase})`;
   return { reply: reply(451, '4.4.5', text, '.\r\n'), disconnect: 'If421' };
@@ -216,11 +247,7 @@ function storageFailure(): ReceptionAnswer {
   return { reply: reply(452, '4.3.1', text, '.\r\n'), disconnect: 'If421' };
 }
 
-function receptionEvent(
-  message: Message,
-  queue: string,
-  transaction: Transaction,
-): Parameters<DeliveryLog['write']>[0] {
+function receptionEvent(message: Message, queue: string, transaction: Transaction): DeliveryEvent {
   return {
     type: 'Reception',
     subject: message,

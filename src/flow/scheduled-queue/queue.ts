@@ -19,18 +19,30 @@ export interface QueueRoom {
   readonly configs: QueueConfigs;
   /** Nothing moves any more; what is in the spool stays there as it is. */
   readonly isStopping: boolean;
-  readonly clock: { monotonic(): number; after(delay: number, callback: () => void): Timer };
+  readonly clock: { now(): number; monotonic(): number; after(delay: number, callback: () => void): Timer };
   feedFor(home: MessageHome): ReadyFeed;
   admit(queue: ScheduledQueue, options: QueueOptions): MaybePromise<ThrottleVerdict>;
   /** There is no way to deliver the message now: a counted attempt. */
   refused(queue: ScheduledQueue, message: QueuedMessage, why: Reply, reasons: RequeueReason[]): void;
   settled(queue: ScheduledQueue, message: QueuedMessage, settlement: Settlement): void;
-  /** The message stays in line although it is due; `reason` is undefined while it is only being looked up. */
-  waits(queue: ScheduledQueue, message: QueuedMessage, reason: RequeueReason | undefined): void;
+  /** So much is being settled that more had better wait. */
+  readonly isCongested: boolean;
+  isExpired(message: QueuedMessage, options: QueueOptions): boolean;
+  expired(queue: ScheduledQueue, message: QueuedMessage, options: QueueOptions): void;
+  /**
+   * The message stays in line although it is due, until about `until` (ms since the epoch). `reason` is undefined
+   * while it is only being looked up.
+   */
+  waits(message: QueuedMessage, reason: RequeueReason | undefined, until: number): void;
   moved(message: QueuedMessage): void;
 }
 
-type Step = 'moved' | 'held';
+type Step = 'moved' | 'held' | 'again';
+
+/** Messages that one queue moves on per turn of the event loop. */
+const STEPS_PER_TURN = 256;
+/** Wait for those being settled, when there are very many, ms. */
+const CONGESTION_WAIT = 20;
 
 /**
  * The messages of one scheduled queue that are due, in order, on their way into the ready queues.
@@ -50,7 +62,11 @@ export class ScheduledQueue implements MessageHome {
   #line: Fifo<QueuedMessage> | undefined;
   #busy = false;
   #hold: RequeueReason | undefined;
+  /** About when the hold ends, ms since the epoch; for the Delayed record. */
+  #holdUntil = 0;
   #holdTimer: Timer | undefined;
+  /** max_message_rate has let the first in line through; it must not pay twice when the ready queue is full. */
+  #isAdmitted = false;
   readonly #room: QueueRoom;
 
   constructor(name: string, parts: QueueNameParts, room: QueueRoom) {
@@ -85,7 +101,7 @@ export class ScheduledQueue implements MessageHome {
     this.#line.push(message);
     this.#pump();
     // It was last in line, so it has moved on exactly when the line is empty.
-    if ((this.#line?.length ?? 0) > 0) this.#room.waits(this, message, this.#hold);
+    if ((this.#line?.length ?? 0) > 0) this.#room.waits(message, this.#hold, this.#holdUntil);
   }
 
   settle(message: QueuedMessage, settlement: Settlement): void {
@@ -94,8 +110,14 @@ export class ScheduledQueue implements MessageHome {
 
   #pump(): void {
     if (this.#room.isStopping || this.#busy || this.#hold !== undefined || this.#line === undefined) return;
+    let steps = 0;
     for (let message = this.#line.peek(); message !== undefined; message = this.#line.peek()) {
-      const step = this.#step(message);
+      if (steps++ >= STEPS_PER_TURN || this.#room.isCongested) {
+        this.#busy = true;
+        this.#room.clock.after(this.#room.isCongested ? CONGESTION_WAIT : 0, this.#resume);
+        return;
+      }
+      const step = this.#guardedStep(message);
       if (step instanceof Promise) {
         this.#busy = true;
         step.then(this.#resume, (error: Error) => this.#failed(message, error));
@@ -117,10 +139,24 @@ export class ScheduledQueue implements MessageHome {
     this.#resume();
   }
 
-  #step(message: QueuedMessage): MaybePromise<Step> {
-    const options = this.#currentOptions();
-    if (options === undefined) return this.#stepLater(message);
-    if (options.max_message_rate !== undefined) return this.#throttledStep(message, options);
+  #guardedStep(message: QueuedMessage): MaybePromise<Step> {
+    try {
+      const options = this.#currentOptions();
+      return options === undefined ? this.#stepLater(message) : this.#step(message, options);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  #step(message: QueuedMessage, options: QueueOptions): MaybePromise<Step> {
+    // Whatever is still in memory has just come; only what waited can have become too old.
+    if (message.loaded === undefined && this.#room.isExpired(message, options)) {
+      this.#line!.shift();
+      this.#room.expired(this, message, options);
+      return 'moved';
+    }
+    if (options.max_message_rate !== undefined && !this.#isAdmitted)
+      return this.#throttledStep(message, options);
     return this.#offer(message, options);
   }
 
@@ -133,8 +169,7 @@ export class ScheduledQueue implements MessageHome {
   async #stepLater(message: QueuedMessage): Promise<Step> {
     try {
       const options = await this.configuration();
-      if (options.max_message_rate !== undefined) return await this.#throttledStep(message, options);
-      return await this.#offer(message, options);
+      return await this.#step(message, options);
     } catch (error) {
       if (!(error instanceof QueueConfigError)) throw error;
       return this.#refuse(message, reply(451, '4.4.4', error.message), ['MessageGetQueueNameFailed']);
@@ -143,8 +178,10 @@ export class ScheduledQueue implements MessageHome {
 
   #throttledStep(message: QueuedMessage, options: QueueOptions): MaybePromise<Step> {
     const apply = (verdict: ThrottleVerdict): MaybePromise<Step> => {
+      this.#isAdmitted = !verdict.throttled;
       if (!verdict.throttled) return this.#offer(message, options);
       this.#hold = 'MessageRateThrottle';
+      this.#holdUntil = this.#room.clock.now() + (verdict.retryAfter ?? 0);
       this.#holdTimer = this.#room.clock.after(verdict.retryAfter ?? 0, this.#release);
       return 'held';
     };
@@ -163,19 +200,23 @@ export class ScheduledQueue implements MessageHome {
   #apply(message: QueuedMessage, verdict: OfferVerdict): Step {
     if (verdict.kind === 'full') {
       this.#hold = 'ReadyQueueWasFull';
+      this.#holdUntil = this.#room.clock.now();
       this.#feed!.whenRoom(this.#release);
       // A changed configuration may lead elsewhere; without this look nothing would ask for it.
       this.#holdTimer = this.#room.clock.after(this.#options!.refresh_interval, this.#release);
       return 'held';
     }
+    if (verdict.kind === 'changed') return 'again';
     if (verdict.kind === 'refused') return this.#refuse(message, verdict.reply, verdict.reasons);
     this.#line!.shift();
+    this.#isAdmitted = false;
     this.#room.moved(message);
     return 'moved';
   }
 
   #refuse(message: QueuedMessage, why: Reply, reasons: RequeueReason[]): Step {
     this.#line!.shift();
+    this.#isAdmitted = false;
     this.#room.refused(this, message, why, reasons);
     return 'moved';
   }

@@ -73,6 +73,31 @@ export function refusedEvent(queued: QueuedMessage, message: Message, response: 
   return { ...recordOf(queued, message), type: 'TransientFailure', response };
 }
 
+/** The record of a message that policy rejected while it was being requeued. */
+export function bounceEvent(queued: QueuedMessage, message: Message, response: Reply): DeliveryEvent {
+  return { ...recordOf(queued, message), type: 'Bounce', response };
+}
+
+/** The record of a message for which no queue can be named (delivery.md section 16). */
+export function unnamedEvent(message: Message, response: Reply): DeliveryEvent {
+  return {
+    type: 'Expiration',
+    subject: message,
+    queue: '',
+    site: '',
+    response,
+    peer: null,
+    attempts: message.attempts,
+    deliveryProtocol: null,
+  };
+}
+
+/** The record of a message that the spool can no longer give back. */
+export function damagedEvent(queued: QueuedMessage, message: Message, why: string): DeliveryEvent {
+  const text = `KumoMTA internal: the stored message is damaged: ${why}`;
+  return bounceEvent(queued, message, reply(554, '5.6.0', text));
+}
+
 /** The record of a message that waits although nothing refused it (operations.md 9.1). */
 export function delayedEvent(
   parts: ScheduleParts,

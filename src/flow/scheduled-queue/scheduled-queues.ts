@@ -1,12 +1,15 @@
 import {
   type EnumeratedMessage,
   type EnumerationSummary,
+  expiresBefore,
   type MaybePromise,
   type Message,
   type MessageHome,
   messageFrom,
+  NULL_QUEUE,
   parseQueueName,
   QueuedMessage,
+  QueueNameError,
   queueNameOf,
   type RequeueReason,
   type Settlement,
@@ -20,26 +23,29 @@ import type { ReadyFeed } from '../ready-queue/index.ts';
 import type { ScheduleParts } from './parts.ts';
 import { type QueueRoom, ScheduledQueue } from './queue.ts';
 import { QueueConfigs } from './queue-configs.ts';
-import { delayedEvent, nextDue, type Requeue, refusedEvent, requeueArguments } from './requeue.ts';
+import { delayedEvent, unnamedEvent } from './requeue.ts';
+import { Settler, type SettlerRoom } from './settler.ts';
 
 /** Bodies of messages near delivery stay in memory up to this many bytes per shard; beyond, they are read again. */
 const RESIDENT_BYTES = 64 * 1024 * 1024;
 /** Due messages moved on per turn of the event loop. */
 const PROMOTED_PER_TURN = 256;
+/** Wait for those being settled, when there are very many, ms. */
+const CONGESTION_WAIT = 20;
+/** Empty queues looked at each time. */
+const REAPED_PER_LOOK = 8;
 /** A queue that never got a configuration is forgotten after this long, ms. */
 const REAP_UNUSED = 60_000;
-/** Retry of a message whose requeue itself failed, ms. */
-const AFTER_FAILED_REQUEUE = 60_000;
 
 /** All scheduled queues of a shard, and the one wheel that knows when their messages are due. */
-export class ScheduledQueues implements QueueRoom {
+export class ScheduledQueues implements QueueRoom, SettlerRoom {
   readonly configs: QueueConfigs;
   readonly #parts: ScheduleParts;
+  readonly #settler: Settler;
   readonly #queues = new Map<string, ScheduledQueue>();
   /** Empty queues with the monotonic ms since when, oldest first. */
   readonly #empty = new Map<ScheduledQueue, number>();
   readonly #wheel: TimerWheel<QueuedMessage>;
-  readonly #requeues = new Set<Promise<void>>();
   #resident = 0;
   #size = 0;
   #timer: Timer | undefined;
@@ -49,15 +55,8 @@ export class ScheduledQueues implements QueueRoom {
   constructor(parts: ScheduleParts) {
     this.#parts = parts;
     this.configs = new QueueConfigs(parts.policy, parts.clock);
+    this.#settler = new Settler(parts, this);
     this.#wheel = new TimerWheel(parts.clock.now());
-  }
-
-  get isStopping(): boolean {
-    return this.#stopping;
-  }
-
-  get clock(): ScheduleParts['clock'] {
-    return this.#parts.clock;
   }
 
   /** Number of messages that belong to this shard. */
@@ -86,7 +85,7 @@ export class ScheduledQueues implements QueueRoom {
     else {
       this.#parts.store.spool.saveProgress(queued.entry, { attempts: 0, due: message.due });
       this.#log(delayedEvent(this.#parts, queued, message, ['Received', 'ScheduledForLater'], message.due));
-      this.#schedule(queued, message.due);
+      this.schedule(queued, message.due);
     }
   }
 
@@ -95,14 +94,26 @@ export class ScheduledQueues implements QueueRoom {
     return this.#parts.store.spool.enumerate((stored) => this.#restoreOne(stored));
   }
 
-  /** Moves nothing more; what is being requeued is written. */
+  /** Moves nothing more; resolves when what is being settled is written. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#timer?.cancel();
-    await Promise.all(this.#requeues);
+    await this.#settler.idle();
   }
 
   // --- what the queues ask of the room ---
+
+  get isStopping(): boolean {
+    return this.#stopping;
+  }
+
+  get isCongested(): boolean {
+    return this.#settler.isCongested;
+  }
+
+  get clock(): ScheduleParts['clock'] {
+    return this.#parts.clock;
+  }
 
   feedFor(home: MessageHome): ReadyFeed {
     return this.#parts.ready.feedFor(home);
@@ -112,156 +123,123 @@ export class ScheduledQueues implements QueueRoom {
     return this.#parts.throttles.admit(`schedq-${queue.name}-message-rate`, options.max_message_rate!);
   }
 
+  isExpired(message: QueuedMessage, options: QueueOptions): boolean {
+    const now = this.#parts.clock.now();
+    const expires = message.schedule?.expires;
+    if (expires !== undefined) return now >= expires;
+    return expiresBefore(options, this.#parts.createdAt(message.entry.id), now);
+  }
+
   moved(message: QueuedMessage): void {
     if (message.loaded !== undefined && this.#resident > RESIDENT_BYTES) this.#unload(message);
   }
 
-  waits(queue: ScheduledQueue, message: QueuedMessage, reason: RequeueReason | undefined): void {
+  waits(message: QueuedMessage, reason: RequeueReason | undefined, until: number): void {
     if (reason !== undefined) {
       const write = (loaded: Message): void =>
-        this.#log(delayedEvent(this.#parts, message, loaded, [reason], this.#parts.clock.now()));
+        this.#log(delayedEvent(this.#parts, message, loaded, [reason], until));
       const loaded = this.#parts.store.load(message);
       if (!(loaded instanceof Promise)) write(loaded);
-      else loaded.then(write).catch((error: Error) => this.#report(queue, message, error));
+      else loaded.then(write).catch((error: Error) => this.#report(message.entry.id, error));
     }
     // Waiting can be long and the line endless: only the spool keeps what is in it.
     this.#unload(message);
   }
 
   settled(queue: ScheduledQueue, message: QueuedMessage, settlement: Settlement): void {
-    if (settlement.kind === 'done') this.#remove(queue, message);
-    else this.#track(queue, message, this.#requeue(queue, message, settlement));
+    this.#settler.settle(queue, message, settlement);
   }
 
   refused(queue: ScheduledQueue, message: QueuedMessage, why: Reply, reasons: RequeueReason[]): void {
-    if (!this.#stopping) this.#track(queue, message, this.#refuse(queue, message, why, reasons));
+    this.#settler.refuse(queue, message, why, reasons);
   }
 
-  /** Follows work on a message that nobody waits for; when it fails, the message is tried again a little later. */
-  #track(queue: ScheduledQueue, message: QueuedMessage, work: Promise<void>): void {
-    const tracked: Promise<void> = work
-      .catch((error: Error) => {
-        this.#report(queue, message, error);
-        this.#schedule(message, this.#parts.clock.now() + AFTER_FAILED_REQUEUE);
-      })
-      .finally(() => this.#requeues.delete(tracked));
-    this.#requeues.add(tracked);
+  expired(queue: ScheduledQueue, message: QueuedMessage, options: QueueOptions): void {
+    this.#settler.expire(queue, message, options);
   }
 
-  // --- the ways of a message ---
-
-  async #refuse(
-    queue: ScheduledQueue,
-    queued: QueuedMessage,
-    why: Reply,
-    reasons: RequeueReason[],
-  ): Promise<void> {
-    const message = await this.#parts.store.load(queued);
-    await this.#parts.log.write(refusedEvent(queued, message, why));
-    const text = `KumoMTA internal: ${queue.name} error while inserting into ready queue: ${why.content}`;
-    await this.#requeue(queue, queued, {
-      kind: 'requeue',
-      reply: reply(451, '4.4.4', text),
-      reasons: [...reasons, 'LoggedTransientFailure'],
-      counted: true,
-      delay: undefined,
-    });
-  }
-
-  async #requeue(queue: ScheduledQueue, queued: QueuedMessage, requeue: Requeue): Promise<void> {
-    const wantsEvent = this.#parts.policy.handles('requeue_message') && !this.#stopping;
-    if (requeue.remaining !== undefined || wantsEvent) {
-      const message = await this.#parts.store.load(queued);
-      if (requeue.remaining !== undefined) {
-        message.recipients = requeue.remaining;
-        message.dirty = true;
-      }
-      if (wantsEvent && (await this.#askPolicy(queue, queued, message, requeue))) return;
-      queued.schedule = message.schedule;
-      await this.#parts.store.save(message);
-    }
-    const options = queue.options ?? (await configurationOrNone(queue));
-    if (options === undefined) {
-      return this.#wait(queued, this.#parts.clock.now() + AFTER_FAILED_REQUEUE, requeue);
-    }
-    const next = nextDue(this.#parts, queued, options, requeue);
-    if (next.kind === 'due') return this.#wait(queued, next.due, requeue);
-    const message = await this.#parts.store.load(queued);
-    await this.#parts.log.write(next.event(message));
-    this.#remove(queue, queued);
-  }
-
-  /** Fires requeue_message; true when policy took the message elsewhere. */
-  async #askPolicy(
-    queue: ScheduledQueue,
-    queued: QueuedMessage,
-    message: Message,
-    requeue: Requeue,
-  ): Promise<boolean> {
-    const result = await this.#parts.policy.fire('requeue_message', requeueArguments(message, requeue));
-    if (result.kind === 'reject') {
-      const response = { code: result.code, enhanced: null, content: result.text, command: null };
-      await this.#parts.log.write({
-        ...delayedEvent(this.#parts, queued, message, [], 0),
-        type: 'Bounce',
-        response,
-      });
-      this.#remove(queue, queued);
-      return true;
-    }
-    const name = queueNameOf(message);
-    if (name === queue.name) return false;
-    await this.#parts.store.save(message);
-    this.#leave(queue);
-    const target = this.#queue(name);
-    queued.home = target;
-    queued.attempts++;
-    queued.schedule = message.schedule;
-    this.#join(target);
-    const now = this.#parts.clock.now();
-    const due = queued.schedule?.adjust(now) ?? now;
-    if (due <= now) target.promote(queued);
-    else this.#schedule(queued, due);
-    return true;
-  }
-
-  async #wait(queued: QueuedMessage, due: number, requeue: Requeue): Promise<void> {
-    if (requeue.counted) queued.attempts++;
-    this.#parts.store.spool.saveProgress(queued.entry, { attempts: queued.attempts, due });
-    if (!requeue.reasons.includes('LoggedTransientFailure')) {
-      const message = await this.#parts.store.load(queued);
-      await this.#parts.log.write(delayedEvent(this.#parts, queued, message, requeue.reasons, due));
-    }
-    this.#schedule(queued, due);
-  }
-
-  async #restoreOne(stored: EnumeratedMessage): Promise<void> {
-    const message = messageFrom(stored.entry.id, stored.envelope, stored.size, () =>
-      this.#parts.store.spool.loadBody(stored.entry),
-    );
-    message.keptBy(this.#parts.store, stored.entry);
-    message.due = stored.progress.due;
-    message.attempts = stored.progress.attempts;
-    if (this.#parts.policy.handles('spool_message_enumerated')) {
-      await this.#parts.policy.fire('spool_message_enumerated', [message]);
-      await this.#parts.store.save(message);
-    }
-    const queue = this.#queue(queueNameOf(message));
-    const queued = new QueuedMessage(stored.entry, queue, stored.size, undefined);
-    queued.attempts = stored.progress.attempts;
-    queued.schedule = message.schedule;
-    this.#join(queue);
-    this.#schedule(queued, Math.max(message.due, this.#parts.clock.now()));
-  }
+  // --- what settling asks of the room ---
 
   /** Puts the message into the wheel; its own schedule has the last word, whoever chose the time. */
-  #schedule(queued: QueuedMessage, due: number): void {
+  schedule(queued: QueuedMessage, due: number): void {
     this.#unload(queued);
     queued.due = queued.schedule?.adjust(due) ?? due;
     if (this.#stopping) return;
     this.#wheel.insert(queued);
     this.#arm(queued.due);
   }
+
+  remove(message: QueuedMessage): void {
+    if (message.loaded !== undefined) message.loaded.dirty = false;
+    this.#unload(message);
+    this.#parts.store.spool.remove(message.entry);
+    this.#leave(message.home as ScheduledQueue);
+  }
+
+  move(message: QueuedMessage, name: string): void {
+    this.#leave(message.home as ScheduledQueue);
+    const target = this.#queue(name);
+    message.home = target;
+    this.#parts.store.spool.saveProgress(message.entry, { attempts: message.attempts, due: 0 });
+    this.#join(target);
+    const now = this.#parts.clock.now();
+    if ((message.schedule?.adjust(now) ?? now) <= now) target.promote(message);
+    else this.schedule(message, now);
+  }
+
+  pin(message: QueuedMessage, loaded: Message): void {
+    if (message.loaded === undefined) this.#resident += message.size;
+    message.loaded = loaded;
+  }
+
+  // --- the spool at the start ---
+
+  /** One message that cannot be placed must not keep the others from coming back. */
+  async #restoreOne(stored: EnumeratedMessage): Promise<void> {
+    try {
+      await this.#place(stored);
+    } catch (error) {
+      this.#report(stored.entry.id, error as Error);
+    }
+  }
+
+  async #place(stored: EnumeratedMessage): Promise<void> {
+    const { spool } = this.#parts.store;
+    const { entry, envelope, size, progress } = stored;
+    const message = messageFrom(entry.id, envelope, size, () => spool.loadBody(entry));
+    message.keptBy(this.#parts.store, entry);
+    message.due = progress.due;
+    message.attempts = progress.attempts;
+    if (this.#parts.policy.handles('spool_message_enumerated')) {
+      await this.#parts.policy.fire('spool_message_enumerated', [message]);
+    }
+    const name = await this.#nameOrExpire(message);
+    if (name === undefined || name === NULL_QUEUE) {
+      spool.remove(entry);
+      return;
+    }
+    await this.#parts.store.save(message);
+    const queue = this.#queue(name);
+    const queued = new QueuedMessage(entry, queue, size, undefined);
+    queued.attempts = progress.attempts;
+    queued.schedule = message.schedule;
+    this.#join(queue);
+    this.schedule(queued, Math.max(message.due, this.#parts.clock.now()));
+  }
+
+  /** The queue of the message; one that names none expires (delivery.md section 16). */
+  async #nameOrExpire(message: Message): Promise<string | undefined> {
+    try {
+      return queueNameOf(message);
+    } catch (error) {
+      if (!(error instanceof QueueNameError)) throw error;
+      this.#report(message.id, error);
+      await this.#parts.log.write(unnamedEvent(message, reply(551, '5.1.3', error.message)));
+      return undefined;
+    }
+  }
+
+  // --- due times ---
 
   #arm(due: number): void {
     if (this.#stopping || due >= this.#timerDue) return;
@@ -273,8 +251,12 @@ export class ScheduledQueues implements QueueRoom {
   readonly #turn = (): void => {
     this.#timerDue = Infinity;
     const now = this.#parts.clock.now();
-    const more = this.#wheel.advance(now, this.#promote, PROMOTED_PER_TURN);
     this.#reap();
+    if (this.isCongested) {
+      this.#arm(now + CONGESTION_WAIT);
+      return;
+    }
+    const more = this.#wheel.advance(now, this.#promote, PROMOTED_PER_TURN);
     if (more) this.#arm(now);
     else {
       const next = this.#wheel.nextDue(now);
@@ -286,14 +268,11 @@ export class ScheduledQueues implements QueueRoom {
     (queued.home as ScheduledQueue).promote(queued);
   };
 
-  #remove(queue: ScheduledQueue, message: QueuedMessage): void {
-    this.#unload(message);
-    this.#parts.store.spool.remove(message.entry);
-    this.#leave(queue);
-  }
+  // --- queues and memory ---
 
   #unload(message: QueuedMessage): void {
-    if (message.loaded === undefined) return;
+    // What could not be written stays.
+    if (message.loaded === undefined || message.loaded.dirty) return;
     this.#resident -= message.size;
     message.loaded = undefined;
   }
@@ -323,13 +302,16 @@ export class ScheduledQueues implements QueueRoom {
     if (this.#timerDue === Infinity) this.#reap();
   }
 
-  /** Forgets queues that have been empty for their reap_interval; looks only at the oldest. */
+  /** Forgets queues that have been empty for their reap_interval; looks at a few each time. */
   #reap(): void {
     const now = this.#parts.clock.monotonic();
+    let looked = 0;
     for (const [queue, since] of this.#empty) {
-      if (now - since < (queue.options?.reap_interval ?? REAP_UNUSED)) return;
+      if (looked++ >= REAPED_PER_LOOK) return;
       this.#empty.delete(queue);
-      this.#queues.delete(queue.name);
+      // One with a long interval goes to the end, so that it does not keep the others.
+      if (now - since < (queue.options?.reap_interval ?? REAP_UNUSED)) this.#empty.set(queue, since);
+      else this.#queues.delete(queue.name);
     }
   }
 
@@ -340,16 +322,7 @@ export class ScheduledQueues implements QueueRoom {
     }
   }
 
-  #report(queue: ScheduledQueue, message: QueuedMessage, error: Error): void {
-    this.#parts.diagnostics.error('scheduled-queue', `${queue.name} ${message.entry.id}: ${error.message}`);
-  }
-}
-
-async function configurationOrNone(queue: ScheduledQueue): Promise<QueueOptions | undefined> {
-  try {
-    return await queue.configuration();
-  } catch {
-    // Policy has reported the error; the message waits without a configuration.
-    return undefined;
+  #report(id: string, error: Error): void {
+    this.#parts.diagnostics.error('scheduled-queue', `message ${id}: ${error.message}`);
   }
 }

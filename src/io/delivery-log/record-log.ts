@@ -57,13 +57,22 @@ export class RecordLog implements DeliveryLog {
     this.#headerPatterns = parts.loggers.map((logger) => matcher(logger.headers));
   }
 
+  /** The writer does not keep up; no further mail should be taken. */
+  get isStalled(): boolean {
+    return this.#inFlight + this.#waiting > BACK_PRESSURE_AT;
+  }
+
   write(event: DeliveryEvent): MaybePromise<void> {
     const { subject } = event;
     const needsBody =
       subject instanceof Message &&
       subject.body === undefined &&
       this.#parts.loggers.some((logger) => logger.headers.length > 0);
-    if (needsBody) return Promise.resolve(subject.data()).then(() => this.#append(event));
+    // A body that cannot be read costs the record its headers, never the record.
+    if (needsBody) {
+      const append = (): MaybePromise<void> => this.#append(event);
+      return Promise.resolve(subject.data()).then(append, append);
+    }
     return this.#append(event);
   }
 
@@ -87,7 +96,7 @@ export class RecordLog implements DeliveryLog {
     });
     if (this.#waiting >= SEND_AT) this.#send();
     else if (this.#waiting > 0) this.#timer ??= this.#parts.clock.after(SEND_EVERY, () => this.#send());
-    if (this.#inFlight + this.#waiting > BACK_PRESSURE_AT) return this.#sending;
+    if (this.isStalled) return this.#sending;
   }
 
   #headers(subject: DeliveryEvent['subject'], logger: number): JsonObject {

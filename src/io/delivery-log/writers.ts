@@ -4,7 +4,7 @@ import type { LocalLogsOptions } from '../../model/options/index.ts';
 import type { LineBatch } from './record-log.ts';
 import { createSegmentWriter, type SegmentWriter } from './segment-writer.ts';
 
-/** The files of every logger: one segment writer for each directory and suffix, made on the first line. */
+/** The files of every logger: one segment writer for each directory and suffix, all made at the start. */
 export class DeliveryLogWriters {
   readonly #loggers: readonly LocalLogsOptions[];
   readonly #clock: Clock;
@@ -15,11 +15,14 @@ export class DeliveryLogWriters {
     this.#loggers = loggers;
     this.#clock = clock;
     this.#diagnostics = diagnostics;
-    // The directory is made now, so that one that cannot be written fails the start and not the first mail.
-    for (const logger of loggers.keys()) this.#writer(logger, '');
+    // Now, so that a directory that cannot be used fails the start and not the first mail.
+    for (const [logger, options] of loggers.entries()) {
+      this.#writer(logger, '');
+      for (const { suffix } of Object.values(options.per_record)) this.#writer(logger, suffix ?? '');
+    }
   }
 
-  /** Appends lines; resolves when there is room for more. */
+  /** Appends lines; resolves when there is room for more. Does not reject: what cannot be written now is kept. */
   async append(batches: readonly LineBatch[]): Promise<void> {
     await Promise.all(batches.map(({ logger, suffix, lines }) => this.#writer(logger, suffix).append(lines)));
   }

@@ -16,6 +16,8 @@ interface BoundOutcome {
   queue: Series | undefined;
   provider: Series | undefined;
   source: Series | undefined;
+  /** Name and labels of the series that go with the ready queue. Providers that policy names stay: they are few. */
+  dropped: [name: string, ...labels: string[]][];
 }
 
 /** Counts what is logged, so that metrics and the delivery log cannot tell different stories. */
@@ -41,8 +43,11 @@ export class MeteredLog implements DeliveryLog {
 
   /** Forgets what was counted for a ready queue, so that metrics do not outlive what they are about. */
   forget(readyQueue: string): void {
+    const bound = this.#bound.get(readyQueue);
     this.#bound.delete(readyQueue);
-    for (const name of Object.values(outcomes)) this.#registry.drop(name, `smtp_client:${readyQueue}`);
+    for (const { dropped } of bound?.values() ?? []) {
+      for (const [name, ...labels] of dropped) this.#registry.drop(name, ...labels);
+    }
   }
 
   #countOutcome(name: string, service: string, event: DeliveryEvent): void {
@@ -73,17 +78,19 @@ export class MeteredLog implements DeliveryLog {
   #bind(name: string, service: string, provider: string, event: DeliveryEvent): BoundOutcome {
     const registry = this.#registry;
     const total = registry.series(name, service);
-    if (event.site === '') return { total, queue: undefined, provider: undefined, source: undefined };
+    if (event.site === '')
+      return { total, queue: undefined, provider: undefined, source: undefined, dropped: [] };
+    const ofSource: [string, string, string] = [provider, event.source ?? '', event.pool ?? ''];
+    const dropped: BoundOutcome['dropped'] = [[name, `${service}:${event.site}`]];
+    if (event.providerName === undefined) {
+      dropped.push([`${name}_by_provider`, provider], [`${name}_by_provider_and_source`, ...ofSource]);
+    }
     return {
+      dropped,
       total,
       queue: registry.series(name, `${service}:${event.site}`),
       provider: registry.series(`${name}_by_provider`, provider),
-      source: registry.series(
-        `${name}_by_provider_and_source`,
-        provider,
-        event.source ?? '',
-        event.pool ?? '',
-      ),
+      source: registry.series(`${name}_by_provider_and_source`, ...ofSource),
     };
   }
 }

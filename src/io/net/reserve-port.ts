@@ -1,12 +1,13 @@
 import { listen } from './listen.ts';
 
-/**
- * Binds the address alone, which fails when anybody else has it, and lets go again. Gives the port, a real one
- * also when 0 was asked for. Rejects with ListenError.
- */
-export async function reservePort(target: { address: string; port: number }): Promise<number> {
+export interface PortReservation {
+  /** A real one also when 0 was asked for. */
+  readonly port: number;
+  release(): Promise<void>;
+}
+
+/** Binds the address alone, which fails when anybody else has it. Rejects with ListenError. */
+export async function reservePort(target: { address: string; port: number }): Promise<PortReservation> {
   const listening = await listen(target, (transport) => transport.destroy());
-  const { port } = listening;
-  await listening.close();
-  return port;
+  return { port: listening.port, release: () => listening.close() };
 }

@@ -57,6 +57,8 @@ export class SocketTransport implements Transport {
       const secured = tlsConnect({
         socket: plain,
         servername: isIpLiteral(options.serverName) ? undefined : options.serverName,
+        // The certificate is checked against this when there is no server name; without it against `localhost`.
+        host: options.serverName,
         rejectUnauthorized: options.verify,
       });
       const timer = setTimeout(

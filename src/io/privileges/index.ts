@@ -19,6 +19,8 @@ export function dropPrivileges(user: string | undefined, diagnostics: Diagnostic
   if (user === 'root') return;
   try {
     const group = primaryGroup(user);
+    // The groups of root would otherwise stay with us.
+    process.setgroups?.([group]);
     process.setgid?.(group);
     process.setuid?.(user);
   } catch (error) {

@@ -59,6 +59,11 @@ export class GroupWriter {
   #removals: SegmentEntry[] = [];
   #progress = new Set<SegmentEntry>();
   #withdrawals: Withdrawal[] = [];
+  /** Removals ever noted, and how many of them the operating system has. */
+  #removalsNoted = 0;
+  #removalsHandedOver = 0;
+  /** In the order of their targets. */
+  #removalWaiters: { target: number; resolve: () => void }[] = [];
   #barriers: Barrier[] = [];
   #timer: Timer | undefined;
   #timerDelay = 0;
@@ -114,7 +119,16 @@ export class GroupWriter {
     if (this.#closed) return;
     this.#progress.delete(entry);
     this.#removals.push(entry);
+    this.#removalsNoted++;
     this.#schedule(NOTE_DELAY);
+  }
+
+  /** Resolves when the removals noted so far are written, synced or not; at once while writing fails. */
+  removalsWritten(): Promise<void> {
+    const target = this.#removalsNoted;
+    if (this.#closed || this.#failures > 0 || this.#removalsHandedOver >= target) return Promise.resolve();
+    this.#schedule(0);
+    return new Promise((resolve) => this.#removalWaiters.push({ target, resolve }));
   }
 
   /** Writes a removal record once more, because the segment that holds it is to go. */
@@ -218,6 +232,11 @@ export class GroupWriter {
     if (withdrawals.length + removals.length + progress.length + tickets.length === 0) return undefined;
     const { meta: metaFiles, body: bodyFiles } = this.#options;
     const start = { meta: -1, body: -1 };
+    let handedOver = 0;
+    const onWritten = (): void => {
+      handedOver = removals.length;
+      this.#handOver(handedOver);
+    };
     try {
       if (tickets.some((ticket) => ticket.body !== undefined)) this.#body ??= await bodyFiles.create();
       this.#meta ??= await metaFiles.create();
@@ -228,10 +247,11 @@ export class GroupWriter {
       start.meta = meta.size;
       if (group.bodyBytes > 0) start.body = body!.size;
       await settleBoth(
-        this.#append(metaFiles, meta, [this.#encoder.bytes]),
+        this.#append(metaFiles, meta, [this.#encoder.bytes], onWritten),
         group.bodyBytes > 0 ? this.#append(bodyFiles, body!, group.bodies) : undefined,
       );
     } catch (error) {
+      this.#removalsHandedOver -= handedOver;
       await this.#undo(group, start);
       return this.#noteFailure(error);
     }
@@ -239,8 +259,21 @@ export class GroupWriter {
     return undefined;
   }
 
-  async #append(directory: SegmentDirectory, segment: Segment, chunks: readonly Buffer[]): Promise<void> {
+  #handOver(removals: number): void {
+    this.#removalsHandedOver += removals;
+    let count = 0;
+    while ((this.#removalWaiters[count]?.target ?? Infinity) <= this.#removalsHandedOver) count++;
+    for (const { resolve } of this.#removalWaiters.splice(0, count)) resolve();
+  }
+
+  async #append(
+    directory: SegmentDirectory,
+    segment: Segment,
+    chunks: readonly Buffer[],
+    onWritten: () => void = () => {},
+  ): Promise<void> {
     await writeFully(directory.files, segment.file, chunks, segment.size);
+    onWritten();
     if (!this.#options.flush) return;
     await settleBoth(
       directory.files.fdatasync(segment.file),
@@ -328,6 +361,8 @@ export class GroupWriter {
 
   #noteFailure(error: unknown): SpoolWriteError {
     const text = `writing to the spool failed: ${errorText(error)}`;
+    // Deliveries must not stand still because what they removed cannot be written.
+    for (const { resolve } of this.#removalWaiters.splice(0)) resolve();
     // One line per trouble, not one per group: a full disk fails thousands of times a second.
     if (this.#failures++ === 0) this.#options.diagnostics.error('spool', text);
     return new SpoolWriteError(text, { cause: error });

@@ -151,6 +151,10 @@ export class LocalDiskSpool implements Spool {
     this.#note(own);
   }
 
+  removalsWritten(): Promise<void> {
+    return this.#writeNotes().catch(() => {});
+  }
+
   async loadEnvelope(entry: SpoolEntry): Promise<SpooledEnvelope> {
     const own = this.#own(entry);
     const bytes = await this.#meta.read(own.id);

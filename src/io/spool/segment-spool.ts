@@ -152,6 +152,10 @@ export class SegmentSpool implements Spool {
     this.#writer.noteRemoval(own);
   }
 
+  removalsWritten(): Promise<void> {
+    return this.#writer.removalsWritten();
+  }
+
   async loadEnvelope(entry: SpoolEntry): Promise<SpooledEnvelope> {
     const own = this.#own(entry);
     for (;;) {

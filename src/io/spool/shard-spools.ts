@@ -150,6 +150,10 @@ class ShardSpools implements Spool {
     if (this.#draining.size > 0) this.#retireIfEmpty(owner);
   }
 
+  async removalsWritten(): Promise<void> {
+    await Promise.all([this.#current, ...this.#draining].map((spool) => spool.removalsWritten()));
+  }
+
   async enumerate(visit: (message: EnumeratedMessage) => MaybePromise<void>): Promise<EnumerationSummary> {
     const total = { messages: 0, quarantined: 0 };
     for (const spool of [...this.#draining, this.#current]) {

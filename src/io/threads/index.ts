@@ -11,8 +11,8 @@ export interface ThreadEvents<Message> {
 
 export interface Thread<Message> {
   post(message: Message): void;
-  /** Ends it at once. */
-  terminate(): Promise<void>;
+  /** Resolves when it has ended by itself, or has been ended after `grace` milliseconds. */
+  end(grace: number): Promise<void>;
 }
 
 /** Starts a worker thread from the module at `entry` and hands it `start` as workerData. */
@@ -25,13 +25,25 @@ export function startThread<In, Out>(entry: URL, start: unknown, events: ThreadE
     events.ended(why);
   };
   worker.on('message', (message: Out) => events.message(message));
-  worker.on('error', (error) => end(error.stack ?? error.message));
-  worker.on('exit', () => end('its thread ended'));
+  let failure: string | undefined;
+  worker.on('error', (error) => {
+    failure = error.stack ?? error.message;
+  });
+  worker.on('exit', () => end(failure ?? 'its thread ended'));
   return {
     post: (message) => worker.postMessage(message),
-    terminate: async () => {
-      await worker.terminate();
-    },
+    end: (grace) =>
+      new Promise((resolve) => {
+        if (isEnded) {
+          resolve();
+          return;
+        }
+        const timer = setTimeout(() => void worker.terminate(), grace);
+        worker.once('exit', () => {
+          clearTimeout(timer);
+          resolve();
+        });
+      }),
   };
 }
 

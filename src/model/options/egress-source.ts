@@ -46,8 +46,12 @@ export const suspendOptions = defineOptions(
   'make_egress_source.suspend_when_unplumbed',
   { luaClass: 'kumo.SuspendSource', doc: 'When and for how long a source that fails is left out.' },
   {
-    trigger: field(suspendTrigger(), { required: true, doc: 'The first failure, or a rate of them.' }),
-    duration: field(duration(), { required: true, doc: 'How long the source is left out.' }),
+    trigger: field(suspendTrigger(), {
+      required: true,
+      effect: 'later',
+      doc: 'The first failure, or a rate of them.',
+    }),
+    duration: field(duration(), { required: true, effect: 'later', doc: 'How long the source is left out.' }),
   },
 );
 

@@ -68,17 +68,33 @@ export const customLuaOptions = defineOptions(
   'make_queue_config.protocol.custom_lua',
   { luaClass: 'kumo.CustomLuaProtocol', doc: 'Delivery by a function of the policy.' },
   {
-    constructor: field(string(), { required: true, doc: 'Event that makes the connection object.' }),
-    batch_size: field(integer({ min: 1 }), { default: 1, doc: 'Most messages per send_batch.' }),
-    min_batch_size: field(integer({ min: 1 }), { default: 1, doc: 'Fewest messages worth a send_batch.' }),
-    max_batch_latency: field(duration(), { default: 0, doc: 'Longest wait for min_batch_size.' }),
+    constructor: field(string(), {
+      required: true,
+      effect: 'later',
+      doc: 'Event that makes the connection object.',
+    }),
+    batch_size: field(integer({ min: 1 }), {
+      default: 1,
+      effect: 'later',
+      doc: 'Most messages per send_batch.',
+    }),
+    min_batch_size: field(integer({ min: 1 }), {
+      default: 1,
+      effect: 'later',
+      doc: 'Fewest messages worth a send_batch.',
+    }),
+    max_batch_latency: field(duration(), {
+      default: 0,
+      effect: 'later',
+      doc: 'Longest wait for min_batch_size.',
+    }),
   },
 );
 
 export const xferProtocolOptions = defineOptions(
   'make_queue_config.protocol.xfer',
   { luaClass: 'kumo.XferProtocol', doc: 'Transfer to another node.' },
-  { target: field(string(), { required: true, doc: 'URL of the node.' }) },
+  { target: field(string(), { required: true, effect: 'later', doc: 'URL of the node.' }) },
 );
 
 export const queueProtocolOptions = defineOptions(

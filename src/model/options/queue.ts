@@ -17,9 +17,14 @@ export const shrinkOptions = defineOptions(
   'make_queue_config.shrink_policy',
   { luaClass: 'kumo.ShrinkPolicyEntry', doc: 'What leaves memory when a message waits at least this long.' },
   {
-    interval: field(duration(), { required: true, doc: 'Shortest wait for which the entry counts.' }),
+    interval: field(duration(), {
+      required: true,
+      effect: 'later',
+      doc: 'Shortest wait for which the entry counts.',
+    }),
     policy: field(oneOf('ShrinkDataAndMeta', 'ShrinkData', 'NoShrink'), {
       required: true,
+      effect: 'later',
       doc: 'What leaves memory: body and metadata, the body only, or nothing.',
     }),
   },

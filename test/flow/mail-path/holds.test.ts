@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Message } from '../../../src/model/index.ts';
+import { type Message, SpoolDamageError } from '../../../src/model/index.ts';
 import { mailRooms, pathConfig, queueConfig, returns } from '../../kit/mail-rooms.ts';
 
 const seconds = (count: number): number => count * 1000;
@@ -271,4 +271,23 @@ test('refreshed configuration applies to a live queue', async () => {
     ({ type, recipients }) => type === 'TransientFailure' && recipients?.[0] === 'other@dest.example',
   );
   expect(attempts).toHaveLength(2);
+});
+
+test('a message whose body is damaged bounces and says so; the others go on', async () => {
+  const rooms = mailRooms({
+    get_egress_path_config: () => pathConfig({ max_ready: 1, connection_limit: 1 }),
+  });
+  rooms.spool.loadBody = (entry) =>
+    entry.id.endsWith('5')
+      ? Promise.reject(new SpoolDamageError('checksum'))
+      : Promise.resolve(Buffer.from('Subject: x\r\n\r\n'));
+  await rooms.receive(many(10));
+  await rooms.clock.advance(seconds(2));
+  expect(delivered(rooms)).toBe(9);
+  expect(rooms.events.find(({ type }) => type === 'Bounce')!.response).toMatchObject({
+    code: 554,
+    content: 'KumoMTA internal: the stored message is damaged: checksum',
+  });
+  expect(rooms.said.join()).toContain('checksum');
+  expect(rooms.spool.content.size).toBe(0);
 });

@@ -1,0 +1,242 @@
+import {
+  type Message,
+  NULL_QUEUE,
+  type QueuedMessage,
+  QueueNameError,
+  queueNameOf,
+  type RequeueReason,
+  type Settlement,
+  SpoolDamageError,
+} from '../../model/index.ts';
+import type { QueueOptions } from '../../model/options/index.ts';
+import { type Reply, reply } from '../../protocol/smtp/index.ts';
+import type { ScheduleParts } from './parts.ts';
+import type { ScheduledQueue } from './queue.ts';
+import {
+  bounceEvent,
+  damagedEvent,
+  delayedEvent,
+  nextDue,
+  type Requeue,
+  refusedEvent,
+  requeueArguments,
+} from './requeue.ts';
+
+/** What settling needs of the room. */
+export interface SettlerRoom {
+  readonly isStopping: boolean;
+  /** The message is due then. */
+  schedule(message: QueuedMessage, due: number): void;
+  /** The message leaves the spool. */
+  remove(message: QueuedMessage): void;
+  /** The message goes to another queue and is due at once. */
+  move(message: QueuedMessage, name: string): void;
+  /** The message stays in memory: what is changed of it could not be written. */
+  pin(message: QueuedMessage, loaded: Message): void;
+}
+
+/** Wait of a message whose queue has no configuration, ms. */
+const WITHOUT_CONFIGURATION = 60_000;
+/** Messages being settled at a time from which on no further ones are promoted. */
+const CONGESTED = 1000;
+
+/** What becomes of messages that come back from delivery, or never got there. Nobody waits for it. */
+export class Settler {
+  readonly #parts: ScheduleParts;
+  readonly #room: SettlerRoom;
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(parts: ScheduleParts, room: SettlerRoom) {
+    this.#parts = parts;
+    this.#room = room;
+  }
+
+  /** So many messages are being settled that more had better wait. */
+  get isCongested(): boolean {
+    return this.#running.size >= CONGESTED;
+  }
+
+  settle(queue: ScheduledQueue, message: QueuedMessage, settlement: Settlement): void {
+    if (settlement.kind === 'done') this.#room.remove(message);
+    else if (settlement.kind === 'damaged')
+      this.#track(queue, message, this.#giveUp(message, settlement.why));
+    else this.#track(queue, message, this.#requeue(queue, message, settlement));
+  }
+
+  /** There is no way to deliver the message now: a counted attempt, with its record. */
+  refuse(queue: ScheduledQueue, message: QueuedMessage, why: Reply, reasons: RequeueReason[]): void {
+    if (!this.#room.isStopping) this.#track(queue, message, this.#refuse(queue, message, why, reasons));
+  }
+
+  /** The message became too old while it waited. */
+  expire(queue: ScheduledQueue, message: QueuedMessage, options: QueueOptions): void {
+    const requeue: Requeue = { ...COUNTED, reply: TOO_OLD, counted: false, delay: 0 };
+    this.#track(queue, message, this.#backOff(message, options, requeue));
+  }
+
+  /** Resolves when nothing is being settled any more. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+
+  #track(queue: ScheduledQueue, message: QueuedMessage, work: Promise<void>): void {
+    const tracked: Promise<void> = work
+      .catch((error: Error) => {
+        if (error instanceof SpoolDamageError) return this.#giveUp(message, error.message);
+        this.#report(message, error);
+        return this.#afterFailure(queue, message);
+      })
+      .catch((error: Error) => {
+        this.#report(message, error);
+        this.#room.schedule(message, this.#parts.clock.now() + WITHOUT_CONFIGURATION);
+      })
+      .finally(() => this.#running.delete(tracked));
+    this.#running.add(tracked);
+  }
+
+  /** Settling itself failed, such as a write to a full disk: backs off and expires as any other failure would. */
+  async #afterFailure(queue: ScheduledQueue, message: QueuedMessage): Promise<void> {
+    const requeue: Requeue = { ...COUNTED, reply: reply(451, '4.3.0', 'KumoMTA internal: requeue failed') };
+    await this.#backOff(message, queue.options, requeue);
+  }
+
+  async #refuse(
+    queue: ScheduledQueue,
+    queued: QueuedMessage,
+    why: Reply,
+    reasons: RequeueReason[],
+  ): Promise<void> {
+    const message = await this.#parts.store.load(queued);
+    await this.#parts.log.write(refusedEvent(queued, message, why));
+    const text = `KumoMTA internal: ${queue.name} error while inserting into ready queue: ${why.content}`;
+    await this.#requeue(queue, queued, {
+      ...COUNTED,
+      reply: reply(451, '4.4.4', text),
+      reasons: [...reasons, 'LoggedTransientFailure'],
+    });
+  }
+
+  async #requeue(queue: ScheduledQueue, queued: QueuedMessage, requeue: Requeue): Promise<void> {
+    const wantsEvent = this.#parts.policy.handles('requeue_message') && !this.#room.isStopping;
+    // What a full disk refused earlier is still to be written.
+    const isUnsaved = queued.loaded?.dirty === true;
+    if (requeue.remaining !== undefined || wantsEvent || isUnsaved) {
+      const message = await this.#parts.store.load(queued);
+      if (requeue.remaining !== undefined) {
+        message.recipients = requeue.remaining;
+        message.dirty = true;
+      }
+      if (wantsEvent && (await this.#askPolicy(queue, queued, message, requeue))) return;
+      queued.schedule = message.schedule;
+      await this.#save(queued, message);
+    }
+    await this.#backOff(queued, queue.options ?? (await configurationOrNone(queue)), requeue);
+  }
+
+  /**
+   * Writes what changed. When that fails the message stays in memory as it is: recipients who have the message must
+   * not get it again.
+   */
+  async #save(queued: QueuedMessage, message: Message): Promise<void> {
+    try {
+      await this.#parts.store.save(message);
+    } catch (error) {
+      this.#room.pin(queued, message);
+      this.#report(queued, error as Error);
+    }
+  }
+
+  /** Fires requeue_message; true when policy took the message elsewhere. */
+  async #askPolicy(
+    queue: ScheduledQueue,
+    queued: QueuedMessage,
+    message: Message,
+    requeue: Requeue,
+  ): Promise<boolean> {
+    const result = await this.#parts.policy.fire('requeue_message', requeueArguments(message, requeue));
+    if (result.kind === 'reject') {
+      const response = { code: result.code, enhanced: null, content: result.text, command: null };
+      await this.#parts.log.write(bounceEvent(queued, message, response));
+      this.#room.remove(queued);
+      return true;
+    }
+    const name = this.#nameOf(queued, message);
+    if (name === undefined || name === queue.name) return false;
+    if (name === NULL_QUEUE) {
+      this.#room.remove(queued);
+      return true;
+    }
+    await this.#save(queued, message);
+    queued.attempts++;
+    queued.schedule = message.schedule;
+    this.#room.move(queued, name);
+    return true;
+  }
+
+  /** The queue that policy wants now; undefined, and reported, when its metadata names none. */
+  #nameOf(queued: QueuedMessage, message: Message): string | undefined {
+    try {
+      return queueNameOf(message);
+    } catch (error) {
+      if (!(error instanceof QueueNameError)) throw error;
+      this.#report(queued, error);
+      return undefined;
+    }
+  }
+
+  /** Schedules the next attempt, or expires the message. */
+  async #backOff(queued: QueuedMessage, options: QueueOptions | undefined, requeue: Requeue): Promise<void> {
+    const next =
+      options === undefined
+        ? { kind: 'due' as const, due: this.#parts.clock.now() + WITHOUT_CONFIGURATION }
+        : nextDue(this.#parts, queued, options, requeue);
+    if (next.kind === 'expired') {
+      const message = await this.#parts.store.load(queued);
+      await this.#parts.log.write(next.event(message));
+      this.#room.remove(queued);
+      return;
+    }
+    if (requeue.counted) queued.attempts++;
+    this.#parts.store.spool.saveProgress(queued.entry, { attempts: queued.attempts, due: next.due });
+    if (!requeue.reasons.includes('LoggedTransientFailure')) {
+      const message = await this.#parts.store.load(queued);
+      await this.#parts.log.write(delayedEvent(this.#parts, queued, message, requeue.reasons, next.due));
+    }
+    this.#room.schedule(queued, next.due);
+  }
+
+  /** A message that cannot be read any more bounces as far as its envelope is known, and says so. */
+  async #giveUp(queued: QueuedMessage, why: string): Promise<void> {
+    this.#report(queued, new Error(why));
+    try {
+      const message = await this.#parts.store.load(queued);
+      await this.#parts.log.write(damagedEvent(queued, message, why));
+    } catch {
+      // Not even the envelope is left to make a record of; the line above has to do.
+    }
+    this.#room.remove(queued);
+  }
+
+  #report(message: QueuedMessage, error: Error): void {
+    const text = `${message.home.name} ${message.entry.id}: ${error.message}`;
+    this.#parts.diagnostics.error('scheduled-queue', text);
+  }
+}
+
+const TOO_OLD = reply(551, '5.4.7', 'too old');
+const COUNTED: Requeue = {
+  kind: 'requeue',
+  reply: TOO_OLD,
+  reasons: ['LoggedTransientFailure'],
+  counted: true,
+  delay: undefined,
+};
+
+async function configurationOrNone(queue: ScheduledQueue): Promise<QueueOptions | undefined> {
+  try {
+    return await queue.configuration();
+  } catch {
+    // Policy has reported the error; the message waits without a configuration.
+    return undefined;
+  }
+}
