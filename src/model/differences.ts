@@ -213,7 +213,7 @@ const moreModules: readonly Difference[] = [
   decided(
     'function',
     'kumo.string.eval_template',
-    'A template may take two million steps. Of the functions of minijinja-contrib those of dates know the medium style in UTC only.',
+    'A template may take half a million steps. Of the functions of minijinja-contrib those of dates know the medium style in UTC only.',
   ),
   decided(
     'function',

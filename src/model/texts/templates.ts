@@ -1,16 +1,16 @@
 import { createRequire } from 'node:module';
+import { LRUCache } from 'lru-cache';
 import type * as Jinja from 'minijinja-js';
 import type { Json } from '../json.ts';
 import { normalizeSmtpResponse } from './smtp-response.ts';
 
 export type TemplateDialect = 'Jinja' | 'Handlebars' | 'Static';
 
-/** Steps that one template may take; a loop in it cannot stall the server. */
-const FUEL = 2_000_000;
+/** Steps that one template may take: about 15 ms, so that a loop in it cannot stall the server. */
+const FUEL = 500_000;
 
 // Loaded when first used: most policies have no templates.
 const require = createRequire(import.meta.url);
-let jinja: typeof Jinja | undefined;
 let handlebars: typeof import('handlebars') | undefined;
 
 export interface Template {
@@ -26,30 +26,51 @@ export function renderTemplate({ name, source, dialect }: Template, context: Jso
     case 'Static':
       return source;
     case 'Handlebars':
-      handlebars ??= require('handlebars') as typeof import('handlebars');
-      return handlebars.compile(source, { knownHelpersOnly: false })(context);
+      return compiledHandlebars(source)(context);
     case 'Jinja':
       return renderJinja(name, source, context, now);
   }
 }
 
+/** Compiling takes many times as long as rendering. */
+const compiled = new LRUCache<string, HandlebarsTemplateDelegate>({ max: 128 });
+
+function compiledHandlebars(source: string): HandlebarsTemplateDelegate {
+  let template = compiled.get(source);
+  if (template === undefined) {
+    handlebars ??= require('handlebars') as typeof import('handlebars');
+    template = handlebars.compile(source);
+    compiled.set(source, template);
+  }
+  return template;
+}
+
 function renderJinja(name: string, source: string, context: Json, now: number): string {
-  jinja ??= require('minijinja-js') as typeof Jinja;
-  const environment = new jinja.Environment();
+  environment ??= jinjaEnvironment();
+  presentTime = now;
   try {
-    environment.enablePyCompat();
-    environment.fuel = FUEL;
-    environment.addFilter('normalize_smtp_response', (text: unknown) => normalizeSmtpResponse(String(text)));
-    if (/\bnow\b/.test(source)) environment.addGlobal('now', () => now / 1000);
-    for (const [filter, style] of Object.entries(DATE_STYLES)) {
-      if (source.includes(filter)) environment.addFilter(filter, (at: unknown) => dateText(at, style));
-    }
     return environment.renderNamedStr(name, source, context);
   } catch (error) {
     throw new Error(errorText(error));
-  } finally {
-    environment.free();
   }
+}
+
+let environment: Jinja.Environment | undefined;
+/** What the function now() of templates says, while one is rendered. Milliseconds. */
+let presentTime = 0;
+
+/** One for all templates: making it costs several times what rendering does. Templates leave nothing in it. */
+function jinjaEnvironment(): Jinja.Environment {
+  const { Environment } = require('minijinja-js') as typeof Jinja;
+  const made = new Environment();
+  made.enablePyCompat();
+  made.fuel = FUEL;
+  made.addFilter('normalize_smtp_response', (text: unknown) => normalizeSmtpResponse(String(text)));
+  made.addGlobal('now', () => presentTime / 1000);
+  for (const [filter, style] of Object.entries(DATE_STYLES)) {
+    made.addFilter(filter, (at: unknown) => dateText(at, style));
+  }
+  return made;
 }
 
 const DATE_STYLES = {

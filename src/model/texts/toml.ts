@@ -48,21 +48,28 @@ function isTableList(value: Json): value is Table[] {
   return Array.isArray(value) && value.length > 0 && value.every(isTable);
 }
 
+/** Whether it is a table that is not written within a line. */
+function hasHeading(value: Json, style: TomlStyle): value is Table {
+  return isTable(value) && (style.compact !== true || Object.keys(value).length > 0);
+}
+
 /** Values come before tables: what follows a heading belongs to it. */
 function writeTable(lines: string[], table: Table, path: readonly string[], style: TomlStyle): void {
   const entries = Object.entries(table).filter(([, value]) => value !== null);
   if (style.compact === true) entries.sort(([a], [b]) => (a < b ? -1 : 1));
   const later: [string, Table | Table[]][] = [];
   for (const [key, value] of entries) {
-    const within = style.compact === true && isTable(value) && Object.keys(value).length === 0;
-    if ((isTable(value) && !within) || isTableList(value)) later.push([key, value]);
+    if (hasHeading(value, style) || isTableList(value)) later.push([key, value]);
     else lines.push(`${keyText(key)} = ${valueText(value, style)}`);
   }
   for (const [key, value] of later) {
     const inner = [...path, keyText(key)];
     for (const one of Array.isArray(value) ? value : [value]) {
       // A table that holds nothing but tables needs no heading of its own.
-      const bare = !Array.isArray(value) && Object.keys(one).length > 0 && Object.values(one).every(isTable);
+      const bare =
+        !Array.isArray(value) &&
+        Object.keys(one).length > 0 &&
+        Object.values(one).every((inner) => hasHeading(inner, style));
       if (!bare) {
         if (lines.length > 0) lines.push('');
         lines.push(Array.isArray(value) ? `[[${inner.join('.')}]]` : `[${inner.join('.')}]`);
