@@ -29,8 +29,8 @@
 ---@field line_length_hard_limit? integer Bytes of a line of a command or a message, without CRLF. Longer ones are answered 500.
 ---@field data_buffer_size? integer Read buffer in KumoMTA. Node chooses its own. (No effect yet.)
 ---@field max_connections? integer Of each shard. Further ones are answered 421 and closed.
----@field peer? table<string, kumo.EsmtpListenerOverrides> Settings by address of the client. (No effect yet.)
----@field via? table<string, kumo.EsmtpListenerOverrides> Settings by local address. (No effect yet.)
+---@field peer? table<string, kumo.EsmtpListenerOverrides> Settings by address of the client; of several blocks the narrowest.
+---@field via? table<string, kumo.EsmtpListenerOverrides> Settings by local address; of several blocks the narrowest.
 
 ---Headers that are added to received mail.
 ---@class kumo.TraceHeaderOptions
@@ -62,8 +62,8 @@
 ---@field data_processing_timeout? number|string How long a received message may take until the answer.
 ---@field line_length_hard_limit? integer Bytes of a line of a command or a message, without CRLF. Longer ones are answered 500.
 ---@field data_buffer_size? integer Read buffer in KumoMTA. Node chooses its own. (No effect yet.)
----@field peer? table<string, kumo.EsmtpListenerOverrides> Settings by address of the client. (No effect yet.)
----@field via? table<string, kumo.EsmtpListenerOverrides> Settings by local address. (No effect yet.)
+---@field peer? table<string, kumo.EsmtpListenerOverrides> Settings by address of the client; of several blocks the narrowest.
+---@field via? table<string, kumo.EsmtpListenerOverrides> Settings by local address; of several blocks the narrowest.
 
 ---A port that serves the HTTP API and the metrics.
 ---@class kumo.HttpListenerOptions
