@@ -5,9 +5,11 @@ import { configureResolver } from './io/dns/index.ts';
 import { helpersDirectory } from './io/files/index.ts';
 import { type AttachedLimits, LocalCounters, LocalThrottles } from './io/limits/index.ts';
 import { random } from './io/random/index.ts';
+import { serveQueues } from './io/threads/index.ts';
 import { createPolicyEngine, type PolicyEngine } from './lua/index.ts';
 import { events } from './model/events/index.ts';
 import type { Diagnostics, InitDeclaration, PolicyHost, PolicyResult } from './model/index.ts';
+import { MessageQueues } from './model/kept/index.ts';
 
 export interface InitializedPolicy {
   /** What pre_init and init declared, in order. */
@@ -29,10 +31,14 @@ export async function initializePolicy(
 ): Promise<InitializedPolicy> {
   const declarations: InitDeclaration[] = [];
   let failedValidation = false;
+  const queues = new MessageQueues(systemClock);
+  const stopServing = validating ? undefined : serveQueues(queues);
   const host: PolicyHost = {
     clock: systemClock,
     diagnostics,
     throttles: limits.throttles,
+    counters: limits.counters,
+    queues,
     resolver: configureResolver(systemClock),
     random,
     validating,
@@ -61,7 +67,11 @@ export async function initializePolicy(
     requireSuccess(await engine.fire(event, []));
   }
   if (failedValidation) throw new Error('Initialization raised an error: Validation failed');
-  return { declarations, engine, close: async () => engine.close() };
+  const close = async () => {
+    stopServing?.();
+    engine.close();
+  };
+  return { declarations, engine, close };
 }
 
 function requireSuccess(result: PolicyResult): void {

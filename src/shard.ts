@@ -16,6 +16,7 @@ import { MeteredLog, Registry, type RegistrySnapshot } from './io/metrics/index.
 import { dial } from './io/net/index.ts';
 import { random } from './io/random/index.ts';
 import { openShardSpools } from './io/spool/index.ts';
+import { remoteQueues } from './io/threads/index.ts';
 import { createPolicyEngine, type PolicyEngine } from './lua/index.ts';
 import { events } from './model/events/index.ts';
 import {
@@ -30,6 +31,7 @@ import type {
   EsmtpListenerOptions,
   HttpListenerOptions,
   LocalLogsOptions,
+  SpawnTaskOptions,
   SpoolOptions,
 } from './model/options/index.ts';
 import type { FromShard, ShardStart, ToShard } from './shard-messages.ts';
@@ -151,6 +153,10 @@ class Shard {
       diagnostics: this.#diagnostics,
       throttles: this.#limits.throttles,
       resolver: this.#resolver,
+      counters: this.#limits.counters,
+      queues: remoteQueues(),
+      observeLatency: (label, seconds) =>
+        this.#registry.histogram('user_lua_latency', label).observe(seconds),
       random,
       validating: false,
       declare: () => {},
@@ -223,6 +229,12 @@ class Shard {
     this.#refusal = undefined;
     const { messages, quarantined } = await this.#queues.restore();
     this.#post({ kind: 'enumerated', messages, quarantined });
+    // Tasks run once per process, so one shard has them all.
+    if (this.#start.shard === 0) {
+      for (const { event_name: event, args } of this.#declared<SpawnTaskOptions>('spawn_task')) {
+        void this.#policy.fire(event, [args]);
+      }
+    }
   }
 
   async #stop(): Promise<void> {

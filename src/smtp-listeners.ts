@@ -4,7 +4,7 @@ import type { Registry } from './io/metrics/index.ts';
 import { type Listening, listen } from './io/net/index.ts';
 import type { Clock, DeliveryLog, Diagnostics, MaybePromise, PolicyEvents } from './model/index.ts';
 import type { EsmtpListenerOptions } from './model/options/index.ts';
-import { CidrSet, formatHostPort } from './protocol/ip/index.ts';
+import { formatHostPort } from './protocol/ip/index.ts';
 
 /** What a shard gives to its SMTP listeners. */
 export interface ListenerParts {
@@ -53,16 +53,14 @@ function parametersOf(
   options: EsmtpListenerOptions,
   parts: ListenerParts,
 ): ConstructorParameters<typeof SmtpServer>[0] {
-  const relay = new CidrSet(options.relay_hosts);
   const { registry } = parts;
   const listener = formatHostPort(options.listen.address, options.listen.port);
   return {
     options,
-    hostname: options.hostname ?? parts.hostname,
+    hostname: parts.hostname,
     clock: parts.clock,
     diagnostics: parts.diagnostics,
     events: parts.policy,
-    mayRelay: (address) => relay.has(address),
     refusal: parts.refusal,
     receive: parts.receive,
     newMessageId: parts.newMessageId,

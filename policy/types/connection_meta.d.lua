@@ -10,6 +10,10 @@ local connection_meta = {}
 ---@return any
 function connection_meta:get_meta(name) end
 
+---Who the peer has proved to be: {identities = {{identity, context}}, groups, peer_address}. A copy.
+---@return table
+function connection_meta:auth_info() end
+
 ---Sets a value that JSON can hold.
 ---@param name string
 ---@param value any

@@ -4,8 +4,24 @@
 ---The root of the policy API: `local kumo = require 'kumo'`.
 ---@class kumo
 ---@field version string
+---@field counter_series kumo.counter_series
+---@field crypto kumo.crypto
+---@field digest kumo.digest
+---@field encode kumo.encode
+---@field file_type kumo.file_type
+---@field fs kumo.fs
+---@field jsonl kumo.jsonl
+---@field mpsc kumo.mpsc
+---@field http kumo.http
+---@field secrets kumo.secrets
+---@field uuid kumo.uuid
+---@field cidr kumo.cidr
 ---@field dns kumo.dns
+---@field domain_map kumo.domain_map
+---@field mimepart kumo.mimepart
 ---@field policy kumo.policy
+---@field regex kumo.regex
+---@field regex_set_map kumo.regex_set_map
 ---@field serde kumo.serde
 ---@field string kumo.string
 ---@field time kumo.time
@@ -69,18 +85,6 @@ function kumo.disconnect(code, message, mode) end
 ---@return throttle
 function kumo.make_throttle(name, spec) end
 
----A message that is in no queue yet; kumo.inject_message takes it.
----@param sender string
----@param recipient string
----@param body string
----@return message
-function kumo.make_message(sender, recipient, body) end
-
----Saves the message and puts it into its queue. deferred_spool has no effect yet: it is always saved first.
----@param message message
----@param deferred_spool? boolean
-function kumo.inject_message(message, deferred_spool) end
-
 ---Makes `moonpost --validate` end with status 1.
 function kumo.validation_failed() end
 
@@ -103,6 +107,30 @@ function kumo.log_info(...) end
 ---As kumo.log_error, for finding faults; not shown by default.
 ---@param ... any
 function kumo.log_debug(...) end
+
+---A message that is in no queue yet; kumo.inject_message takes it.
+---@param sender string
+---@param recipient string
+---@param body string
+---@return message
+function kumo.make_message(sender, recipient, body) end
+
+---Saves the message and puts it into its queue. deferred_spool has no effect yet: it is always saved first.
+---@param message message
+---@param deferred_spool? boolean
+function kumo.inject_message(message, deferred_spool) end
+
+---Adds the header that ties reports to the message: base64 of its recipient and chosen metadata.
+---@param message message
+---@param trace_headers? kumo.TraceHeaderOptions
+function kumo.apply_supplemental_trace_header(message, trace_headers) end
+
+---A delivery status notification for a log record, to the sender of the message, from the null sender. params: {include_original_message='No'|'HeadersOnly'|'FullContent', enable_expiration=false, enable_bounce=false, reporting_mta={mta_type, name}, stable_content=false}. nil when the record is of a type that is not enabled, is not about ESMTP, or had the null sender.
+---@param params table
+---@param message? message
+---@param record? table
+---@return message|nil
+function kumo.generate_rfc3464_message(params, message, record) end
 
 ---Takes mail over SMTP on a port. In the event `init`.
 ---@param options kumo.EsmtpListenerOptions
@@ -214,6 +242,16 @@ function kumo.suspend_delivery_when_spool_unhealthy(suspend) end
 ---@param filter string
 function kumo.set_diagnostic_log_filter(filter) end
 
+---A function that remembers the results of `fn` by its arguments. Tables come back as memoized_table.
+---@param fn fun(...): any
+---@param options kumo.MemoizeOptions
+---@return fun(...): any
+function kumo.memoize(fn, options) end
+
+---Runs an event in the background, once. From init it runs on one shard when the server is up.
+---@param options kumo.SpawnTaskOptions
+function kumo.spawn_task(options) end
+
 ---Old name of kumo.serde.json_encode.
 ---@param value any
 ---@return string
@@ -224,18 +262,59 @@ function kumo.json_encode(value) end
 ---@return string
 function kumo.json_encode_pretty(value) end
 
----Old name of kumo.serde.json_parse.
----@param text string
----@return any
-function kumo.json_parse(text) end
-
 ---Old name of kumo.serde.json_load.
 ---@param path string
 ---@return any
 function kumo.json_load(path) end
 
+---Old name of kumo.serde.json_parse.
+---@param text string
+---@return any
+function kumo.json_parse(text) end
+
+---Old name of kumo.serde.toml_encode.
+---@param value any
+---@return string
+function kumo.toml_encode(value) end
+
+---Old name of kumo.serde.toml_encode_pretty.
+---@param value any
+---@return string
+function kumo.toml_encode_pretty(value) end
+
+---Old name of kumo.serde.toml_load.
+---@param path string
+---@return any
+function kumo.toml_load(path) end
+
+---Old name of kumo.serde.toml_parse.
+---@param text string
+---@return any
+function kumo.toml_parse(text) end
+
+---Old name of kumo.fs.glob.
+---@param pattern string
+---@param base? string
+---@param ttl? number|string
+---@return string[]
+function kumo.glob(pattern, base, ttl) end
+
+---Old name of kumo.fs.uncached_glob.
+---@param pattern string
+---@param base? string
+---@return string[]
+function kumo.uncached_glob(pattern, base) end
+
+---Old name of kumo.fs.read_dir.
+---@param path string
+---@return string[]
+function kumo.read_dir(path) end
+
 ---Old name of kumo.time.sleep.
 ---@param seconds number
 function kumo.sleep(seconds) end
+
+---Does nothing; an old setting of KumoMTA.
+function kumo.set_timeq_spawn_reinsertion() end
 
 return kumo

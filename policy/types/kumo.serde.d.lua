@@ -25,4 +25,44 @@ function serde.json_encode(value) end
 ---@return string
 function serde.json_encode_pretty(value) end
 
+---The table of a TOML text. A date becomes a table that toml_encode writes again.
+---@param text string
+---@return any
+function serde.toml_parse(text) end
+
+---The table of a TOML file.
+---@param path string
+---@return any
+function serde.toml_load(path) end
+
+---TOML of a table.
+---@param value any
+---@return string
+function serde.toml_encode(value) end
+
+---TOML of a table, lists over several lines.
+---@param value any
+---@return string
+function serde.toml_encode_pretty(value) end
+
+---TOML of a table, keys sorted, empty tables within their line.
+---@param value any
+---@return string
+function serde.toml_encode_pretty_compact(value) end
+
+---The value of a YAML text.
+---@param text string
+---@return any
+function serde.yaml_parse(text) end
+
+---The value of a YAML file.
+---@param path string
+---@return any
+function serde.yaml_load(path) end
+
+---YAML of a value.
+---@param value any
+---@return string
+function serde.yaml_encode(value) end
+
 return serde

@@ -90,4 +90,27 @@ function string.ends_with(text, suffix) end
 ---@return string
 function string.wrap(text, soft, hard) end
 
+---The registered name of a host, by the Public Suffix List.
+---@param host string
+---@return string?
+function string.psl_domain(host) end
+
+---The suffix under which the name of a host was registered, by the Public Suffix List.
+---@param host string
+---@return string?
+function string.psl_suffix(host) end
+
+---A reply with times, addresses and identifiers replaced, so that equal reasons are equal texts.
+---@param text string
+---@return string
+function string.normalize_smtp_response(text) end
+
+---The text of a template. A name that ends in .html or .json decides how values are escaped.
+---@param name string
+---@param source string
+---@param context any
+---@param dialect? 'Jinja'|'Handlebars'|'Static'
+---@return string
+function string.eval_template(name, source, context, dialect) end
+
 return string

@@ -13,4 +13,39 @@ function time.now() end
 ---@param seconds number
 function time.sleep(seconds) end
 
+---The moment so many seconds after 1970 began.
+---@param seconds number
+---@return time
+function time.from_unix_timestamp(seconds) end
+
+---The moment of a text such as 2026-01-01T00:00:00Z.
+---@param text string
+---@return time
+function time.parse_rfc3339(text) end
+
+---The moment of a Date header.
+---@param text string
+---@return time
+function time.parse_rfc2822(text) end
+
+---A moment by its calendar, in UTC. A day that the month does not have is an error.
+---@param year integer
+---@param month integer
+---@param day integer
+---@param hour integer
+---@param minute integer
+---@param second integer
+---@return time
+function time.with_ymd_hms(year, month, day, hour, minute, second) end
+
+---A length of time: seconds, or a text such as `1h 30m`.
+---@param duration number|string
+---@return time_delta
+function time.parse_duration(duration) end
+
+---Measures until its done() is called, or until a variable declared <close> goes.
+---@param label string
+---@return timer
+function time.start_timer(label) end
+
 return time

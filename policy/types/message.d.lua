@@ -58,11 +58,6 @@ function message:num_attempts() end
 ---Counts one more attempt.
 function message:increment_num_attempts() end
 
----When the next attempt is made, as RFC 3339 text; nil for at once. Returns it (NULL for nil).
----@param due? string
----@return string
-function message:set_due(due) end
-
 ---Decoded value of the first header of the name, or nil.
 ---@param name string
 ---@return string|nil
@@ -97,6 +92,88 @@ function message:remove_all_named_headers(name) end
 ---@param names? string[]
 function message:remove_x_headers(names) end
 
+---The addresses of the From header, or nil. Raises when it cannot be parsed.
+---@return address_header|nil
+function message:from_header() end
+
+---The addresses of the To header, or nil. Raises when it cannot be parsed.
+---@return address_header|nil
+function message:to_header() end
+
+---The addresses of the first header of the name, or nil. Raises when it cannot be parsed.
+---@param name string
+---@return address_header|nil
+function message:get_address_header(name) end
+
+---Adds an Authentication-Results header before all others.
+---@param server_id string
+---@param results table[]
+function message:add_authentication_results(server_id, results) end
+
 ---Copies headers of these names, or all that begin with X-, into metadata: X-Campaign-Id is x_campaign_id.
 ---@param names? string[]
 function message:import_x_headers(names) end
+
+---Copies headers into metadata, as each spec says: {name, match='last'|'first'|'all', transform='snake_case'|'kebab_case'|'camel_case'|'pascal_case', target, remove=false}. A name may end in `*`; the first spec that matches a header holds.
+---@param specs table[]
+function message:import_headers(specs) end
+
+---Looks for faults and mends those in fixes. Labels with | between them: MISSING_COLON_VALUE, NON_CANONICAL_LINE_ENDINGS, NAME_ENDS_WITH_SPACE, LINE_TOO_LONG, NEEDS_TRANSFER_ENCODING, MISSING_DATE_HEADER, MISSING_MESSAGE_ID_HEADER, MISSING_MIME_VERSION. Settings: detect_encoding, include_encodings, exclude_encodings, message_id. Returns nil, or what is wrong.
+---@param checks string
+---@param fixes string
+---@param settings? table
+---@return string|nil
+function message:check_fix_conformance(checks, fixes, settings) end
+
+---Adds a line to the end of the plain text. False when there is none.
+---@param text string
+---@return boolean
+function message:append_text_plain(text) end
+
+---Adds a line to the HTML text, before its last </body>. False when there is no HTML.
+---@param html string
+---@return boolean
+function message:append_text_html(html) end
+
+---The message as MIME parts, detached: write back with msg:set_data(tostring(part)).
+---@return mimepart
+function message:parse_mime() end
+
+---The delivery status notification that the message is, or nil. Raises when it is malformed.
+---@return table|nil
+function message:parse_rfc3464() end
+
+---The feedback report that the message is, or nil. Raises when it is malformed.
+---@return table|nil
+function message:parse_rfc5965() end
+
+---When the message may be delivered: {first_attempt, expires (RFC 3339), dow='Mon,Tue', tz, start, ['end'] (HH:MM:SS)}; the last four all or none. nil: at any time. Moves the due time at once. Returns it (NULL for nil).
+---@param scheduling? any
+---@return table
+function message:set_scheduling(scheduling) end
+
+---Takes the scheduling from JSON in the first header of the name, and may remove the header. Returns it, or NULL when there is no such header.
+---@param name string
+---@param remove? boolean
+---@return table
+function message:import_scheduling_header(name, remove) end
+
+---When the next attempt is made, as RFC 3339 text; nil for at once. The scheduling moves it on. Returns what was given (NULL for nil).
+---@param due? string
+---@return string
+function message:set_due(due) end
+
+---Writes changes of envelope and metadata to the spool. A message that is not in it yet is written before it is acknowledged.
+function message:save() end
+
+---Without effect: what is saved is always on disk before it counts.
+---@param force boolean
+function message:set_force_sync(force) end
+
+---Saves the message and lets go of its content in memory. True when memory was freed.
+---@return boolean
+function message:shrink() end
+
+---As shrink.
+---@return boolean
+function message:shrink_data() end

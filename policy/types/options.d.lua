@@ -29,8 +29,8 @@
 ---@field line_length_hard_limit? integer Bytes of a line of a command or a message, without CRLF. Longer ones are answered 500.
 ---@field data_buffer_size? integer Read buffer in KumoMTA. Node chooses its own. (No effect yet.)
 ---@field max_connections? integer Of each shard. Further ones are answered 421 and closed.
----@field peer? table<string, kumo.EsmtpListenerOverrides> Settings by address of the client. (No effect yet.)
----@field via? table<string, kumo.EsmtpListenerOverrides> Settings by local address. (No effect yet.)
+---@field peer? table<string, kumo.EsmtpListenerOverrides> Settings by address of the client; of several blocks the narrowest.
+---@field via? table<string, kumo.EsmtpListenerOverrides> Settings by local address; of several blocks the narrowest.
 
 ---Headers that are added to received mail.
 ---@class kumo.TraceHeaderOptions
@@ -62,8 +62,8 @@
 ---@field data_processing_timeout? number|string How long a received message may take until the answer.
 ---@field line_length_hard_limit? integer Bytes of a line of a command or a message, without CRLF. Longer ones are answered 500.
 ---@field data_buffer_size? integer Read buffer in KumoMTA. Node chooses its own. (No effect yet.)
----@field peer? table<string, kumo.EsmtpListenerOverrides> Settings by address of the client. (No effect yet.)
----@field via? table<string, kumo.EsmtpListenerOverrides> Settings by local address. (No effect yet.)
+---@field peer? table<string, kumo.EsmtpListenerOverrides> Settings by address of the client; of several blocks the narrowest.
+---@field via? table<string, kumo.EsmtpListenerOverrides> Settings by local address; of several blocks the narrowest.
 
 ---A port that serves the HTTP API and the metrics.
 ---@class kumo.HttpListenerOptions
@@ -291,3 +291,34 @@
 ---@field positive_max_ttl? number|string Answers are kept at most this long.
 ---@field negative_min_ttl? number|string That a name does not exist is kept at least this long.
 ---@field negative_max_ttl? number|string That a name does not exist is kept at most this long.
+
+---How kumo.memoize keeps results.
+---@class kumo.MemoizeOptions
+---@field name string Name of the cache. All functions of one name share it.
+---@field ttl number|string How long a result is fresh.
+---@field capacity integer Most results; the one not asked for longest goes first.
+---@field invalidate_with_epoch? boolean Results of an earlier configuration epoch are computed again.
+---@field populate_timeout? number|string How long a caller waits for another one that computes the same result.
+---@field retry_on_populate_timeout? boolean After that time compute it oneself, up to 3 times, instead of raising an error.
+---@field allow_stale_reads? boolean While one caller computes, the others get the old result.
+
+---A series of counters over time.
+---@class kumo.CounterSeriesOptions
+---@field name string Name. All series of one name and shape are the same.
+---@field num_buckets integer How many buckets are kept.
+---@field bucket_size number|string How long a bucket is, rounded up to whole seconds.
+---@field initial_value? integer What the first bucket begins with.
+
+---Where lines of JSON are written, compressed with zstd.
+---@class kumo.JsonLinesOptions
+---@field log_dir string Directory; made when it is missing.
+---@field max_file_size? integer Bytes before compression after which a segment is finished.
+---@field compression_level? integer zstd level; 0 is its default.
+---@field max_segment_duration? number|string Age at which a segment is finished; without it only its size counts.
+---@field suffix? string End of every file name, after the number of the thread.
+---@field tz? string Time zone of file names, which are in UTC. (No effect yet.)
+
+---An event that runs in the background.
+---@class kumo.SpawnTaskOptions
+---@field event_name string Name of the event.
+---@field args any[] The handler gets this list as its one argument.

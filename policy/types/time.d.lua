@@ -15,3 +15,8 @@
 ---@field rfc3339 string As in RFC 3339.
 ---@field elapsed time_delta How long ago it was.
 local time = {}
+
+---As strftime writes it, in UTC.
+---@param format string
+---@return string
+function time:format(format) end

@@ -1,11 +1,22 @@
 import {
   type FunctionDeclaration,
+  LuaCall,
+  LuaErrorText,
+  type LuaOutcome,
   type ObjectDeclaration,
   PolicyValueError,
   Several,
 } from '../model/define/index.ts';
-import { type LuaCFunction, type LuaThread, tag, type Userdata } from './fengari.ts';
-import { fromLua, toLua } from './marshalling.ts';
+import {
+  type Continuation,
+  type LuaCFunction,
+  type LuaThread,
+  multipleResults,
+  status,
+  tag,
+  type Userdata,
+} from './fengari.ts';
+import { exactFromLua, fromLua, toLua } from './marshalling.ts';
 import { PolicyReject } from './policy-reject.ts';
 import { raise } from './position.ts';
 import { fengari } from './vm.ts';
@@ -40,7 +51,7 @@ export function luaFunctionOf(
       const kind = params[i]?.kind ?? rest!;
       const given = i + first < count ? L.stack[base + first + i] : undefined;
       try {
-        const value = given === undefined ? undefined : fromLua(given);
+        const value = given === undefined ? undefined : kind.exact ? exactFromLua(given) : fromLua(given);
         const at = params[i]?.name ?? `argument ${i + 1}`;
         if (value !== undefined || !kind.optional) args.push(kind.parse(value, at, false));
         else args.push(kind.default === undefined ? undefined : kind.parse(kind.default, at, false));
@@ -63,16 +74,69 @@ export function luaFunctionOf(
     } catch (error) {
       fail(L, name, error);
     }
-    return isPromise(result) ? waitFor(L, result, waiting) : pushResult(L, result ?? nothing, name);
+    return deliver(L, result, waiting, nothing);
   };
 }
 
 function waitingCall(name: string, nothing: null | undefined): Waiting {
-  return {
+  const waiting: Waiting = {
     name,
-    deliver: (L, value) => pushResult(L, value ?? nothing, name),
+    deliver: (L, value) => deliver(L, value, waiting, nothing),
     fail: (L, error) => fail(L, name, error),
   };
+  return waiting;
+}
+
+/** Brings what a binding answered to its caller: now, or when it is there. */
+function deliver(L: LuaThread, result: unknown, waiting: Waiting, nothing: null | undefined): number {
+  if (isPromise(result)) return waitFor(L, result, waiting);
+  if (result instanceof LuaCall) return callBack(L, result, waiting, nothing);
+  return pushResult(L, result ?? nothing, waiting.name);
+}
+
+interface CallingBack {
+  readonly call: LuaCall;
+  readonly waiting: Waiting;
+  readonly nothing: null | undefined;
+  /** Place on the stack where the results will begin. */
+  readonly base: number;
+}
+
+/** Calls a function of the policy, protected, in the coroutine of the caller, so that it may wait. */
+function callBack(L: LuaThread, call: LuaCall, waiting: Waiting, nothing: null | undefined): number {
+  const { lua } = fengari();
+  const { classes } = stateOf(L);
+  const context: CallingBack = { call, waiting, nothing, base: L.top };
+  lua.lua_checkstack(L, call.args.length + 1);
+  L.stack[L.top++] = toLua(L, call.fn, classes);
+  for (const arg of call.args) L.stack[L.top++] = toLua(L, arg, classes);
+  const result = lua.lua_pcallk(L, call.args.length, multipleResults, 0, context, calledBack);
+  return calledBack(L, result, context);
+}
+
+const calledBack: Continuation = (L, result, context) => {
+  const { call, waiting, nothing, base } = context as CallingBack;
+  const outcome = outcomeOf(L, result, base);
+  fengari().lua.lua_settop(L, base - L.ci.funcOff - 1);
+  stateOf(L).calling = L;
+  let settled: unknown;
+  try {
+    settled = call.settle(outcome);
+  } catch (error) {
+    fail(L, waiting.name, error);
+  }
+  return deliver(L, settled, waiting, nothing);
+};
+
+function outcomeOf(L: LuaThread, result: number, base: number): LuaOutcome {
+  if (result !== status.ok && result !== status.yield) {
+    return { ok: false, message: Buffer.from(fengari().lauxlib.luaL_tolstring(L, -1)).toString() };
+  }
+  try {
+    return { ok: true, values: L.stack.slice(base, L.top).map((value) => exactFromLua(value)) };
+  } catch (error) {
+    return { ok: false, message: `the returned value: ${(error as Error).message}` };
+  }
 }
 
 function receiverOf(L: LuaThread, count: number, receiver: Receiver, name: string): unknown {
@@ -115,5 +179,6 @@ export function fail(L: LuaThread, name: string, error: unknown): never {
   }
   // A Lua error on its way up from a function that the binding called.
   if (!(error instanceof Error)) throw error;
+  if (error instanceof LuaErrorText) raise(L, error.message);
   raise(L, `${stateOf(L).where(L)}: ${name}: ${error.message}`);
 }

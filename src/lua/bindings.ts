@@ -2,7 +2,7 @@ import type { FieldDeclaration, ModuleDeclaration, ObjectDeclaration } from '../
 import { fail, luaFunctionOf, pushResult } from './binding-call.ts';
 import { type LuaCFunction, type LuaThread, type Table, type TValue, tag, type Userdata } from './fengari.ts';
 import { luaString, textOf } from './lua-text.ts';
-import { type ClassRegistry, markEmptyLists, toLua } from './marshalling.ts';
+import { type ClassRegistry, exactFromLua, fromLua, markEmptyLists, toLua } from './marshalling.ts';
 import { PolicyReject } from './policy-reject.ts';
 import { raise } from './position.ts';
 import { fengari } from './vm.ts';
@@ -56,8 +56,13 @@ function bindModule(module: ModuleDeclaration): BoundModule {
 
 function bindObject(object: ObjectDeclaration): BoundObject {
   const methods = object.methods.map((fn) => [fn.name, luaFunctionOf(fn, object.name, object)] as const);
-  const metamethods: [string, LuaCFunction][] = [['__newindex', refuseAssignment(object)]];
-  if (object.fields !== undefined || object.entries !== undefined) {
+  const metamethods: [string, LuaCFunction][] = [
+    ['__newindex', object.assign === undefined ? refuseAssignment(object) : assignment(object)],
+  ];
+  for (const [name, operate] of Object.entries(object.operators ?? {})) {
+    metamethods.push([name, operator(`${object.name} ${name}`, operate)]);
+  }
+  if ((object.fields ?? object.entries ?? object.index) !== undefined) {
     metamethods.push(['__index', indexFunction(object, new Map(methods))]);
   }
   if (object.text !== undefined) metamethods.push(['__tostring', readFunction(object, object.text)]);
@@ -92,6 +97,31 @@ function refuseAssignment(object: ObjectDeclaration): LuaCFunction {
   };
 }
 
+function assignment(object: ObjectDeclaration): LuaCFunction {
+  return (L) => {
+    const at = L.ci.funcOff;
+    try {
+      object.assign!(selfOf(L), fromLua(L.stack[at + 2]!), exactFromLua(L.stack[at + 3]!));
+    } catch (error) {
+      fail(L, object.name, error);
+    }
+    return 0;
+  };
+}
+
+function operator(name: string, operate: (left: unknown, right: unknown) => unknown): LuaCFunction {
+  return (L) => {
+    const at = L.ci.funcOff;
+    let result: unknown;
+    try {
+      result = operate(fromLua(L.stack[at + 1]!), fromLua(L.stack[at + 2]!));
+    } catch (error) {
+      fail(L, name, error);
+    }
+    return pushResult(L, result ?? null, name);
+  };
+}
+
 function indexFunction(object: ObjectDeclaration, methods: ReadonlyMap<unknown, LuaCFunction>): LuaCFunction {
   const fields = new Map<unknown, FieldDeclaration>(object.fields?.map((field) => [field.name, field]));
   const methodValues = new Map<unknown, TValue>();
@@ -110,6 +140,7 @@ function indexFunction(object: ObjectDeclaration, methods: ReadonlyMap<unknown, 
     try {
       const field = fields.get(key);
       if (field !== undefined) result = field.get(selfOf(L));
+      else if (object.index !== undefined) result = object.index(selfOf(L), key);
       else if (object.entries !== undefined) result = entryOf(object.entries(selfOf(L)), key);
     } catch (error) {
       fail(L, object.name, error);
@@ -149,6 +180,7 @@ function pairsFunction(object: ObjectDeclaration): LuaCFunction {
 function lengthFunction(object: ObjectDeclaration): LuaCFunction {
   return readFunction(object, (self) => {
     const entries = object.entries!(self);
+    if (entries instanceof Map) return entries.size;
     return Array.isArray(entries) ? entries.length : 0;
   });
 }

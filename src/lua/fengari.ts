@@ -125,6 +125,14 @@ export interface LuaApi {
   lua_xmove(from: LuaThread, to: LuaThread, n: number): void;
   lua_yieldk(L: LuaThread, results: number, context: unknown, k: Continuation): never;
   lua_callk(L: LuaThread, args: number, results: number, context: unknown, k: Continuation): void;
+  lua_pcallk(
+    L: LuaThread,
+    args: number,
+    results: number,
+    errorHandler: number,
+    context: unknown,
+    k: Continuation,
+  ): number;
 }
 
 export interface AuxiliaryApi {

@@ -1,3 +1,4 @@
+export { formatDate } from './date-format.ts';
 export { luaNull } from './marshalling.ts';
 export {
   createPolicyEngine,

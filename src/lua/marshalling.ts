@@ -56,6 +56,27 @@ export function fromLua(value: TValue, depth = 0): unknown {
   }
 }
 
+/**
+ * As fromLua, but a table is a Map of its strings and integers, so that nothing of it is lost. For values that
+ * are kept. Throws PolicyValueError for functions and for other keys.
+ */
+export function exactFromLua(value: TValue, depth = 0): unknown {
+  const type = value.type & 0x0f;
+  if (type === tag.function) throw new PolicyValueError('a function cannot be kept');
+  if (type !== tag.table) return fromLua(value);
+  if (depth >= deepest) throw new PolicyValueError(`a table nests deeper than ${deepest} or contains itself`);
+  const entries = new Map<string | number, unknown>();
+  for (let entry = (value.value as Table).f; entry !== undefined; entry = entry.n) {
+    const { key } = entry;
+    const name = (key.type & 0x0f) === tag.number ? (key.value as number) : keyFromLua(key);
+    if (typeof name === 'number' && !Number.isInteger(name)) {
+      throw new PolicyValueError('a table key is neither a string nor an integer');
+    }
+    entries.set(name, exactFromLua(entry.value, depth + 1));
+  }
+  return entries;
+}
+
 function tableFromLua(table: Table, depth: number): unknown {
   if (depth >= deepest) throw new PolicyValueError(`a table nests deeper than ${deepest} or contains itself`);
   const length = table.f === undefined ? 0 : fengari().ltable.luaH_getn(table);

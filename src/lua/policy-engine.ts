@@ -68,6 +68,7 @@ export class PolicyEngine implements PolicyEvents {
       validating: options.validating ?? options.host.validating,
       multipleEvents: this.#multipleEvents,
       print: options.print ?? ((text: string) => void process.stdout.write(text)),
+      fire: (event: string, args: readonly unknown[]) => this.fire(event, args),
     };
     this.#makeState = () => new PolicyState(state);
     const retire = () => this.#files.forgetState();

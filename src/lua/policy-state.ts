@@ -30,6 +30,8 @@ export interface StateOptions {
   /** Names of the events that take more than one handler. */
   readonly multipleEvents: ReadonlySet<string>;
   readonly print: (text: string) => void;
+  /** Fires an event of this generation, in another state. */
+  readonly fire: CallContext['fire'];
 }
 
 /**
@@ -201,6 +203,7 @@ export class PolicyState implements OwningState {
         return state.event;
       },
       register: (event, handler) => state.#register(event, handler),
+      fire: this.#options.fire,
     };
   }
 

@@ -1,40 +1,6 @@
-/** Where Moonpost is not as KumoMTA is: on purpose, by something of its own, or not yet. */
-export interface Difference {
-  /** What it is about, in the words of `moonpost api --json`; `behaviour` for the rest. */
-  readonly kind:
-    | 'event'
-    | 'function'
-    | 'method'
-    | 'option'
-    | 'endpoint'
-    | 'command'
-    | 'metric'
-    | 'log_field'
-    | 'behaviour';
-  readonly name: string;
-  readonly reason: string;
-  /** `decided`: stays so. `extension`: only Moonpost has it. `planned`: comes later. */
-  readonly status: 'decided' | 'extension' | 'planned';
-}
-
-const decided = (kind: Difference['kind'], name: string, reason: string): Difference => ({
-  kind,
-  name,
-  reason,
-  status: 'decided',
-});
-const extension = (kind: Difference['kind'], name: string, reason: string): Difference => ({
-  kind,
-  name,
-  reason,
-  status: 'extension',
-});
-const planned = (kind: Difference['kind'], name: string, reason: string): Difference => ({
-  kind,
-  name,
-  reason,
-  status: 'planned',
-});
+import { type Difference, decided, extension, planned } from './difference.ts';
+import { listenerDifferences } from './differences-of-listeners.ts';
+import { messageDifferences } from './differences-of-messages.ts';
 
 const behaviour: readonly Difference[] = [
   decided(
@@ -196,7 +162,92 @@ const behaviour: readonly Difference[] = [
     'message:set_sender',
     'Takes address objects too, as the documentation of KumoMTA says; its code refuses them. The same holds for set_recipient.',
   ),
+  ...messageDifferences,
   decided('option', 'make_egress_path.tls_prefer_openssl', 'Without effect: Node has one TLS library.'),
+];
+
+const modules: readonly Difference[] = [
+  decided(
+    'function',
+    'kumo.memoize',
+    'Caches per shard; KumoMTA has one cache per process. Tables keep their order.',
+  ),
+  decided(
+    'function',
+    'kumo.regex.compile',
+    'Look-around and back-references raise an error that names the pattern: every match takes linear time. \\W and \\S within brackets, and \\b, are those of ASCII.',
+  ),
+  decided(
+    'function',
+    'kumo.cidr.make_map',
+    'The narrowest block wins whatever the order; in KumoMTA a broader block that is assigned erases the narrower ones.',
+  ),
+  decided(
+    'function',
+    'kumo.regex_set_map.new',
+    'The order of the table is the order of the text, so the first match is always the same one.',
+  ),
+];
+
+const moreModules: readonly Difference[] = [
+  decided(
+    'method',
+    'http_request:body',
+    'Takes any bytes; timeout takes whole numbers too; the body of an answer may be read more than once, and its headers at any time. Bodies of more than 64 MiB are an error.',
+  ),
+  decided(
+    'method',
+    'sqlite_database:execute',
+    'A SELECT without rows gives an empty list, whatever its columns.',
+  ),
+  decided(
+    'function',
+    'kumo.serde.toml_encode',
+    'Keys without a value are left out; toml_encode_pretty writes lists over several lines. Where lines break may differ from KumoMTA.',
+  ),
+  decided(
+    'function',
+    'kumo.encode.charset_encode',
+    'Does not write iso-2022-jp; charset_decode reads it. Names are those of the WHATWG.',
+  ),
+  decided(
+    'function',
+    'kumo.string.eval_template',
+    'A template may take half a million steps. Of the functions of minijinja-contrib those of dates know the medium style in UTC only.',
+  ),
+  decided(
+    'function',
+    'kumo.string.normalize_smtp_response',
+    'Finds queue ids by the mixture of letters and digits, without a dictionary of words.',
+  ),
+  decided(
+    'function',
+    'kumo.fs.glob',
+    'Paths are sorted, and relative to `base` unless the pattern is absolute.',
+  ),
+];
+
+const shardModules: readonly Difference[] = [
+  decided(
+    'function',
+    'kumo.jsonl.new_writer',
+    'Each shard writes files of its own, whose names have the number of its thread before the suffix. Lines are on disk within a second; a stop of the server loses those that are not, unless the policy closes the writer.',
+  ),
+  decided(
+    'function',
+    'kumo.file_type.from_bytes',
+    'Knows some fifty kinds of files that mail carries; KumoMTA knows more.',
+  ),
+  decided(
+    'method',
+    'mpsc_queue:send',
+    'The queues are in the main thread. Maps such as domain_map cannot be sent from one thread to another.',
+  ),
+  decided(
+    'function',
+    'kumo.spawn_task',
+    'A task of init runs on one shard, once mail is taken; one of a handler on its shard.',
+  ),
 ];
 
 const extensions: readonly Difference[] = [
@@ -212,11 +263,6 @@ const later: readonly Difference[] = [
     'behaviour',
     'reload of the policy',
     'Comes later. A new version of the policy will be tried first; one that fails changes nothing. A good one also refreshes live queue and path configurations, pools, sources and cached failures at once.',
-  ),
-  planned(
-    'behaviour',
-    'memoized values',
-    'kumo.memoize will cache per shard; KumoMTA has one cache per process.',
   ),
   planned(
     'behaviour',
@@ -246,35 +292,16 @@ const later: readonly Difference[] = [
   planned('function', 'kumo.configure_bounce_classifier', 'Classification of bounces comes later.'),
   planned('function', 'kumo.configure_redis_throttles', 'Limits shared between nodes come later.'),
   planned('function', 'kumo.configure_accounting_db_path', 'Accounting totals come later.'),
-  planned('function', 'kumo.memoize', 'Caching of function results comes later.'),
-  planned('function', 'kumo.spawn_task', 'Background tasks come later.'),
   planned('function', 'kumo.bump_config_epoch', 'So do the other functions about monitored files.'),
   planned(
     'function',
     'kumo.invoke_get_queue_config',
     'So do the other invoke_, compute_ and format_ functions.',
   ),
-  planned('function', 'kumo.generate_rfc3464_message', 'Delivery status notifications come later.'),
-  planned(
-    'function',
-    'kumo.apply_supplemental_trace_header',
-    'Comes later; the trace_headers of listeners are there.',
-  ),
   planned(
     'function',
     'kumo.get_memory_soft_limit',
     'Memory limits come later; the functions that set them are accepted.',
-  ),
-  planned('function', 'kumo.serde.toml_parse', 'TOML and YAML come later, with their old names under kumo.'),
-  planned(
-    'function',
-    'kumo.string.eval_template',
-    'So do psl_domain, psl_suffix and normalize_smtp_response.',
-  ),
-  planned(
-    'function',
-    'kumo.time.parse_rfc3339',
-    'So do the other ways to make a time, timers, and arithmetic on times.',
   ),
   planned(
     'function',
@@ -288,10 +315,10 @@ const later: readonly Difference[] = [
   ),
   planned(
     'function',
-    'kumo.aaa, amqp, api, cidr, counter_series, crypto, digest, domain_map, encode, file_type, fs, http, jsonl, kafka, mimepart, mpsc, nats, regex, regex_set_map, secrets, shaping, uuid, xfer',
+    'kumo.aaa, amqp, api, jsonl.new_tailer, jsonl.new_multi_tailer, kafka, nats, shaping, xfer',
     'These modules come later.',
   ),
-  planned('function', 'redis.open, sqlite.open', 'These modules come later.'),
+  planned('function', 'redis.open', 'This module comes later.'),
   planned(
     'function',
     'io.open, io.lines, io.tmpfile, os.remove, os.rename, os.tmpname',
@@ -312,9 +339,21 @@ const later: readonly Difference[] = [
     'helpers',
     'The files that policies require as policy-extras.NAME (shaping, queue, sources, listener_domains, dkim_sign, log_hooks and others) come later. Those of an installed KumoMTA are found through package.path.',
   ),
-  planned('method', 'message:from_header', 'Structured headers, MIME parts and scheduling come later.'),
+  planned(
+    'method',
+    'message:dkim_sign',
+    'Signing and checking (dkim_verify, arc_verify, arc_seal) come later.',
+  ),
   planned('endpoint', 'POST /api/inject/v1', 'The HTTP API besides liveness and metrics comes later.'),
   planned('command', 'commands of kcli', 'They come with the administrative endpoints.'),
 ];
 
-export const differences: readonly Difference[] = [...behaviour, ...extensions, ...later];
+export const differences: readonly Difference[] = [
+  ...listenerDifferences,
+  ...behaviour,
+  ...modules,
+  ...moreModules,
+  ...shardModules,
+  ...extensions,
+  ...later,
+];

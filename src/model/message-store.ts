@@ -1,11 +1,12 @@
 import { EnvelopeAddress } from '../protocol/smtp/index.ts';
 import type { MaybePromise } from './json.ts';
-import { Message } from './message.ts';
+import { Message, type MessageKeeper } from './message.ts';
 import type { QueuedMessage } from './queued-message.ts';
+import { Schedule } from './schedule.ts';
 import type { MessageId, Spool, SpooledEnvelope } from './spool.ts';
 
 /** Messages in full, on top of the spool: what is loaded is used, what is not is read. */
-export class MessageStore {
+export class MessageStore implements MessageKeeper {
   readonly spool: Spool;
 
   constructor(spool: Spool) {
@@ -15,8 +16,7 @@ export class MessageStore {
   /** Puts a new message on disk. Rejects with SpoolWriteError; then nothing was kept. */
   async keep(message: Message): Promise<void> {
     const body = await message.data();
-    message.entry = await this.spool.store(message.id, envelopeOf(message), body);
-    message.dirty = false;
+    message.keptBy(this, await this.spool.store(message.id, envelopeOf(message), body));
   }
 
   /** Writes changes of envelope and metadata, if there are any. A changed body of a kept message is not. */
@@ -31,6 +31,10 @@ export class MessageStore {
     }
   }
 
+  loadBody(message: Message): Promise<Buffer> {
+    return this.spool.loadBody(message.entry!);
+  }
+
   /** The message in full; its body is still read on demand. */
   load(queued: QueuedMessage): MaybePromise<Message> {
     if (queued.loaded !== undefined) {
@@ -42,7 +46,7 @@ export class MessageStore {
       const message = messageFrom(queued.entry.id, envelope, queued.size, () =>
         this.spool.loadBody(queued.entry),
       );
-      message.entry = queued.entry;
+      message.keptBy(this, queued.entry);
       message.attempts = queued.attempts;
       message.due = queued.due;
       return message;
@@ -57,7 +61,7 @@ export function messageFrom(
   size: number,
   load: () => Promise<Buffer>,
 ): Message {
-  return new Message({
+  const message = new Message({
     id,
     sender: address(envelope.sender),
     recipients: envelope.recipients.map(address),
@@ -65,6 +69,8 @@ export function messageFrom(
     size,
     load,
   });
+  if (envelope.schedule !== undefined) message.schedule = new Schedule(envelope.schedule);
+  return message;
 }
 
 function envelopeOf(message: Message): SpooledEnvelope {
@@ -72,6 +78,7 @@ function envelopeOf(message: Message): SpooledEnvelope {
     sender: message.sender.email,
     recipients: message.recipients.map((recipient) => recipient.email),
     meta: message.meta,
+    ...(message.schedule !== undefined && { schedule: message.schedule.written }),
   };
 }
 

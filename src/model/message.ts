@@ -1,6 +1,13 @@
 import type { EnvelopeAddress } from '../protocol/smtp/index.ts';
 import type { JsonObject, MaybePromise } from './json.ts';
+import type { Schedule } from './schedule.ts';
 import type { MessageId, SpoolEntry } from './spool.ts';
+
+/** Where a message is kept; it can be saved there and its body read again. */
+export interface MessageKeeper {
+  save(message: Message): Promise<void>;
+  loadBody(message: Message): Promise<Buffer>;
+}
 
 /**
  * A message in full: what reception builds, what policy sees, what delivery sends. The queues hold the
@@ -19,10 +26,16 @@ export class Message {
   attempts = 0;
   /** Milliseconds since the epoch; 0 = at once. */
   due = 0;
+  /** When it may be delivered; undefined for at any time. */
+  schedule: Schedule | undefined;
   /** Set once the message is in the spool. */
   entry: SpoolEntry | undefined;
+  /** Set together with `entry`. */
+  keeper: MessageKeeper | undefined;
   /** True when envelope or metadata differ from what the spool has. */
   dirty = false;
+  /** True when the body differs from what the spool has; it is then not let go of. */
+  #bodyChanged = false;
   readonly #load: (() => Promise<Buffer>) | undefined;
 
   constructor(parts: MessageParts) {
@@ -38,8 +51,9 @@ export class Message {
   /** The whole message as bytes, from memory or from the spool. */
   data(): MaybePromise<Buffer> {
     if (this.body !== undefined) return this.body;
-    if (this.#load === undefined) return Buffer.alloc(0);
-    return this.#load().then((body) => {
+    const load = this.#load?.() ?? this.keeper?.loadBody(this);
+    if (load === undefined) return Buffer.alloc(0);
+    return load.then((body) => {
       this.body = body;
       return body;
     });
@@ -50,6 +64,34 @@ export class Message {
     this.body = body;
     this.size = body.length;
     this.dirty = true;
+    this.#bodyChanged = true;
+  }
+
+  /** Called when the spool has the message with this body. */
+  keptBy(keeper: MessageKeeper, entry: SpoolEntry): void {
+    this.keeper = keeper;
+    this.entry = entry;
+    this.dirty = false;
+    this.#bodyChanged = false;
+  }
+
+  /** Lets go of the body where the spool has it; true when memory was freed. */
+  shrink(): boolean {
+    if (this.body === undefined || this.keeper === undefined || this.#bodyChanged) return false;
+    this.body = undefined;
+    return true;
+  }
+
+  /**
+   * Sets when the next attempt is made, in ms since the epoch, 0 for at once; the schedule moves it on to the next
+   * moment that it allows.
+   */
+  setDue(due: number, now: number): void {
+    if (this.schedule === undefined) this.due = due;
+    else {
+      const allowed = this.schedule.adjust(Math.max(due, now));
+      this.due = allowed <= now ? 0 : allowed;
+    }
   }
 }
 

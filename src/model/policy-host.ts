@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts';
 import type { Diagnostics } from './diagnostics.ts';
-import type { Throttles } from './limits.ts';
+import type { QueuePort } from './kept/index.ts';
+import type { Counters, Throttles } from './limits.ts';
 import type { Message } from './message.ts';
 import type { Resolver } from './resolver.ts';
 
@@ -20,6 +21,8 @@ export interface PolicyHost {
   readonly diagnostics: Diagnostics;
   readonly throttles: Throttles;
   readonly resolver: Resolver;
+  /** Numbers shared by the whole process; without them they are those of this owner alone. */
+  readonly counters?: Counters;
   /** Random number in [0, 1). */
   random(): number;
   /** True under `moonpost --validate`. */
@@ -32,6 +35,12 @@ export interface PolicyHost {
   inject(message: Message): Promise<void>;
   /** True for the first caller with this key in the whole process; for what is to be said once. */
   once(key: string): boolean;
+  /** The queues of kumo.mpsc of the whole process; without them they are those of this owner alone. */
+  readonly queues?: QueuePort;
+  /** Number of the configuration epoch; 0 where there are none. */
+  configEpoch?(): number;
+  /** Seconds that a timer of the policy measured, for the metric user_lua_latency. */
+  observeLatency?(label: string, seconds: number): void;
   /** kumo.validation_failed. */
   validationFailed(): void;
 }

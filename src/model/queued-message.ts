@@ -2,6 +2,7 @@ import type { EnvelopeAddress, Reply } from '../protocol/smtp/index.ts';
 import type { Message } from './message.ts';
 import type { RequeueReason } from './outcome.ts';
 import type { QueueNameParts } from './queue-name.ts';
+import type { Schedule } from './schedule.ts';
 import type { SpoolEntry } from './spool.ts';
 import type { WheelNode } from './timer-wheel.ts';
 
@@ -21,6 +22,8 @@ export class QueuedMessage implements WheelNode {
   entry: SpoolEntry;
   home: MessageHome;
   loaded: Message | undefined;
+  /** When it may be delivered; undefined, as for nearly all, for at any time. */
+  schedule: Schedule | undefined;
 
   constructor(entry: SpoolEntry, home: MessageHome, size: number, loaded: Message | undefined) {
     this.entry = entry;
@@ -29,6 +32,7 @@ export class QueuedMessage implements WheelNode {
     this.loaded = loaded;
     this.due = loaded?.due ?? 0;
     this.attempts = loaded?.attempts ?? 0;
+    this.schedule = loaded?.schedule;
   }
 }
 

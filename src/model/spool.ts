@@ -13,6 +13,8 @@ export interface SpooledEnvelope {
   sender: string;
   recipients: string[];
   meta: JsonObject;
+  /** As policy wrote it (set_scheduling); absent when there is none. */
+  schedule?: JsonObject;
 }
 
 /** How far delivery of a message has come; kept so that a restart does not send everything at once. */

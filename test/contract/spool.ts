@@ -25,6 +25,7 @@ export function envelopeFor(recipient = 'to@example.org'): SpooledEnvelope {
     sender: 'from@example.com',
     recipients: [recipient],
     meta: { queue: 'example.org', n: 1, ü: ['ß', null] },
+    schedule: { expires: '2100-01-01T00:00:00Z' },
   };
 }
 

@@ -65,13 +65,12 @@ test('every text survives encoding, and never begins a line of its own', () => {
   fc.assert(
     fc.property(text, (value) => {
       const line = formatHeader('Subject', value, true);
-      expect(line).toMatch(/^Subject: (?:[\t -~]|\r\n\t)*\r\n$/);
+      expect(line).toMatch(/^Subject: (?:[\t -~]|\r\n[\t ])*\r\n$/);
       const read = headerValue(
         Buffer.from(`${line}\r\n`),
         firstHeader(Buffer.from(`${line}\r\n`), 'subject')!,
       );
-      const plain = (shown: string) => shown.replace(/[\r\n\t ]+/g, ' ').trim();
-      expect(plain(String(read))).toBe(plain(value));
+      expect(String(read)).toBe(value.replace(/[\r\n]+[ \t]*/g, ' ').trim());
     }),
   );
 });

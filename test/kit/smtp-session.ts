@@ -46,12 +46,14 @@ export function returns(...values: unknown[]): PolicyResult {
 export const fails: PolicyResult = { kind: 'error', message: 'policy.lua:7: attempt to index a nil value' };
 
 export const listenerOptions: SmtpServerOptions = {
+  allow_xclient: false,
   banner: 'Moonpost',
   batch_handling: 'BifurcateAlways',
   client_timeout: 60_000,
   data_processing_timeout: 300_000,
   deferred_queue: false,
   deferred_spool: false,
+  hostname: 'mx.test',
   invalid_line_endings: 'Deny',
   line_length_hard_limit: 998,
   max_connections: 32_768,
@@ -59,12 +61,19 @@ export const listenerOptions: SmtpServerOptions = {
   max_messages_per_connection: 10_000,
   max_recipients_per_message: 1024,
   meta: {},
+  peer: undefined,
+  relay_hosts: ['127.0.0.1', '::1'],
+  require_proxy_protocol: false,
+  tls_certificate: undefined,
+  tls_private_key: undefined,
+  tls_required_client_ca: undefined,
   trace_headers: {
     received_header: true,
     supplemental_header: true,
     header_name: 'X-KumoRef',
     include_meta_names: [],
   },
+  via: undefined,
 };
 
 export interface SmtpSessionSetup {
@@ -90,8 +99,12 @@ export class TestServer {
   constructor(setup: SmtpSessionSetup = {}) {
     this.policy = new TablePolicy(setup.policy);
     this.parameters = {
-      options: { ...listenerOptions, ...setup.options },
-      hostname: 'mx.test',
+      options: {
+        ...listenerOptions,
+        ...(setup.relays === false && { relay_hosts: [] }),
+        ...setup.options,
+      },
+      hostname: 'machine.test',
       clock: this.clock,
       diagnostics: {
         error: (_target, text) => this.complaints.push(text),
@@ -100,7 +113,6 @@ export class TestServer {
         debug: () => {},
       },
       events: this.policy,
-      mayRelay: () => setup.relays ?? true,
       refusal: setup.refusal ?? (() => undefined),
       receive: (transaction) => {
         this.received.push(transaction);

@@ -14,6 +14,11 @@ export const connectionMetaObject = defineObject(
       doc: 'The value of that name, or nil.',
       call: (self, { name }) => getOwn(self.values, name) ?? null,
     }),
+    auth_info: method({
+      returns: 'table',
+      doc: 'Who the peer has proved to be: {identities = {{identity, context}}, groups, peer_address}. A copy.',
+      call: (self) => self.authInfo,
+    }),
     set_meta: method({
       params: { name: string(), value: anyValue() },
       doc: 'Sets a value that JSON can hold.',

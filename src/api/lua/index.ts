@@ -1,21 +1,64 @@
 import type { ModuleDeclaration, ObjectDeclaration } from '../../model/define/index.ts';
 import { addressObject } from './address.ts';
+import { addressHeaderObject, headerAddressObject } from './address-header.ts';
 import { configObjects } from './config-objects.ts';
 import { connectionMetaObject } from './connection-meta.ts';
+import { headermapObject, headerObject } from './headermap.ts';
+import { httpHeadersObject, httpResponseObject } from './http-response.ts';
+import { counterSeriesModule, counterSeriesObject } from './kumo.counter_series.ts';
+import { cryptoModule } from './kumo.crypto.ts';
+import { binaryResultObject, digestModule } from './kumo.digest.ts';
 import { dnsModule } from './kumo.dns.ts';
+import { encodeModule } from './kumo.encode.ts';
+import { fileTypeModule } from './kumo.file_type.ts';
+import { asyncFileObject, fsModule, pathMetadataObject } from './kumo.fs.ts';
+import { httpClientObject, httpModule, httpRequestObject, websocketStreamObject } from './kumo.http.ts';
+import { jsonlModule, jsonlWriterObject } from './kumo.jsonl.ts';
+import { mimepartBuilderObject, mimepartModule, mimepartObject } from './kumo.mimepart.ts';
+import { mpscModule, mpscQueueObject } from './kumo.mpsc.ts';
 import { policyModule } from './kumo.policy.ts';
+import { regexModule, regexObject } from './kumo.regex.ts';
+import { secretsModule } from './kumo.secrets.ts';
 import { serdeModule } from './kumo.serde.ts';
 import { stringModule } from './kumo.string.ts';
-import { timeDeltaObject, timeModule, timeObject } from './kumo.time.ts';
+import { timeDeltaObject, timeModule, timeObject, timerObject } from './kumo.time.ts';
 import { kumoModule } from './kumo.ts';
+import { uuidModule, uuidObject } from './kumo.uuid.ts';
+import { memoizedTableObject } from './kumo-memoize.ts';
+import {
+  cidrMapObject,
+  cidrModule,
+  domainMapModule,
+  domainMapObject,
+  regexSetMapModule,
+  regexSetMapObject,
+} from './maps.ts';
 import { messageObject } from './message.ts';
+import { sqliteModule, sqliteObject } from './sqlite.ts';
 import { throttleObject } from './throttle.ts';
 
 /** Everything that `require` gives to policies. */
 export const luaModules: ModuleDeclaration[] = [
   kumoModule,
+  counterSeriesModule,
+  cryptoModule,
+  digestModule,
+  encodeModule,
+  fileTypeModule,
+  fsModule,
+  jsonlModule,
+  mpscModule,
+  httpModule,
+  secretsModule,
+  sqliteModule,
+  uuidModule,
+  cidrModule,
   dnsModule,
+  domainMapModule,
+  mimepartModule,
   policyModule,
+  regexModule,
+  regexSetMapModule,
   serdeModule,
   stringModule,
   timeModule,
@@ -25,9 +68,34 @@ export const luaModules: ModuleDeclaration[] = [
 export const luaObjects: ObjectDeclaration[] = [
   messageObject,
   addressObject,
+  addressHeaderObject,
+  headerAddressObject,
+  mimepartObject,
+  mimepartBuilderObject,
+  headermapObject,
+  headerObject,
   connectionMetaObject,
   throttleObject,
   timeObject,
   timeDeltaObject,
+  timerObject,
+  asyncFileObject,
+  binaryResultObject,
+  cidrMapObject,
+  domainMapObject,
+  counterSeriesObject,
+  httpClientObject,
+  httpHeadersObject,
+  httpRequestObject,
+  httpResponseObject,
+  websocketStreamObject,
+  pathMetadataObject,
+  sqliteObject,
+  uuidObject,
+  memoizedTableObject,
+  jsonlWriterObject,
+  mpscQueueObject,
+  regexObject,
+  regexSetMapObject,
   ...configObjects,
 ];

@@ -1,11 +1,8 @@
 import { usableCpus } from '../../io/cpu/index.ts';
 import { rejectError } from '../../lua/index.ts';
 import {
-  boolean,
-  bytes,
   type CallContext,
   defineFunction,
-  instanceOf,
   integer,
   luaFunction,
   oneOf,
@@ -15,8 +12,6 @@ import {
   type UnnamedFunction,
   unchecked,
 } from '../../model/define/index.ts';
-import { Message } from '../../model/index.ts';
-import { EnvelopeAddress } from '../../protocol/smtp/index.ts';
 import { textForLog } from './log-text.ts';
 import { NamedThrottle } from './throttle.ts';
 
@@ -53,24 +48,6 @@ export const coreFunctions = {
     doc: 'A budget of requests by name, shared by all of the process.',
     call: ({ name, spec }) => new NamedThrottle(`lua-user-throttle-${name}`, spec),
   }),
-  make_message: defineFunction({
-    params: { sender: string(), recipient: string(), body: bytes() },
-    returns: 'message',
-    doc: 'A message that is in no queue yet; kumo.inject_message takes it.',
-    call: ({ sender, recipient, body }, { host }) =>
-      new Message({
-        id: host.newMessageId(),
-        sender: addressOf(sender),
-        recipients: [addressOf(recipient)],
-        meta: {},
-        body,
-      }),
-  }),
-  inject_message: defineFunction({
-    params: { message: instanceOf(Message, 'message'), deferred_spool: optional(boolean(), false) },
-    doc: 'Saves the message and puts it into its queue. deferred_spool has no effect yet: it is always saved first.',
-    call: ({ message }, { host }) => host.inject(message),
-  }),
   validation_failed: defineFunction({
     doc: 'Makes `moonpost --validate` end with status 1.',
     call: (_, { host }) => host.validationFailed(),
@@ -94,10 +71,4 @@ function logFunction(level: 'error' | 'warn' | 'info' | 'debug', doc: string): U
       context.host.diagnostics[level]('lua', `${context.where()}: ${rest.map(textForLog).join(' ')}`);
     },
   });
-}
-
-function addressOf(text: string): EnvelopeAddress {
-  const address = EnvelopeAddress.parse(text);
-  if (address === undefined) throw new Error(`'${text}' is no mail address`);
-  return address;
 }

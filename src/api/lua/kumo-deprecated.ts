@@ -1,4 +1,5 @@
-import type { UnnamedFunction } from '../../model/define/index.ts';
+import { defineFunction, type UnnamedFunction } from '../../model/define/index.ts';
+import { fsFunctions } from './kumo.fs.ts';
 import { serdeFunctions } from './kumo.serde.ts';
 import { timeFunctions } from './kumo.time.ts';
 
@@ -7,10 +8,25 @@ function alias(newName: string, declaration: UnnamedFunction): UnnamedFunction {
   return { ...declaration, doc: `Old name of ${newName}.` };
 }
 
-export const deprecatedFunctions = {
-  json_encode: alias('kumo.serde.json_encode', serdeFunctions.json_encode),
-  json_encode_pretty: alias('kumo.serde.json_encode_pretty', serdeFunctions.json_encode_pretty),
-  json_parse: alias('kumo.serde.json_parse', serdeFunctions.json_parse),
-  json_load: alias('kumo.serde.json_load', serdeFunctions.json_load),
+const SERDE = [
+  'json_encode',
+  'json_encode_pretty',
+  'json_load',
+  'json_parse',
+  'toml_encode',
+  'toml_encode_pretty',
+  'toml_load',
+  'toml_parse',
+] as const;
+
+export const deprecatedFunctions: Readonly<Record<string, UnnamedFunction>> = {
+  ...Object.fromEntries(SERDE.map((name) => [name, alias(`kumo.serde.${name}`, serdeFunctions[name])])),
+  glob: alias('kumo.fs.glob', fsFunctions.glob),
+  uncached_glob: alias('kumo.fs.uncached_glob', fsFunctions.uncached_glob),
+  read_dir: alias('kumo.fs.read_dir', fsFunctions.read_dir),
   sleep: alias('kumo.time.sleep', timeFunctions.sleep),
-} satisfies Record<string, UnnamedFunction>;
+  set_timeq_spawn_reinsertion: defineFunction({
+    doc: 'Does nothing; an old setting of KumoMTA.',
+    call: () => {},
+  }),
+};

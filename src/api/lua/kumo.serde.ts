@@ -1,4 +1,5 @@
-import { readFileIfPresent } from '../../io/files/index.ts';
+import { helpersDirectory, readWholeFile } from '../../io/files/index.ts';
+import { sharedFile } from '../../lua/index.ts';
 import {
   anyValue,
   defineFunction,
@@ -6,37 +7,59 @@ import {
   string,
   type UnnamedFunction,
 } from '../../model/define/index.ts';
-import { formatJson, formatJsonPretty, parseJsonText } from '../../model/index.ts';
+import { formatJson, formatJsonPretty, type Json, parseJsonText } from '../../model/index.ts';
+import { formatToml, formatYaml, parseToml, parseYaml } from '../../model/texts/index.ts';
 
-export const serdeFunctions = {
-  json_parse: defineFunction({
-    params: { text: string() },
-    returns: 'any',
-    doc: 'The value of a JSON text. Comments may stand in it; null becomes nil.',
-    call: ({ text }) => parseJsonText(text),
-  }),
-  json_load: defineFunction({
+function parser(doc: string, parse: (text: string) => Json): UnnamedFunction {
+  return defineFunction({ params: { text: string() }, returns: 'any', doc, call: ({ text }) => parse(text) });
+}
+
+function loader(doc: string, parse: (text: string) => Json): UnnamedFunction {
+  return defineFunction({
     params: { path: string() },
     returns: 'any',
-    doc: 'The value of a JSON file.',
-    call: ({ path }) => {
-      const content = readFileIfPresent(path);
-      if (content === undefined) throw new Error(`${path}: there is no such file`);
-      return parseJsonText(content.toString());
+    doc,
+    call: async ({ path }) => {
+      const content = await readWholeFile(sharedFile(path, helpersDirectory()));
+      try {
+        return parse(content.toString());
+      } catch (error) {
+        throw new Error(`${path}: ${(error as Error).message}`);
+      }
     },
-  }),
-  json_encode: defineFunction({
+  });
+}
+
+function formatter(doc: string, format: (value: Json) => string): UnnamedFunction {
+  return defineFunction({
     params: { value: anyValue() },
     returns: 'string',
-    doc: 'Compact JSON of a value.',
-    call: ({ value }) => formatJson(value),
-  }),
-  json_encode_pretty: defineFunction({
-    params: { value: anyValue() },
-    returns: 'string',
-    doc: 'JSON of a value over several lines, keys sorted.',
-    call: ({ value }) => formatJsonPretty(value),
-  }),
+    doc,
+    call: ({ value }) => format(value),
+  });
+}
+
+export const serdeFunctions = {
+  json_parse: parser('The value of a JSON text. Comments may stand in it; null becomes nil.', parseJsonText),
+  json_load: loader('The value of a JSON file.', parseJsonText),
+  json_encode: formatter('Compact JSON of a value.', formatJson),
+  json_encode_pretty: formatter('JSON of a value over several lines, keys sorted.', formatJsonPretty),
+  toml_parse: parser(
+    'The table of a TOML text. A date becomes a table that toml_encode writes again.',
+    parseToml,
+  ),
+  toml_load: loader('The table of a TOML file.', parseToml),
+  toml_encode: formatter('TOML of a table.', (value) => formatToml(value)),
+  toml_encode_pretty: formatter('TOML of a table, lists over several lines.', (value) =>
+    formatToml(value, { pretty: true }),
+  ),
+  toml_encode_pretty_compact: formatter(
+    'TOML of a table, keys sorted, empty tables within their line.',
+    (value) => formatToml(value, { pretty: true, compact: true }),
+  ),
+  yaml_parse: parser('The value of a YAML text.', parseYaml),
+  yaml_load: loader('The value of a YAML file.', parseYaml),
+  yaml_encode: formatter('YAML of a value.', formatYaml),
 } satisfies Record<string, UnnamedFunction>;
 
 export const serdeModule = defineModule('kumo.serde', { doc: 'Values to text and back.' }, serdeFunctions);

@@ -1,4 +1,13 @@
-import { bytes, defineFunction, defineModule, integer, optional, string } from '../../model/define/index.ts';
+import {
+  anyValue,
+  bytes,
+  defineFunction,
+  defineModule,
+  integer,
+  oneOf,
+  optional,
+  string,
+} from '../../model/define/index.ts';
 import {
   replaceText,
   splitAsciiWhitespace,
@@ -8,6 +17,12 @@ import {
   trimEnd,
   trimStart,
 } from '../../model/index.ts';
+import {
+  normalizeSmtpResponse,
+  publicSuffix,
+  registrableDomain,
+  renderTemplate,
+} from '../../model/texts/index.ts';
 import { foldText } from '../../protocol/mime/index.ts';
 
 const text = string();
@@ -105,6 +120,36 @@ export const stringModule = defineModule(
       returns: 'string',
       doc: 'Folds into lines with CRLF TAB: at white space after `soft` columns, anywhere after `hard`.',
       call: ({ text, soft, hard }) => Buffer.from(foldText(text.toString('latin1'), soft, hard), 'latin1'),
+    }),
+    psl_domain: defineFunction({
+      params: { host: string() },
+      returns: 'string?',
+      doc: 'The registered name of a host, by the Public Suffix List.',
+      call: ({ host }) => registrableDomain(host),
+    }),
+    psl_suffix: defineFunction({
+      params: { host: string() },
+      returns: 'string?',
+      doc: 'The suffix under which the name of a host was registered, by the Public Suffix List.',
+      call: ({ host }) => publicSuffix(host),
+    }),
+    normalize_smtp_response: defineFunction({
+      params: { text },
+      returns: 'string',
+      doc: 'A reply with times, addresses and identifiers replaced, so that equal reasons are equal texts.',
+      call: ({ text }) => normalizeSmtpResponse(text),
+    }),
+    eval_template: defineFunction({
+      params: {
+        name: string(),
+        source: string(),
+        context: anyValue(),
+        dialect: optional(oneOf('Jinja', 'Handlebars', 'Static'), 'Jinja'),
+      },
+      returns: 'string',
+      doc: 'The text of a template. A name that ends in .html or .json decides how values are escaped.',
+      call: ({ name, source, context, dialect }, { host }) =>
+        renderTemplate({ name, source, dialect }, context, host.clock.now()),
     }),
   },
 );

@@ -2,7 +2,10 @@ import { defineModule } from '../../model/define/index.ts';
 import { configFunctions } from './kumo-config.ts';
 import { coreFunctions } from './kumo-core.ts';
 import { deprecatedFunctions } from './kumo-deprecated.ts';
+import { memoizeFunctions } from './kumo-memoize.ts';
+import { messageFunctions } from './kumo-messages.ts';
 import { settingFunctions } from './kumo-settings.ts';
+import { taskFunctions } from './kumo-tasks.ts';
 
 /**
  * The release of KumoMTA whose policy API this is; policies compare it as text. Our own version is
@@ -17,5 +20,13 @@ export const kumoModule = defineModule(
     doc: "The root of the policy API: `local kumo = require 'kumo'`.",
     values: { version: REFERENCE_VERSION },
   },
-  { ...coreFunctions, ...configFunctions, ...settingFunctions, ...deprecatedFunctions },
+  {
+    ...coreFunctions,
+    ...messageFunctions,
+    ...configFunctions,
+    ...settingFunctions,
+    ...memoizeFunctions,
+    ...taskFunctions,
+    ...deprecatedFunctions,
+  },
 );

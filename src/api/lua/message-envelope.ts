@@ -1,4 +1,3 @@
-import { luaNull } from '../../lua/index.ts';
 import {
   anyOf,
   anyValue,
@@ -6,7 +5,6 @@ import {
   list,
   makeKind,
   methodsOf,
-  optional,
   PolicyValueError,
   type RichKind,
   refuse,
@@ -27,19 +25,6 @@ function address(): RichKind<EnvelopeAddress> {
     return parsed;
   });
 }
-
-/** Milliseconds since the epoch of a text such as 2026-01-01T00:00:00Z. */
-function rfc3339(): RichKind<{ text: string; time: number }> {
-  return makeKind('RFC 3339 time', 'string', (value, at) => {
-    if (typeof value !== 'string') return refuse(at, 'a time such as 2026-01-01T00:00:00Z', value);
-    const time = RFC3339.test(value) ? Date.parse(value) : Number.NaN;
-    if (Number.isNaN(time))
-      throw new PolicyValueError(`${at}: '${value}' is no time such as 2026-01-01T00:00:00Z`);
-    return { text: value, time };
-  });
-}
-
-const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
 
 export const envelopeMethods = {
   id: method({
@@ -108,15 +93,6 @@ export const envelopeMethods = {
     doc: 'Counts one more attempt.',
     call: (self) => {
       self.attempts += 1;
-    },
-  }),
-  set_due: method({
-    params: { due: optional(rfc3339()) },
-    returns: 'string',
-    doc: 'When the next attempt is made, as RFC 3339 text; nil for at once. Returns it (NULL for nil).',
-    call: (self, { due }) => {
-      self.due = due?.time ?? 0;
-      return due?.text ?? luaNull;
     },
   }),
 };

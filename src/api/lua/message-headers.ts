@@ -1,31 +1,36 @@
-import { boolean, list, methodsOf, optional, string } from '../../model/define/index.ts';
-import type { MaybePromise, Message } from '../../model/index.ts';
-import { setOwn } from '../../model/index.ts';
 import {
+  boolean,
+  list,
+  methodsOf,
+  optional,
+  string,
+  type UnnamedFunction,
+} from '../../model/define/index.ts';
+import type { Message } from '../../model/index.ts';
+import {
+  AddressHeader,
   appendHeader,
   firstHeader,
+  formatAuthenticationResults,
   formatHeader,
+  HeaderLine,
   headersOf,
   headerValue,
   isNamed,
   prependHeader,
   removeHeaders,
 } from '../../protocol/mime/index.ts';
+import { authenticationResult } from './authentication-result.ts';
+import { withData } from './message-data.ts';
 
 const method = methodsOf<Message>();
-
-/** Does something with the whole message, waiting only when it must be loaded. */
-function withData<T>(message: Message, use: (data: Buffer) => T): MaybePromise<T> {
-  const data = message.data();
-  return Buffer.isBuffer(data) ? use(data) : data.then(use);
-}
 
 const header = { name: string(), value: string(), encode: optional(boolean(), false) };
 
 const startsLikeX = (name: string) => name.startsWith('X-') || name.startsWith('x-');
 
 /** Those of the names, in any case; without names those that begin with X-. */
-function chosen(names: readonly string[] | undefined): (name: string) => boolean {
+export function chosen(names: readonly string[] | undefined): (name: string) => boolean {
   if (names === undefined) return startsLikeX;
   const wanted = new Set(names.map((name) => name.toLowerCase()));
   return (name) => wanted.has(name.toLowerCase());
@@ -79,19 +84,42 @@ export const headerMethods = {
     call: (self, { names }) =>
       withData(self, (data) => replace(self, data, removeHeaders(data, chosen(names)))),
   }),
-  import_x_headers: method({
-    params: { names: optional(list(string())) },
-    doc: 'Copies headers of these names, or all that begin with X-, into metadata: X-Campaign-Id is x_campaign_id.',
-    call: (self, { names }) =>
+  from_header: addressMethod(
+    'From',
+    'The addresses of the From header, or nil. Raises when it cannot be parsed.',
+  ),
+  to_header: addressMethod('To', 'The addresses of the To header, or nil. Raises when it cannot be parsed.'),
+  get_address_header: method({
+    params: { name: string() },
+    returns: 'address_header|nil',
+    doc: 'The addresses of the first header of the name, or nil. Raises when it cannot be parsed.',
+    call: (self, { name }) => withData(self, (data) => addressHeader(data, name)),
+  }),
+  add_authentication_results: method({
+    params: { server_id: string(), results: list(authenticationResult()) },
+    doc: 'Adds an Authentication-Results header before all others.',
+    call: (self, { server_id, results }) =>
       withData(self, (data) => {
-        for (const field of headersOf(data, chosen(names))) {
-          const value = headerValue(data, field);
-          setOwn(self.meta, field.name.toLowerCase().replaceAll('-', '_'), String(value));
-          self.dirty = true;
-        }
+        const value = formatAuthenticationResults({ serv_id: server_id, results });
+        self.setData(prependHeader(data, formatHeader('Authentication-Results', value)));
       }),
   }),
 };
+
+function addressMethod(name: string, doc: string): UnnamedFunction {
+  return method({
+    returns: 'address_header|nil',
+    doc,
+    call: (self) => withData(self, (data) => addressHeader(data, name)),
+  });
+}
+
+function addressHeader(data: Buffer, name: string): AddressHeader | null {
+  const field = firstHeader(data, name);
+  if (field === undefined) return null;
+  const line = HeaderLine.at(data, field);
+  return new AddressHeader(line.name, line.addressList);
+}
 
 function replace(message: Message, before: Buffer, after: Buffer): void {
   if (after !== before) message.setData(after);

@@ -35,7 +35,8 @@ export const throttleObject = defineObject(
       call: async (self, { message }, { host }) => {
         const { retryAfter } = await host.throttles.admit(self.key, self.spec);
         if (retryAfter === undefined) return false;
-        message.due = host.clock.now() + retryAfter;
+        const now = host.clock.now();
+        message.setDue(now + retryAfter, now);
         return true;
       },
     }),

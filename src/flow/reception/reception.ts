@@ -13,12 +13,13 @@ import {
   type PolicyEvents,
   queueNameOf,
   SpoolWriteError,
+  supplementalHeader,
 } from '../../model/index.ts';
 import type { EsmtpListenerOptions } from '../../model/options/index.ts';
 import { type EnvelopeAddress, type Reply, reply } from '../../protocol/smtp/index.ts';
 import { QueueConfigError, type ScheduledQueue, type ScheduledQueues } from '../scheduled-queue/index.ts';
 import { splitRecipients } from './batches.ts';
-import { receivedHeader, supplementalHeader } from './trace-headers.ts';
+import { receivedHeader } from './trace-headers.ts';
 
 /** A finished SMTP transaction. */
 export interface Transaction {
@@ -36,6 +37,8 @@ export interface Transaction {
   deadline: number;
   /** What policy made of it in smtp_server_data, when that event has a handler. */
   message?: Message | undefined;
+  /** The recipients of each message, when policy has said so. */
+  batches?: EnvelopeAddress[][] | undefined;
 }
 
 export interface ReceptionAnswer {
@@ -141,7 +144,8 @@ export class Reception {
     const { message } = transaction;
     const recipients = message?.recipients ?? transaction.recipients;
     const body = message?.body ?? transaction.body;
-    for (const batch of splitRecipients(recipients, transaction.listener.batch_handling)) {
+    const batches = transaction.batches ?? splitRecipients(recipients, transaction.listener.batch_handling);
+    for (const batch of batches) {
       yield this.#build(transaction, batch, body, cloneJson(message?.meta ?? transaction.meta.values));
     }
   }
@@ -156,6 +160,9 @@ export class Reception {
     const { trace_headers } = transaction.listener;
     const sender = transaction.message?.sender ?? transaction.sender;
     const message = new Message({ id, sender, recipients, meta, body });
+    // What policy said in smtp_server_data holds for every message of the transaction.
+    message.schedule = transaction.message?.schedule;
+    message.due = transaction.message?.due ?? 0;
     if (!trace_headers.received_header) return message;
     const header = receivedHeader({
       ehloDomain: transaction.ehloDomain,

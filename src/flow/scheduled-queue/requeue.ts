@@ -36,20 +36,36 @@ export function nextDue(
   const backoff = requeue.counted
     ? retryDelay(options, queued.attempts, parts.random())
     : uncountedDelay(parts.random());
-  const due = now + (requeue.delay ?? backoff);
-  if (!expiresBefore(options, created, due)) return { kind: 'due', due };
+  const wanted = now + (requeue.delay ?? backoff);
+  const due = queued.schedule?.adjust(wanted) ?? wanted;
+  const expires = queued.schedule?.expires;
+  // An expiry of its own takes the place of max_age (delivery.md section 5).
+  if (expires !== undefined) {
+    if (due < expires) return { kind: 'due', due };
+    const text = `Next delivery time would be at ${iso(due)}, which is not before ${iso(expires)}, set by set_scheduling`;
+    return { kind: 'expired', event: (message) => expiration(queued, message, text) };
+  }
+  // The age that counts is the one before a window moves the attempt on.
+  if (!expiresBefore(options, created, wanted)) return { kind: 'due', due };
   return {
     kind: 'expired',
     event: (message) => ({
-      ...expiration(queued, message, due - created, options.max_age),
+      ...expiration(queued, message, tooOld(wanted - created, options.max_age)),
       site: requeue.counted ? '' : 'localhost',
     }),
   };
 }
 
-function expiration(queued: QueuedMessage, message: Message, age: number, maxAge: number): DeliveryEvent {
-  const text = `Next delivery time would be ${formatDuration(age)} after creation, which exceeds max_age=${formatDuration(maxAge)}`;
+function tooOld(age: number, maxAge: number): string {
+  return `Next delivery time would be ${formatDuration(age)} after creation, which exceeds max_age=${formatDuration(maxAge)}`;
+}
+
+function expiration(queued: QueuedMessage, message: Message, text: string): DeliveryEvent {
   return { ...recordOf(queued, message), type: 'Expiration', response: reply(551, '5.4.7', text) };
+}
+
+function iso(time: number): string {
+  return new Date(time).toISOString();
 }
 
 /** The record of an attempt that ended before there was a ready queue for it (delivery.md 4, 6b to 6d). */

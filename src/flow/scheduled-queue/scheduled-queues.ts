@@ -124,8 +124,10 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
   }
 
   isExpired(message: QueuedMessage, options: QueueOptions): boolean {
-    const created = this.#parts.createdAt(message.entry.id);
-    return expiresBefore(options, created, this.#parts.clock.now());
+    const now = this.#parts.clock.now();
+    const expires = message.schedule?.expires;
+    if (expires !== undefined) return now >= expires;
+    return expiresBefore(options, this.#parts.createdAt(message.entry.id), now);
   }
 
   moved(message: QueuedMessage): void {
@@ -158,12 +160,13 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
 
   // --- what settling asks of the room ---
 
+  /** Puts the message into the wheel; its own schedule has the last word, whoever chose the time. */
   schedule(queued: QueuedMessage, due: number): void {
     this.#unload(queued);
-    queued.due = due;
+    queued.due = queued.schedule?.adjust(due) ?? due;
     if (this.#stopping) return;
     this.#wheel.insert(queued);
-    this.#arm(due);
+    this.#arm(queued.due);
   }
 
   remove(message: QueuedMessage): void {
@@ -179,7 +182,9 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
     message.home = target;
     this.#parts.store.spool.saveProgress(message.entry, { attempts: message.attempts, due: 0 });
     this.#join(target);
-    target.promote(message);
+    const now = this.#parts.clock.now();
+    if ((message.schedule?.adjust(now) ?? now) <= now) target.promote(message);
+    else this.schedule(message, now);
   }
 
   pin(message: QueuedMessage, loaded: Message): void {
@@ -202,7 +207,8 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
     const { spool } = this.#parts.store;
     const { entry, envelope, size, progress } = stored;
     const message = messageFrom(entry.id, envelope, size, () => spool.loadBody(entry));
-    message.entry = entry;
+    message.keptBy(this.#parts.store, entry);
+    message.due = progress.due;
     message.attempts = progress.attempts;
     if (this.#parts.policy.handles('spool_message_enumerated')) {
       await this.#parts.policy.fire('spool_message_enumerated', [message]);
@@ -216,8 +222,9 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
     const queue = this.#queue(name);
     const queued = new QueuedMessage(entry, queue, size, undefined);
     queued.attempts = progress.attempts;
+    queued.schedule = message.schedule;
     this.#join(queue);
-    this.schedule(queued, Math.max(progress.due, this.#parts.clock.now()));
+    this.schedule(queued, Math.max(message.due, this.#parts.clock.now()));
   }
 
   /** The queue of the message; one that names none expires (delivery.md section 16). */

@@ -127,6 +127,7 @@ export class Settler {
         message.dirty = true;
       }
       if (wantsEvent && (await this.#askPolicy(queue, queued, message, requeue))) return;
+      queued.schedule = message.schedule;
       await this.#save(queued, message);
     }
     await this.#backOff(queued, queue.options ?? (await configurationOrNone(queue)), requeue);
@@ -167,6 +168,7 @@ export class Settler {
     }
     await this.#save(queued, message);
     queued.attempts++;
+    queued.schedule = message.schedule;
     this.#room.move(queued, name);
     return true;
   }

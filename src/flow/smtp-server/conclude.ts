@@ -1,9 +1,10 @@
 import { type MaybePromise, Message, type PolicyResult } from '../../model/index.ts';
 import type { ReadBody } from '../../protocol/smtp/index.ts';
-import { type Answer, answer, refusalOf } from './answer.ts';
+import { type Answer, answer, refusalOf, technicalDifficulties } from './answer.ts';
 import type { SessionContext, Transaction } from './context.ts';
 import { andThen } from './maybe-promise.ts';
 import type { ReceivedTransaction } from './parameters.ts';
+import { parseBatches, SplitError } from './split.ts';
 
 /**
  * The end of a message: asks policy (`smtp_server_data`), then hands it to reception. However that goes, the
@@ -37,7 +38,8 @@ export function receivingTimedOut(): Answer {
 }
 
 function askPolicy(context: SessionContext, transaction: Transaction, body: Buffer): MaybePromise<Answer> {
-  if (!context.parameters.events.handles('smtp_server_data')) {
+  const { events } = context.parameters;
+  if (!events.handles('smtp_server_data') && !events.handles(SPLIT)) {
     return context.parameters.receive(received(context, transaction, body));
   }
   const message = new Message({
@@ -50,10 +52,37 @@ function askPolicy(context: SessionContext, transaction: Transaction, body: Buff
   const fired = context.fire('smtp_server_data', [message, context.meta]);
   return andThen(beforeDeadline(context, transaction, fired), (result) => {
     if (result === 'late') return receivingTimedOut();
+    return refusalOf(result, context.hostname) ?? split(context, transaction, message, body);
+  });
+}
+
+const SPLIT = 'smtp_server_split_transaction';
+
+/** Lets policy say which recipients share a message. */
+function split(
+  context: SessionContext,
+  transaction: Transaction,
+  message: Message,
+  body: Buffer,
+): MaybePromise<Answer> {
+  const fired = context.fire(SPLIT, [message, context.meta]);
+  return andThen(beforeDeadline(context, transaction, fired), (result) => {
+    if (result === 'late') return receivingTimedOut();
     const refusal = refusalOf(result, context.hostname);
     if (refusal !== undefined) return refusal;
-    const changed = message.body ?? body;
-    return context.parameters.receive({ ...received(context, transaction, changed), message });
+    const whole = { ...received(context, transaction, message.body ?? body), message };
+    const value = result.kind === 'values' ? (result.values[0] ?? undefined) : undefined;
+    if (value === undefined) return context.parameters.receive(whole);
+    try {
+      const batches = parseBatches(value);
+      // What is relayed to nobody is refused (policy-api.md 1.5).
+      if (batches.length === 0) return answer(550, '5.7.1', 'relaying not permitted');
+      return context.parameters.receive({ ...whole, batches });
+    } catch (error) {
+      if (!(error instanceof SplitError)) throw error;
+      context.parameters.diagnostics.error('smtp_server', error.message);
+      return technicalDifficulties(context.hostname);
+    }
   });
 }
 

@@ -4,6 +4,7 @@ import type { DataReader, EnvelopeAddress } from '../../protocol/smtp/index.ts';
 import type { Answer } from './answer.ts';
 import type { SmtpServerOptions, SmtpServerParameters } from './parameters.ts';
 import type { ListenerDomains } from './relay.ts';
+import { sessionOptions } from './session-options.ts';
 
 /** From MAIL FROM to the answer to its message, or to RSET (RFC 5321 §3.3). */
 export interface Transaction {
@@ -34,8 +35,11 @@ const ABSENT: PolicyResult = { kind: 'absent' };
 export class SessionContext {
   readonly parameters: SmtpServerParameters;
   readonly sessionId: string;
-  readonly peer: Endpoint;
-  readonly local: Endpoint;
+  /** As XCLIENT or a PROXY header says, or those of the socket. */
+  peer: Endpoint;
+  local: Endpoint;
+  /** Of this session, after `peer`, `via` and policy. */
+  options: SmtpServerOptions;
   readonly meta: ConnectionMeta;
   ehloDomain: string | undefined;
   transaction: Transaction | undefined;
@@ -53,19 +57,41 @@ export class SessionContext {
     this.peer = peer;
     this.local = local;
     this.meta = new ConnectionMeta();
-    Object.assign(this.meta.values, structuredClone(parameters.options.meta));
+    this.options = parameters.options;
     this.meta.set('reception_protocol', 'ESMTP');
-    this.meta.set('received_from', formatHostPort(peer.address, peer.port));
-    this.meta.set('received_via', formatHostPort(local.address, local.port));
-    this.meta.set('hostname', parameters.hostname);
-  }
-
-  get options(): SmtpServerOptions {
-    return this.parameters.options;
+    this.#nameAddresses();
+    this.configure(undefined);
   }
 
   get hostname(): string {
-    return this.parameters.hostname;
+    return this.options.hostname ?? this.parameters.hostname;
+  }
+
+  /** Settles the options of the session; `dynamic` is what policy returned. */
+  configure(dynamic: Record<string, unknown> | undefined): void {
+    const addresses = { peer: this.peer.address, local: this.local.address };
+    this.options = sessionOptions(this.parameters.options, addresses, dynamic);
+    this.listenerDomains = undefined;
+    Object.assign(this.meta.values, structuredClone(this.options.meta));
+    this.meta.set('hostname', this.hostname);
+  }
+
+  /** Somebody whom we trust to say so has told where the connection is from and to (XCLIENT, PROXY). */
+  readdress(peer: Endpoint, local: Endpoint): void {
+    for (const name of ['received_from', 'received_via']) {
+      const first = this.meta.get(name);
+      if (this.meta.get(`orig_${name}`) === undefined && first !== undefined)
+        this.meta.set(`orig_${name}`, first);
+    }
+    this.peer = peer;
+    this.local = local;
+    this.#nameAddresses();
+    this.configure(undefined);
+  }
+
+  #nameAddresses(): void {
+    this.meta.set('received_from', formatHostPort(this.peer.address, this.peer.port));
+    this.meta.set('received_via', formatHostPort(this.local.address, this.local.port));
   }
 
   fire(event: string, args: readonly unknown[]): MaybePromise<PolicyResult> {

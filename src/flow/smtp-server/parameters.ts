@@ -15,13 +15,11 @@ import type { EnvelopeAddress, Reply } from '../../protocol/smtp/index.ts';
 /** What one listener is made of. Everything that it touches outside of the room comes in here. */
 export interface SmtpServerParameters {
   options: SmtpServerOptions;
-  /** `options.hostname`, or the name of the machine. */
+  /** The name of the machine, for listeners that name none. */
   hostname: string;
   clock: Clock;
   diagnostics: Diagnostics;
   events: PolicyEvents;
-  /** Whether a client at this bare address is in `relay_hosts`. */
-  mayRelay(address: string): boolean;
   /**
    * Why no mail can be taken now (operations.md 14), as it follows `421 4.3.2 HOST `; undefined when it can.
    * Asked for each connection and each MAIL FROM.
@@ -39,12 +37,14 @@ export interface SmtpServerParameters {
 
 export type SmtpServerOptions = Pick<
   EsmtpListenerOptions,
+  | 'allow_xclient'
   | 'banner'
   | 'batch_handling'
   | 'client_timeout'
   | 'data_processing_timeout'
   | 'deferred_queue'
   | 'deferred_spool'
+  | 'hostname'
   | 'invalid_line_endings'
   | 'line_length_hard_limit'
   | 'max_connections'
@@ -52,7 +52,14 @@ export type SmtpServerOptions = Pick<
   | 'max_messages_per_connection'
   | 'max_recipients_per_message'
   | 'meta'
+  | 'peer'
+  | 'relay_hosts'
+  | 'require_proxy_protocol'
+  | 'tls_certificate'
+  | 'tls_private_key'
+  | 'tls_required_client_ca'
   | 'trace_headers'
+  | 'via'
 >;
 
 /** One transaction with its whole body, ready to be taken over. */
@@ -73,6 +80,8 @@ export interface ReceivedTransaction {
   deadline: number;
   /** What `smtp_server_data` saw and may have changed; absent when there is no such handler. */
   message?: Message;
+  /** The recipients of each message, when policy has said so; otherwise batch_handling counts. */
+  batches?: EnvelopeAddress[][];
 }
 
 export interface ReceptionAnswer {

@@ -4,6 +4,7 @@ import { CidrSet, formatHostPort } from '../../protocol/ip/index.ts';
 import type { EnvelopeAddress } from '../../protocol/smtp/index.ts';
 import type { SessionContext } from './context.ts';
 import { andThen } from './maybe-promise.ts';
+import { isRelayHost } from './session-options.ts';
 
 /** Domains that one session remembers; a client that names more asks policy again. */
 const REMEMBERED_DOMAINS = 16;
@@ -19,14 +20,14 @@ export function checkRelay(
   sender: EnvelopeAddress,
   recipient: EnvelopeAddress,
 ): MaybePromise<RelayVerdict> {
-  const isRelayHost = context.parameters.mayRelay(context.peer.address);
-  if (!context.parameters.events.handles('get_listener_domain')) return isRelayHost ? 'allowed' : 'refused';
+  const isTrusted = isRelayHost(context.options, context.peer.address);
+  if (!context.parameters.events.handles('get_listener_domain')) return isTrusted ? 'allowed' : 'refused';
   return andThen(listenerDomain(context, sender.domain), (from) => {
     if (from === 'failed') return 'failed';
     return andThen(listenerDomain(context, recipient.domain), (to) => {
       if (to === 'failed') return 'failed';
       const allowed =
-        isRelayHost ||
+        isTrusted ||
         (from !== undefined && new CidrSet(from.options.relay_from).has(context.peer.address)) ||
         (to !== undefined && takesMail(to));
       return allowed ? 'allowed' : 'refused';

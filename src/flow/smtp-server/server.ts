@@ -44,6 +44,10 @@ export class SmtpServer {
     return new Promise((resolve) => this.#drained.push(resolve));
   }
 
+  get #hostname(): string {
+    return this.#parameters.options.hostname ?? this.#parameters.hostname;
+  }
+
   #refusal(): string | undefined {
     if (this.#isStopping) return 'shutting down';
     const refusal = this.#parameters.refusal();
@@ -56,7 +60,7 @@ export class SmtpServer {
     this.#parameters.metrics?.connectionDenied();
     const lingering = new LingeringClose(this.#parameters.clock, transport);
     transport.receive({ data: () => {}, end: () => {}, closed: () => lingering.cancel() });
-    transport.write(formatReply(shedding(this.#parameters.hostname, reason).reply));
+    transport.write(formatReply(shedding(this.#hostname, reason).reply));
     lingering.begin();
   }
 

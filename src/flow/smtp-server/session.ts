@@ -1,10 +1,11 @@
 import type { MaybePromise, Transport, TransportHandler } from '../../model/index.ts';
 import { parseCommand } from '../../protocol/smtp/index.ts';
-import { type Answer, answer, formatReply, refusalOf, shedding, technicalDifficulties } from './answer.ts';
+import { type Answer, formatReply, refusalOf, shedding, technicalDifficulties } from './answer.ts';
 import { bdat, lineTooLong, perform } from './commands/index.ts';
 import { receivingTimedOut } from './conclude.ts';
 import { SessionContext } from './context.ts';
 import { Deadline } from './deadline.ts';
+import { banner, evaluate } from './evaluate.ts';
 import { InputBuffer, LINE_TOO_LONG } from './input-buffer.ts';
 import { LingeringClose } from './lingering-close.ts';
 import { andThen } from './maybe-promise.ts';
@@ -99,13 +100,20 @@ export class SmtpSession implements TransportHandler {
     this.#closed();
   }
 
+  /** Nothing is said to the client before policy has let it pass (policy-api.md 1.5). */
   #greet(): MaybePromise<Answer> {
+    return andThen(evaluate(this.context), (refusal) =>
+      refusal === undefined ? this.#accept() : { ...refusal, disconnect: closingMode(refusal) },
+    );
+  }
+
+  #accept(): MaybePromise<Answer> {
     const fired = this.context.fire('smtp_server_connection_accepted', [this.context.meta]);
     return andThen(fired, (result) => {
       const refusal = refusalOf(result, this.context.hostname);
       // Before the banner a refusal closes, whatever its code (policy-api.md 1.4).
       if (refusal !== undefined) return { ...refusal, disconnect: closingMode(refusal) };
-      return answer(220, '', `${this.context.hostname} ${this.#parameters.options.banner}`);
+      return banner(this.context);
     });
   }
 
@@ -137,7 +145,7 @@ export class SmtpSession implements TransportHandler {
         this.context.reading = undefined;
         return () => andThen(reading.complete(), (value) => this.#finish(value, reading.endsData));
       }
-      const line = this.#input.takeLine(this.#parameters.options.line_length_hard_limit);
+      const line = this.#input.takeLine(this.context.options.line_length_hard_limit);
       if (line === undefined) return undefined;
       if (line === LINE_TOO_LONG) {
         this.#line = undefined;
@@ -219,7 +227,7 @@ export class SmtpSession implements TransportHandler {
     }
     this.#state = 'awaiting';
     const now = this.#parameters.clock.monotonic();
-    const patience = now + this.#parameters.options.client_timeout;
+    const patience = now + this.context.options.client_timeout;
     const reading = this.context.reading;
     if (reading !== undefined) this.#deadline.set(Math.min(patience, reading.deadline), now);
     // Half a line does not buy more time.

@@ -17,6 +17,8 @@ export interface SegmentWriterOptions {
   maxSegmentDuration: number | undefined;
   /** zstd level; 0 = its default. */
   compressionLevel: number;
+  /** Segments of an earlier run are only those that end in `suffix`: other writers have this directory too. */
+  shared?: boolean;
   clock: Clock;
   diagnostics: Diagnostics;
 }
@@ -53,6 +55,7 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
   mkdirSync(options.logDir, { recursive: true });
   for (const name of readdirSync(options.logDir)) {
     const path = join(options.logDir, name);
+    if (options.shared === true && !name.endsWith(options.suffix)) continue;
     if (name.startsWith('.') || beingWritten.has(resolve(path)) || !statSync(path).isFile()) continue;
     markFinished(path);
   }

@@ -31,8 +31,8 @@ import type { MessageId } from '../../model/index.ts';
  *   body      the message as received. Only in .body segments.
  *   message   u32 body segment, u32 offset of the body record in it, u32 body size, u32 attempts, f64 due
  *             (ms since the epoch), u16 count and count x u32: older metadata segments that may still hold a
- *             record of this message; then {sender, recipients, meta} as JSON. A later `message` record of an
- *             id replaces the earlier ones.
+ *             record of this message; then {sender, recipients, meta, schedule?} as JSON. A later `message` record of
+ *             an id replaces the earlier ones.
  *   progress  u32 attempts, f64 due. Replaces those of the message record before it.
  *   removal   pairs of u32 segment, u32 offset: records of this id at or after that offset of that metadata
  *             segment are dead. Those before the removal in its own segment always are. A removal must be kept

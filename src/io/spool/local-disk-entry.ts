@@ -34,8 +34,8 @@ export function idPath(id: MessageId): { directory: string; name: string } {
  */
 export function encodeMetadata(entry: LocalDiskEntry, envelope: SpooledEnvelope): Buffer {
   const { size, checksum, attempts, due } = entry;
-  const { sender, recipients, meta } = envelope;
-  const text = JSON.stringify({ sender, recipients, meta, size, checksum, attempts, due });
+  const { sender, recipients, meta, schedule } = envelope;
+  const text = JSON.stringify({ sender, recipients, meta, schedule, size, checksum, attempts, due });
   const bytes = Buffer.from(`00000000\n${text}`, 'utf8');
   bytes.write(crc32(bytes.subarray(9)).toString(16).padStart(8, '0'), 0, 'latin1');
   return bytes;
@@ -51,5 +51,6 @@ export function decodeMetadata(bytes: Buffer, entry: LocalDiskEntry): SpooledEnv
   entry.checksum = stored.checksum;
   entry.attempts = stored.attempts;
   entry.due = stored.due;
-  return { sender: stored.sender, recipients: stored.recipients, meta: stored.meta };
+  const { sender, recipients, meta, schedule } = stored;
+  return { sender, recipients, meta, ...(schedule !== undefined && { schedule }) };
 }

@@ -115,8 +115,8 @@ export class LocalDiskSpool implements Spool {
     return entry;
   }
 
-  async #updateEnvelope(entry: LocalDiskEntry, { sender, recipients, meta }: SpooledEnvelope): Promise<void> {
-    const envelope = structuredClone({ sender, recipients, meta });
+  async #updateEnvelope(entry: LocalDiskEntry, updated: SpooledEnvelope): Promise<void> {
+    const envelope = structuredClone(updated);
     try {
       await this.#inTurn(entry, async () => {
         if (!entry.removed) await this.#rewrite(entry, envelope);

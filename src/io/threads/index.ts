@@ -1,4 +1,7 @@
-import { Worker } from 'node:worker_threads';
+import { threadId, Worker } from 'node:worker_threads';
+
+/** Number of this thread in the process, 0 for the main one. */
+export const threadNumber: number = threadId;
 
 export interface ThreadEvents<Message> {
   message(message: Message): void;
@@ -43,3 +46,5 @@ export function startThread<In, Out>(entry: URL, start: unknown, events: ThreadE
       }),
   };
 }
+
+export { remoteQueues, serveQueues } from './queue-channel.ts';

@@ -116,8 +116,11 @@ export function defineObject<T>(
   about: {
     doc: string;
     fields?: Readonly<Record<string, { luaType: string; doc: string; get(self: T): unknown }>>;
-    text?(self: T): string;
+    text?(self: T): string | Buffer;
     entries?(self: T): unknown;
+    index?(self: T, key: unknown): unknown;
+    assign?(self: T, key: unknown, value: unknown): void;
+    operators?: ObjectDeclaration['operators'];
   },
   methods: Readonly<Record<string, UnnamedFunction>> = {},
 ): ObjectDeclaration {
@@ -137,5 +140,12 @@ export function defineObject<T>(
     ...(fields.length > 0 && { fields }),
     ...(about.text !== undefined && { text: (self: unknown) => about.text!(self as T) }),
     ...(about.entries !== undefined && { entries: (self: unknown) => about.entries!(self as T) }),
+    ...(about.index !== undefined && {
+      index: (self: unknown, key: unknown) => about.index!(self as T, key),
+    }),
+    ...(about.assign !== undefined && {
+      assign: (self: unknown, key: unknown, value: unknown) => about.assign!(self as T, key, value),
+    }),
+    ...(about.operators !== undefined && { operators: about.operators }),
   };
 }

@@ -1,4 +1,5 @@
 import type { MaybePromise } from '../json.ts';
+import type { PolicyResult } from '../policy-events.ts';
 import type { PolicyHost } from '../policy-host.ts';
 import type { Kind } from './kind.ts';
 
@@ -17,6 +18,30 @@ export interface CallContext {
   readonly event: string | undefined;
   /** Registers a handler (kumo.on). */
   register(event: string, handler: LuaFunction): void;
+  /** Fires an event of this policy, in a Lua state of its own. */
+  fire(event: string, args: readonly unknown[]): MaybePromise<PolicyResult>;
+}
+
+/** An error that reaches policy as exactly this text, without the place and name of the bound function. */
+export class LuaErrorText extends Error {}
+
+/** What a function of the policy came to. Tables among the values are Maps, with all their keys. */
+export type LuaOutcome = { ok: true; values: unknown[] } | { ok: false; message: string };
+
+/**
+ * What a bound function returns to have a function of the calling policy called: `settle` gets what that came
+ * to, and answers (or raises) in place of the bound function.
+ */
+export class LuaCall {
+  readonly fn: LuaFunction;
+  readonly args: readonly unknown[];
+  readonly settle: (outcome: LuaOutcome) => unknown;
+
+  constructor(fn: LuaFunction, args: readonly unknown[], settle: (outcome: LuaOutcome) => unknown) {
+    this.fn = fn;
+    this.args = args;
+    this.settle = settle;
+  }
 }
 
 export interface Parameter {
@@ -77,7 +102,16 @@ export interface ObjectDeclaration {
   readonly methods: readonly FunctionDeclaration[];
   readonly fields?: readonly FieldDeclaration[];
   /** `tostring(object)`. */
-  readonly text?: (self: unknown) => string;
-  /** Plain value behind indexing, `pairs` and `#`, for config objects. */
+  readonly text?: (self: unknown) => string | Buffer;
+  /** Plain value behind indexing, `pairs` and `#`, for config objects; `#` of a Map is its size. */
   readonly entries?: (self: unknown) => unknown;
+  /** Answers `object[key]` for what is neither field nor method, in place of `entries`. */
+  readonly index?: (self: unknown, key: unknown) => unknown;
+  /** Takes `object[key] = value`, tables as Maps. Without it assignments are refused. */
+  readonly assign?: (self: unknown, key: unknown, value: unknown) => void;
+  /** Metamethods of operators by name, such as `__add`; each gets both operands. */
+  readonly operators?: Readonly<Partial<Record<Operator, (left: unknown, right: unknown) => unknown>>>;
 }
+
+/** `__close` gets the object and the error. */
+export type Operator = '__add' | '__sub' | '__eq' | '__lt' | '__le' | '__close';

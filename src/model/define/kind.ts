@@ -11,6 +11,8 @@ export interface Kind<T> {
   readonly optional: boolean;
   /** What a policy gets when it gives nothing, as it would write it. */
   readonly default?: unknown;
+  /** Tables are to come as Maps with all their keys, where otherwise a list loses its names. */
+  readonly exact?: boolean;
   /**
    * Turns a value that came out of Lua (string | Buffer for non-UTF-8 | number | boolean | undefined | null |
    * array | plain object | instance of a bound class | LuaFunction) into T.

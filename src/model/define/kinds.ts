@@ -111,7 +111,17 @@ export function anyValue(): RichKind<Json> {
   return makeKind('any', 'any', toJson);
 }
 
+/** Classes whose instances may stand where a plain value is asked for, such as memoized tables. */
+export interface JsonView {
+  asJson(): Json;
+}
+
+export function isJsonView(value: unknown): value is JsonView {
+  return typeof value === 'object' && value !== null && typeof (value as JsonView).asJson === 'function';
+}
+
 function toJson(value: unknown, at: string): Json {
+  if (isJsonView(value)) return value.asJson();
   if (value === undefined || value === null) return null;
   if (typeof value === 'string' || typeof value === 'boolean') return value;
   if (typeof value === 'number') return Number.isFinite(value) ? value : null;

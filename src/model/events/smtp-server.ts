@@ -18,7 +18,6 @@ export const smtpServerEvents = [
     persisted: onConnection,
     failure: 'kumo.reject is answered and the connection closed; any other error likewise with 421 4.3.0.',
     doc: 'Returns settings of the listener for this connection. Without a handler there are none.',
-    status: 'planned',
   }),
   defineEvent({
     name: 'smtp_server_connection_accepted',
@@ -96,7 +95,6 @@ export const smtpServerEvents = [
     persisted: 'Nothing.',
     failure: refusesTransaction,
     doc: 'Returns how recipients are put into messages. Without a handler batch_handling of the listener counts.',
-    status: 'planned',
   }),
   defineEvent({
     name: 'smtp_server_message_received',

@@ -1,12 +1,15 @@
 import type { OptionsDeclaration } from '../define/index.ts';
+import { counterSeriesOptions } from './counter-series.ts';
 import { configureResolverOptions, nameServerOptions, resolverOptions } from './dns-resolver.ts';
 import { egressPathOptions } from './egress-path.ts';
 import { egressPoolEntryOptions, egressPoolOptions } from './egress-pool.ts';
 import { egressSourceOptions, suspendOptions } from './egress-source.ts';
 import { esmtpListenerOptions, esmtpOverrideOptions, traceHeaderOptions } from './esmtp-listener.ts';
 import { httpListenerOptions } from './http-listener.ts';
+import { jsonLinesOptions } from './json-lines.ts';
 import { listenerDomainOptions } from './listener-domain.ts';
 import { localLogsOptions, perRecordOptions } from './local-logs.ts';
+import { memoizeOptions } from './memoize.ts';
 import { queueOptions, shrinkOptions } from './queue.ts';
 import {
   customLuaOptions,
@@ -14,6 +17,7 @@ import {
   smtpProtocolOptions,
   xferProtocolOptions,
 } from './queue-protocol.ts';
+import { spawnTaskOptions } from './spawn-task.ts';
 import { spoolOptions } from './spool.ts';
 
 /** Every table of options that policies can give, a table before those nested in it. */
@@ -40,4 +44,8 @@ export const declaredOptions: readonly OptionsDeclaration<unknown>[] = [
   configureResolverOptions,
   nameServerOptions,
   resolverOptions,
+  memoizeOptions,
+  counterSeriesOptions,
+  jsonLinesOptions,
+  spawnTaskOptions,
 ];

@@ -140,8 +140,8 @@ export const esmtpOverrideOptions = defineOptions(
   {
     ...session,
     ...limits,
-    peer: field(overrides(), { effect: 'later', doc: 'Settings by address of the client.' }),
-    via: field(overrides(), { effect: 'later', doc: 'Settings by local address.' }),
+    peer: field(overrides(), { doc: 'Settings by address of the client; of several blocks the narrowest.' }),
+    via: field(overrides(), { doc: 'Settings by local address; of several blocks the narrowest.' }),
   },
 );
 
@@ -159,8 +159,8 @@ export const esmtpListenerOptions = defineOptions(
       default: 32_768,
       doc: 'Of each shard. Further ones are answered 421 and closed.',
     }),
-    peer: field(overrides(), { effect: 'later', doc: 'Settings by address of the client.' }),
-    via: field(overrides(), { effect: 'later', doc: 'Settings by local address.' }),
+    peer: field(overrides(), { doc: 'Settings by address of the client; of several blocks the narrowest.' }),
+    via: field(overrides(), { doc: 'Settings by local address; of several blocks the narrowest.' }),
   },
 );
 

@@ -1,3 +1,4 @@
+export * from './counter-series.ts';
 export * from './declared.ts';
 export * from './dns-resolver.ts';
 export * from './egress-path.ts';
@@ -5,8 +6,11 @@ export * from './egress-pool.ts';
 export * from './egress-source.ts';
 export * from './esmtp-listener.ts';
 export * from './http-listener.ts';
+export * from './json-lines.ts';
 export * from './listener-domain.ts';
 export * from './local-logs.ts';
+export * from './memoize.ts';
 export * from './queue.ts';
 export * from './queue-protocol.ts';
+export * from './spawn-task.ts';
 export * from './spool.ts';

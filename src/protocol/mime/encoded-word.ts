@@ -66,8 +66,10 @@ function decodeCharset(charset: string, bytes: Buffer, raw: string): Buffer {
  * Encodes what an unstructured header cannot hold: from the first word that is not plain ASCII to the last.
  * Encoded words are separated by single spaces, so that the text can be folded there. Text of plain words
  * comes back as it is. `column` is where the text begins in its line, which the first encoded word makes up for.
+ * `whole`: the text is encoded from end to end, as a phrase must be.
  */
-export function encodeWords(text: string, column = 0): string {
+export function encodeWords(text: string, column = 0, whole = false): string {
+  if (whole) return encodeRun(text, column);
   const words = text.split(' ');
   const needy = (word: string) => !/^[\t!-~]*$/.test(word) || word.includes('=?');
   const first = words.findIndex(needy);
@@ -84,15 +86,21 @@ function encodeRun(text: string, column: number): string {
   const useQ = bytes.reduce((count, byte) => count + (isPlainQ(byte) ? 0 : 1), 0) * 2 <= bytes.length;
   const chunks: string[] = [];
   let chunk = '';
+  // Octets of the chunk, for Q as they are written.
+  let octets = 0;
   // RFC 2047 §5: a character is not split between encoded words.
   for (const character of text) {
-    const longer = chunk + character;
-    const length = useQ ? encodeQ(longer).length : Math.ceil(Buffer.byteLength(longer) / 3) * 4;
+    const more = useQ ? encodeQ(character).length : Buffer.byteLength(character);
+    const length = useQ ? octets + more : Math.ceil((octets + more) / 3) * 4;
     const taken = chunks.length === 0 ? Math.min(column, room / 2) : 0;
     if (length > room - taken) {
       chunks.push(chunk);
       chunk = character;
-    } else chunk = longer;
+      octets = more;
+    } else {
+      chunk += character;
+      octets += more;
+    }
   }
   chunks.push(chunk);
   return chunks

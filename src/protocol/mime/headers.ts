@@ -98,7 +98,7 @@ export function headerValue(message: Buffer, field: HeaderField): string | Buffe
 }
 
 /** RFC 5322 §2.2.3: line endings go, the white space after them stays. */
-function unfold(value: Buffer): Buffer {
+export function unfold(value: Buffer): Buffer {
   let start = 0;
   let end = value.length;
   while (start < end && isBlank(value[start]!)) start += 1;
@@ -150,7 +150,7 @@ export function formatHeader(name: string, value: string, encode = false): strin
   if (encode) {
     const column = name.length + 2;
     const text = value.replace(/[\r\n]+[ \t]*/g, ' ').trim();
-    return `${name}: ${foldText(encodeWords(text, column), 75, 900, column)}\r\n`;
+    return `${name}: ${foldText(encodeWords(text, column), 75, 900, column, true)}\r\n`;
   }
   const folded = value.replace(/\r?\n$/, '').replace(/\r?\n(?=[ \t])/g, '\r\n');
   if (/\r(?!\n)|\n(?![ \t])/.test(folded)) {

@@ -1,0 +1,3 @@
+export * from './client.ts';
+export * from './multipart.ts';
+export * from './websocket.ts';

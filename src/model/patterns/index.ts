@@ -1,0 +1,2 @@
+export * from './pattern-map.ts';
+export * from './policy-pattern.ts';

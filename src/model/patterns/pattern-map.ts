@@ -1,0 +1,36 @@
+import { RE2Set } from 're2js';
+import { compilePattern } from './policy-pattern.ts';
+import { translatePattern } from './rust-syntax.ts';
+
+/** Values by pattern; the first pattern in order that matches anywhere in the name wins. All are tried at once. */
+export class PatternMap<T> {
+  readonly #set = new RE2Set();
+  readonly #patterns: string[] = [];
+  readonly #values: T[] = [];
+
+  /** Throws an Error that names the pattern that is invalid. */
+  constructor(entries: Iterable<readonly [pattern: string, value: T]>) {
+    for (const [pattern, value] of entries) {
+      compilePattern(pattern);
+      this.#set.add(translatePattern(pattern));
+      this.#patterns.push(pattern);
+      this.#values.push(value);
+    }
+    if (this.#patterns.length > 0) this.#set.compile();
+  }
+
+  get(text: string): T | undefined {
+    if (this.#patterns.length === 0) return undefined;
+    let first = Number.POSITIVE_INFINITY;
+    for (const index of this.#set.match(text)) if (index < first) first = index;
+    return this.#values[first];
+  }
+
+  get size(): number {
+    return this.#patterns.length;
+  }
+
+  *entries(): Generator<[string, T]> {
+    for (const [index, pattern] of this.#patterns.entries()) yield [pattern, this.#values[index]!];
+  }
+}

@@ -1,0 +1,6 @@
+export * from './file-kinds.ts';
+export * from './public-suffix.ts';
+export * from './smtp-response.ts';
+export * from './templates.ts';
+export * from './toml.ts';
+export * from './yaml.ts';

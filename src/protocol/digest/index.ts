@@ -1,0 +1,4 @@
+export * from './aes-block.ts';
+export * from './aws-signature.ts';
+export * from './binary-text.ts';
+export * from './digests.ts';

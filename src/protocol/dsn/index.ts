@@ -1,0 +1,3 @@
+export * from './delivery-report.ts';
+export * from './report-fields.ts';
+export * from './status-notification.ts';

@@ -1,0 +1,45 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { luaModules, luaObjects } from '../../src/api/lua/index.ts';
+import { systemClock } from '../../src/io/clock/index.ts';
+import { createPolicyEngine } from '../../src/lua/index.ts';
+import { events } from '../../src/model/events/index.ts';
+import { notingHost } from '../api/lua/kit.ts';
+
+/** Runs every *.test.lua beside this file as a policy; see testing.lua. */
+
+const PREFIX = 'test: ';
+const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.test.lua'));
+
+for (const file of files) {
+  // What tests wait for is real, such as files, so time is too.
+  const host = Object.assign(notingHost(), { clock: systemClock });
+  const { engine } = await createPolicyEngine({
+    file: join(import.meta.dirname, file),
+    modules: luaModules,
+    objects: luaObjects,
+    events,
+    host,
+    helpersDir: join(import.meta.dirname, '../../helpers'),
+  });
+
+  describe(file, () => {
+    afterAll(() => engine.close());
+    const names = [...engine.handledEvents].filter((name) => name.startsWith(PREFIX));
+
+    test('has tests', () => expect(names).not.toEqual([]));
+
+    test.each(names.map((name) => [name.slice(PREFIX.length)]))('%s', async (name) => {
+      const directory = mkdtempSync(join(tmpdir(), 'moonpost-policy-'));
+      try {
+        const result = await engine.fire(PREFIX + name, [directory]);
+        if (result.kind === 'error') throw new Error(result.message);
+        expect(result.kind).toBe('values');
+      } finally {
+        rmSync(directory, { recursive: true });
+      }
+    });
+  });
+}
