@@ -9,7 +9,7 @@ export const listenerDifferences: readonly Difference[] = [
   ),
   decided(
     'option',
-    'start_esmtp_listener.peer, via',
+    'start_esmtp_listener.peer',
     'Of several blocks that hold an address the narrowest counts, in whatever order they are written.',
   ),
 ];

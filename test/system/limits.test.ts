@@ -75,9 +75,10 @@ describe('across two shards', () => {
     await flood(initLua() + relayLua(drop.port, { queue }), 100);
     await drop.until(100);
     const times = drop.messages.map(({ at }) => at);
-    // Two at once, then 98 intervals of 25 ms.
+    // Two at once, then 98 intervals of 25 ms: the whole run cannot be faster, whatever the machine does. In one
+    // second messages that a busy machine held up may arrive beside those of that second.
     expect(times.at(-1)! - times[0]!).toBeGreaterThan(98 * 25 * 0.9);
-    expect(mostWithin(times, 1000)).toBeLessThanOrEqual(42 * 1.1);
+    expect(mostWithin(times, 1000)).toBeLessThanOrEqual(42 * 1.5);
   });
 
   test('max_connection_rate and max_deliveries_per_connection', async () => {
@@ -95,7 +96,7 @@ describe('across two shards', () => {
     const total = connections.at(-1)! - connections[0]!;
     // Two at once (max_burst 1 beside the one that always may), then 250 ms apart; 10 % for the way to the sink.
     expect(total).toBeGreaterThan((spans.length - 1) * 225);
-    expect(mostWithin(connections, 1000)).toBeLessThanOrEqual(6);
+    expect(mostWithin(connections, 1000)).toBeLessThanOrEqual(8);
     expect(drop.mostOpen).toBeLessThanOrEqual(2);
   });
 
