@@ -12,4 +12,15 @@ export const listenerDifferences: readonly Difference[] = [
     'start_esmtp_listener.peer, via',
     'Of several blocks that hold an address the narrowest counts, in whatever order they are written.',
   ),
+  decided(
+    'event',
+    'smtp_server_auth_plain',
+    'AUTH LOGIN asks it too. After three failures of an address, or ten of an account, further attempts are answered 454 4.7.0 for a while that doubles with each failure, without asking.',
+  ),
+  decided('behaviour', 'credentials in records and events', 'Lines of AUTH are shown as `AUTH ***`.'),
+  decided(
+    'behaviour',
+    'XCLIENT after AUTH',
+    'The identities that AUTH proved are forgotten: they were those of another client.',
+  ),
 ];

@@ -14,6 +14,7 @@ import {
   queueNameOf,
   SpoolWriteError,
   supplementalHeader,
+  type TlsInfo,
 } from '../../model/index.ts';
 import type { EsmtpListenerOptions } from '../../model/options/index.ts';
 import { type EnvelopeAddress, type Reply, reply } from '../../protocol/smtp/index.ts';
@@ -33,6 +34,8 @@ export interface Transaction {
   local: Endpoint;
   sessionId: string;
   ehloDomain: string | undefined;
+  tls?: TlsInfo | undefined;
+  isAuthenticated?: boolean;
   /** Monotonic ms at which data_processing_timeout ends. */
   deadline: number;
   /** What policy made of it in smtp_server_data, when that event has a handler. */
@@ -169,7 +172,8 @@ export class Reception {
       peerAddress: transaction.peer.address,
       localAddress: transaction.local.address,
       hostname: transaction.hostname,
-      protocol: 'ESMTP',
+      tls: transaction.tls,
+      isAuthenticated: transaction.isAuthenticated ?? false,
       id,
       recipient: recipients[0]!.email,
       now: this.#parts.clock.now(),
@@ -257,6 +261,7 @@ function receptionEvent(message: Message, queue: string, transaction: Transactio
     peer: { name: transaction.ehloDomain ?? '', addr: transaction.peer.address },
     attempts: 0,
     deliveryProtocol: null,
+    tls: transaction.tls,
     sessionId: transaction.sessionId,
   };
 }

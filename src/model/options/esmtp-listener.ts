@@ -65,13 +65,11 @@ const session = {
   }),
   banner: field(string(), { default: 'Moonpost', doc: 'Text after the host name in the greeting.' }),
   tls_certificate: field(keySource(), {
-    effect: 'later',
     doc: 'PEM. Without it a self-signed one for the host name.',
   }),
-  tls_private_key: field(keySource(), { effect: 'later', doc: 'Key of the certificate, PEM.' }),
+  tls_private_key: field(keySource(), { doc: 'Key of the certificate, PEM.' }),
   tls_required_client_ca: field(keySource(), {
-    effect: 'later',
-    doc: 'CA that must have signed the certificate of the client.',
+    doc: 'CA that must have signed the certificate of the client; without such a certificate the handshake fails.',
   }),
   trace_headers: field(table(traceHeaderOptions), {
     default: {},
@@ -95,7 +93,7 @@ const session = {
     effect: 'later',
     doc: 'Run the policy after the answer.',
   }),
-  allow_xclient: field(boolean(), { default: false, effect: 'later', doc: 'Let the client use XCLIENT.' }),
+  allow_xclient: field(boolean(), { default: false, doc: 'Let the client use XCLIENT.' }),
   require_proxy_protocol: field(boolean(), {
     default: false,
     effect: 'later',
