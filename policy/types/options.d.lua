@@ -19,7 +19,7 @@
 ---@field deferred_spool? boolean Answer before the message is on disk. (No effect yet.)
 ---@field deferred_queue? boolean Run the policy after the answer. (No effect yet.)
 ---@field allow_xclient? boolean Let the client use XCLIENT.
----@field require_proxy_protocol? boolean Every connection starts with a PROXY header. (No effect yet.)
+---@field require_proxy_protocol? boolean Every connection starts with a PROXY header, version 1 or 2. Without it the connection is closed in silence.
 ---@field meta? table<string, any> Metadata that every connection starts with.
 ---@field max_message_size? integer Bytes. Larger messages are answered 552, at MAIL when the client names a SIZE.
 ---@field max_recipients_per_message? integer Further ones are answered 452.
@@ -53,7 +53,7 @@
 ---@field deferred_spool? boolean Answer before the message is on disk. (No effect yet.)
 ---@field deferred_queue? boolean Run the policy after the answer. (No effect yet.)
 ---@field allow_xclient? boolean Let the client use XCLIENT.
----@field require_proxy_protocol? boolean Every connection starts with a PROXY header. (No effect yet.)
+---@field require_proxy_protocol? boolean Every connection starts with a PROXY header, version 1 or 2. Without it the connection is closed in silence.
 ---@field meta? table<string, any> Metadata that every connection starts with.
 ---@field max_message_size? integer Bytes. Larger messages are answered 552, at MAIL when the client names a SIZE.
 ---@field max_recipients_per_message? integer Further ones are answered 452.

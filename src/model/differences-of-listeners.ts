@@ -23,4 +23,9 @@ export const listenerDifferences: readonly Difference[] = [
     'XCLIENT after AUTH',
     'The identities that AUTH proved are forgotten: they were those of another client.',
   ),
+  decided(
+    'behaviour',
+    'rejection after a PROXY header',
+    'Is said and closes, as before the header. KumoMTA says it and goes on with the banner.',
+  ),
 ];

@@ -29,6 +29,8 @@ export interface Transaction {
 export interface Reading {
   /** Monotonic; then the rest is not waited for. */
   readonly deadline: number;
+  /** When the octets do not come, nothing is said about it. */
+  readonly isSilent?: boolean;
   /** The command that policy is told, when it is not the line itself. */
   readonly endsData: boolean;
   readonly isComplete: boolean;

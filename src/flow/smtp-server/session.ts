@@ -1,6 +1,6 @@
 import type { MaybePromise, TlsIdentity, Transport, TransportHandler } from '../../model/index.ts';
 import { type Command, parseCommand } from '../../protocol/smtp/index.ts';
-import { type Answer, formatReply, refusalOf, shedding, technicalDifficulties } from './answer.ts';
+import { type Answer, formatReply, refusalOf, SILENCE, shedding, technicalDifficulties } from './answer.ts';
 import type { AuthBackoff } from './auth-backoff.ts';
 import { bdat, lineTooLong, perform } from './commands/index.ts';
 import { receivingTimedOut } from './conclude.ts';
@@ -11,6 +11,7 @@ import { InputBuffer, LINE_TOO_LONG } from './input-buffer.ts';
 import { LingeringClose } from './lingering-close.ts';
 import { andThen } from './maybe-promise.ts';
 import type { SmtpServerParameters } from './parameters.ts';
+import { ProxyReading } from './proxy-reading.ts';
 import { isRejection, rejectionRecord } from './rejection.ts';
 import { rewriteReply } from './rewrite.ts';
 
@@ -109,8 +110,16 @@ export class SmtpSession implements TransportHandler {
 
   /** Nothing is said to the client before policy has let it pass (policy-api.md 1.5). */
   #greet(): MaybePromise<Answer> {
+    return this.#evaluated(() => {
+      if (!this.context.options.require_proxy_protocol) return this.#accept();
+      this.context.reading = new ProxyReading(this.context, () => this.#evaluated(() => this.#accept()));
+      return SILENCE;
+    });
+  }
+
+  #evaluated(next: () => MaybePromise<Answer>): MaybePromise<Answer> {
     return andThen(evaluate(this.context), (refusal) =>
-      refusal === undefined ? this.#accept() : { ...refusal, disconnect: closingMode(refusal) },
+      refusal === undefined ? next() : { ...refusal, disconnect: closingMode(refusal) },
     );
   }
 
@@ -193,7 +202,9 @@ export class SmtpSession implements TransportHandler {
   #settle(step: () => MaybePromise<Answer>): boolean {
     let settled: MaybePromise<Answer>;
     try {
-      settled = andThen(step(), (value) => rewriteReply(this.context, value));
+      settled = andThen(step(), (value) =>
+        value.reply.code === 0 ? value : rewriteReply(this.context, value),
+      );
     } catch (error) {
       settled = this.#fail(error);
     }
@@ -220,6 +231,10 @@ export class SmtpSession implements TransportHandler {
   #reply(value: Answer): boolean {
     if (this.#state === 'closing' || this.#state === 'closed') return false;
     const { reply, disconnect } = value;
+    if (reply.code === 0) {
+      if (disconnect === 'ForceDisconnect') this.#transport.destroy();
+      return disconnect !== 'ForceDisconnect';
+    }
     this.#out += formatReply(reply);
     if (isRejection(reply)) {
       this.#parameters.metrics?.rejection();
@@ -298,7 +313,8 @@ export class SmtpSession implements TransportHandler {
     // A command at work has all the time that it needs; the next wait sets the deadline anew.
     if (this.#state !== 'awaiting') return;
     const reading = this.context.reading;
-    if (reading !== undefined && this.#parameters.clock.monotonic() >= reading.deadline) {
+    if (reading?.isSilent === true) this.#transport.destroy();
+    else if (reading !== undefined && this.#parameters.clock.monotonic() >= reading.deadline) {
       const late = this.#finish(receivingTimedOut(), reading.endsData);
       this.#reply({ ...late, disconnect: 'ForceDisconnect' });
     } else {

@@ -41,7 +41,6 @@ export const lifecycleEvents = [
     persisted: 'Nothing.',
     failure: 'Is logged.',
     doc: 'A last chance to flush what the policy holds.',
-    status: 'planned',
   }),
   defineEvent({
     name: 'main',

@@ -96,8 +96,7 @@ const session = {
   allow_xclient: field(boolean(), { default: false, doc: 'Let the client use XCLIENT.' }),
   require_proxy_protocol: field(boolean(), {
     default: false,
-    effect: 'later',
-    doc: 'Every connection starts with a PROXY header.',
+    doc: 'Every connection starts with a PROXY header, version 1 or 2. Without it the connection is closed in silence.',
   }),
   meta: field(map(anyValue()), { default: {}, doc: 'Metadata that every connection starts with.' }),
 };
