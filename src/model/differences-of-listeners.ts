@@ -28,4 +28,9 @@ export const listenerDifferences: readonly Difference[] = [
     'rejection after a PROXY header',
     'Is said and closes, as before the header. KumoMTA says it and goes on with the banner.',
   ),
+  decided(
+    'option',
+    'start_esmtp_listener.deferred_spool',
+    'The response of the Reception record says so. At most 256 MiB of bodies per shard are held in memory; beyond, messages go to disk at once.',
+  ),
 ];

@@ -85,8 +85,7 @@ const session = {
   }),
   deferred_spool: field(boolean(), {
     default: false,
-    effect: 'later',
-    doc: 'Answer before the message is on disk.',
+    doc: 'Answer before the message is on disk: it is written when the first attempt fails, or at shutdown. A crash loses it.',
   }),
   deferred_queue: field(boolean(), {
     default: false,
