@@ -198,8 +198,8 @@ class Shard {
       clock: systemClock,
       diagnostics: this.#diagnostics,
     });
-    this.#spool = spool;
     const store = new MessageStore(spool);
+    this.#spool = store.spool;
     const shared = {
       policy: this.#policy,
       store,

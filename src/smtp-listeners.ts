@@ -2,6 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { type ReceivedTransaction, type ReceptionAnswer, SmtpServer } from './flow/smtp-server/index.ts';
 import type { Registry } from './io/metrics/index.ts';
 import { type Listening, listen } from './io/net/index.ts';
+import { readSecret } from './io/secrets/index.ts';
+import { ListenerIdentities } from './io/tls/index.ts';
+import type { KeySource } from './model/define/index.ts';
 import type { Clock, DeliveryLog, Diagnostics, MaybePromise, PolicyEvents } from './model/index.ts';
 import type { EsmtpListenerOptions } from './model/options/index.ts';
 import { formatHostPort } from './protocol/ip/index.ts';
@@ -31,9 +34,10 @@ export async function startSmtpListeners(
   listeners: readonly EsmtpListenerOptions[],
   parts: ListenerParts,
 ): Promise<SmtpListeners> {
+  const identities = new ListenerIdentities(parts.clock, (source) => readKey(source, parts.policy));
   const bound: { listening: Listening; server: SmtpServer }[] = [];
   for (const options of listeners) {
-    const server = new SmtpServer(parametersOf(options, parts));
+    const server = new SmtpServer(parametersOf(options, parts, identities));
     const listening = await listen(
       { ...options.listen, reusePort: true },
       (transport) => server.accept(transport),
@@ -49,9 +53,20 @@ export async function startSmtpListeners(
   };
 }
 
+/** The bytes of a key source; Rejects with an Error that says why not. */
+async function readKey(source: KeySource, policy: PolicyEvents): Promise<Uint8Array> {
+  if (source.from !== 'event') return readSecret(source);
+  const result = await policy.fire(source.event, source.args);
+  const value = result.kind === 'values' ? result.values[0] : undefined;
+  if (typeof value === 'string') return Buffer.from(value);
+  if (value instanceof Uint8Array) return value;
+  throw new Error(`event ${source.event} gave no key`);
+}
+
 function parametersOf(
   options: EsmtpListenerOptions,
   parts: ListenerParts,
+  identities: ListenerIdentities,
 ): ConstructorParameters<typeof SmtpServer>[0] {
   const { registry } = parts;
   const listener = formatHostPort(options.listen.address, options.listen.port);
@@ -63,6 +78,13 @@ function parametersOf(
     events: parts.policy,
     refusal: parts.refusal,
     receive: parts.receive,
+    identity: (settled, hostname) =>
+      identities.find({
+        hostname,
+        certificate: settled.tls_certificate,
+        privateKey: settled.tls_private_key,
+        clientCa: settled.tls_required_client_ca,
+      }),
     newMessageId: parts.newMessageId,
     newSessionId: randomUUID,
     onRejection: (refused) => {
@@ -79,6 +101,7 @@ function parametersOf(
         peer: { name: refused.ehloDomain ?? '', addr: refused.peer.address },
         attempts: 0,
         deliveryProtocol: null,
+        tls: refused.tls,
         sessionId: refused.sessionId,
       });
       if (waiting instanceof Promise) {

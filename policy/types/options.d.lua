@@ -10,16 +10,16 @@
 ---@field hostname? string Name in the banner, replies and Received. Without it the name of the machine.
 ---@field relay_hosts? string[] Clients that may relay to anywhere.
 ---@field banner? string Text after the host name in the greeting.
----@field tls_certificate? kumo.KeySource PEM. Without it a self-signed one for the host name. (No effect yet.)
----@field tls_private_key? kumo.KeySource Key of the certificate, PEM. (No effect yet.)
----@field tls_required_client_ca? kumo.KeySource CA that must have signed the certificate of the client. (No effect yet.)
+---@field tls_certificate? kumo.KeySource PEM. Without it a self-signed one for the host name.
+---@field tls_private_key? kumo.KeySource Key of the certificate, PEM.
+---@field tls_required_client_ca? kumo.KeySource CA that must have signed the certificate of the client; without such a certificate the handshake fails.
 ---@field trace_headers? kumo.TraceHeaderOptions Headers that are added to received mail.
 ---@field batch_handling? 'BifurcateAlways'|'BatchByDomain' One message per recipient, or one per recipient domain.
 ---@field invalid_line_endings? 'Deny'|'Allow'|'Fix' What a bare CR or LF in a message leads to: 552 5.6.0 and the end of the connection, nothing, or CRLF in its place. NUL is refused like that in every mode.
----@field deferred_spool? boolean Answer before the message is on disk. (No effect yet.)
+---@field deferred_spool? boolean Answer before the message is on disk: it is written when the first attempt fails, or at shutdown. A crash loses it.
 ---@field deferred_queue? boolean Run the policy after the answer. (No effect yet.)
----@field allow_xclient? boolean Let the client use XCLIENT. (No effect yet.)
----@field require_proxy_protocol? boolean Every connection starts with a PROXY header. (No effect yet.)
+---@field allow_xclient? boolean Let the client use XCLIENT.
+---@field require_proxy_protocol? boolean Every connection starts with a PROXY header, version 1 or 2. Without it the connection is closed in silence.
 ---@field meta? table<string, any> Metadata that every connection starts with.
 ---@field max_message_size? integer Bytes. Larger messages are answered 552, at MAIL when the client names a SIZE.
 ---@field max_recipients_per_message? integer Further ones are answered 452.
@@ -44,16 +44,16 @@
 ---@field hostname? string Name in the banner, replies and Received. Without it the name of the machine.
 ---@field relay_hosts? string[] Clients that may relay to anywhere.
 ---@field banner? string Text after the host name in the greeting.
----@field tls_certificate? kumo.KeySource PEM. Without it a self-signed one for the host name. (No effect yet.)
----@field tls_private_key? kumo.KeySource Key of the certificate, PEM. (No effect yet.)
----@field tls_required_client_ca? kumo.KeySource CA that must have signed the certificate of the client. (No effect yet.)
+---@field tls_certificate? kumo.KeySource PEM. Without it a self-signed one for the host name.
+---@field tls_private_key? kumo.KeySource Key of the certificate, PEM.
+---@field tls_required_client_ca? kumo.KeySource CA that must have signed the certificate of the client; without such a certificate the handshake fails.
 ---@field trace_headers? kumo.TraceHeaderOptions Headers that are added to received mail.
 ---@field batch_handling? 'BifurcateAlways'|'BatchByDomain' One message per recipient, or one per recipient domain.
 ---@field invalid_line_endings? 'Deny'|'Allow'|'Fix' What a bare CR or LF in a message leads to: 552 5.6.0 and the end of the connection, nothing, or CRLF in its place. NUL is refused like that in every mode.
----@field deferred_spool? boolean Answer before the message is on disk. (No effect yet.)
+---@field deferred_spool? boolean Answer before the message is on disk: it is written when the first attempt fails, or at shutdown. A crash loses it.
 ---@field deferred_queue? boolean Run the policy after the answer. (No effect yet.)
----@field allow_xclient? boolean Let the client use XCLIENT. (No effect yet.)
----@field require_proxy_protocol? boolean Every connection starts with a PROXY header. (No effect yet.)
+---@field allow_xclient? boolean Let the client use XCLIENT.
+---@field require_proxy_protocol? boolean Every connection starts with a PROXY header, version 1 or 2. Without it the connection is closed in silence.
 ---@field meta? table<string, any> Metadata that every connection starts with.
 ---@field max_message_size? integer Bytes. Larger messages are answered 552, at MAIL when the client names a SIZE.
 ---@field max_recipients_per_message? integer Further ones are answered 452.

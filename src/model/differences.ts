@@ -64,7 +64,7 @@ const behaviour: readonly Difference[] = [
     'ESMTP parameters',
     'Unknown parameters of MAIL and RCPT are answered 555 5.5.4. A SIZE over max_message_size is refused at MAIL with 552 5.3.4.',
   ),
-  decided('behaviour', 'EHLO list', 'Has CHUNKING and SIZE too. STARTTLS and AUTH come later.'),
+  decided('behaviour', 'EHLO list', 'Has CHUNKING and SIZE too, and AUTH has LOGIN.'),
   decided(
     'behaviour',
     'kumo.reject with an empty text',
@@ -323,11 +323,6 @@ const later: readonly Difference[] = [
     'function',
     'io.open, io.lines, io.tmpfile, os.remove, os.rename, os.tmpname',
     'Files come later; until then they raise an error that says so. kumo.serde.json_load reads a file.',
-  ),
-  planned(
-    'behaviour',
-    'STARTTLS and AUTH of the listener',
-    'Come later; inbound mail is in clear, and relay_hosts and get_listener_domain say who may send.',
   ),
   planned(
     'behaviour',

@@ -1,4 +1,5 @@
 import { EnvelopeAddress } from '../protocol/smtp/index.ts';
+import { HoldingSpool } from './holding-spool.ts';
 import type { MaybePromise } from './json.ts';
 import { Message, type MessageKeeper } from './message.ts';
 import type { QueuedMessage } from './queued-message.ts';
@@ -7,10 +8,20 @@ import type { MessageId, Spool, SpooledEnvelope } from './spool.ts';
 
 /** Messages in full, on top of the spool: what is loaded is used, what is not is read. */
 export class MessageStore implements MessageKeeper {
+  /** Close this one, not the one that was given: it may hold messages that are not on disk yet. */
   readonly spool: Spool;
+  readonly #holding: HoldingSpool;
 
   constructor(spool: Spool) {
-    this.spool = spool;
+    this.#holding = new HoldingSpool(spool);
+    this.spool = this.#holding;
+  }
+
+  /** Keeps a new message in memory until its delivery fails (`deferred_spool`). False when there is no room. */
+  async hold(message: Message): Promise<boolean> {
+    const entry = this.#holding.hold(message.id, envelopeOf(message), await message.data());
+    if (entry !== undefined) message.keptBy(this, entry);
+    return entry !== undefined;
   }
 
   /** Puts a new message on disk. Rejects with SpoolWriteError; then nothing was kept. */

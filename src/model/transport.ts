@@ -22,6 +22,23 @@ export interface TlsClientOptions {
   timeout: number;
 }
 
+/**
+ * Who a server is in TLS, as PEM texts. Keep the object as long as the texts hold: what is made of it, such as
+ * sessions that clients may resume, is kept with it.
+ */
+export interface TlsIdentity {
+  certificate: string;
+  privateKey: string;
+  /** Clients must have a certificate of this authority. */
+  clientCa?: string;
+}
+
+export interface TlsServerOptions {
+  identity: TlsIdentity;
+  /** Milliseconds. */
+  timeout: number;
+}
+
 /** One byte stream to a peer: a TCP or TLS socket (io/net), or a pair in memory (test/kit). */
 export interface Transport {
   readonly remote: Endpoint;
@@ -37,6 +54,11 @@ export interface Transport {
   resume(): void;
   /** Client side of a TLS handshake; bytes that arrived in plain text before it are dropped. */
   secure(options: TlsClientOptions): Promise<TlsInfo>;
+  /**
+   * Server side of a TLS handshake. The names in the answer are those of rustls, as log consumers know them. A
+   * handshake that fails closes the connection.
+   */
+  secureAsServer(options: TlsServerOptions): Promise<TlsInfo>;
   /** Sends what is pending, then closes. */
   end(): void;
   /** Closes at once. */

@@ -117,6 +117,7 @@ async function inMemory(): Promise<void> {
     pause: () => {},
     resume: () => {},
     secure: () => Promise.reject(new Error('no TLS in memory')),
+    secureAsServer: () => Promise.reject(new Error('no TLS in memory')),
     end: () => {},
     destroy: () => {},
   };

@@ -14,6 +14,7 @@ import {
 // Every .txt beside this file is one SMTP conversation, by lines:
 //   O: name = JSON           a listener option
 //   P: event reject 550 text | disconnect 550 text | follow 550 text | error | return JSON
+//   offers TLS               STARTTLS works, without encryption
 //   refuses relay            the client is not in relay_hosts
 //   C: text                  the client sends text and CRLF
 //   R: text                  the client sends exactly text
@@ -107,18 +108,20 @@ for (const file of files) {
     const policy: Record<string, TestHandler> = {};
     const steps: Step[] = [];
     let relays = true;
+    let offersTls = false;
     const lines = readFileSync(join(import.meta.dirname, file), 'utf8').split('\n');
     for (const [index, line] of lines.entries()) {
       if (line === '' || line.startsWith('#')) continue;
       const text = line.slice(3);
       if (line === 'refuses relay') relays = false;
+      else if (line === 'offers TLS') offersTls = true;
       else if (line.startsWith('O: ')) options[text.split(' = ')[0]!] = JSON.parse(text.split(' = ')[1]!);
       else if (line.startsWith('P: ')) {
         const space = text.indexOf(' ');
         policy[text.slice(0, space)] = handler(text.slice(space + 1));
       } else steps.push({ kind: line.slice(0, 2), text, at: `${file}:${index + 1}: ${line}` });
     }
-    const client = smtpSession({ options, policy, relays });
+    const client = smtpSession({ options, policy, relays, offersTls });
     await settle();
     for (const step of steps) await play(client, step);
     await settle();

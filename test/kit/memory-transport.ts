@@ -44,6 +44,16 @@ export class MemoryTransport implements Transport {
     return Promise.reject(new Error('no TLS in memory'));
   }
 
+  /** Nothing is encrypted; what was not read yet is lost, as in a real handshake. */
+  secureAsServer(): Promise<TlsInfo> {
+    this.#inbox = [];
+    return Promise.resolve({
+      cipher: 'TLS13_AES_256_GCM_SHA384',
+      protocolVersion: 'TLSv1_3',
+      peerSubjectName: [],
+    });
+  }
+
   end(): void {
     if (this.#ended) return;
     this.#ended = true;

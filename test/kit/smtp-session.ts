@@ -80,6 +80,7 @@ export interface SmtpSessionSetup {
   options?: Partial<SmtpServerOptions>;
   policy?: Record<string, TestHandler>;
   relays?: boolean;
+  offersTls?: boolean;
   refusal?: () => string | undefined;
   receive?: (transaction: ReceivedTransaction) => MaybePromise<ReceptionAnswer>;
 }
@@ -119,6 +120,9 @@ export class TestServer {
         const content = `OK ids=id${++this.#accepted}`;
         return setup.receive?.(transaction) ?? { reply: reply(250, '', content), disconnect: 'If421' };
       },
+      ...(setup.offersTls === true && {
+        identity: () => Promise.resolve({ certificate: '', privateKey: '' }),
+      }),
       onRejection: (record) => this.rejections.push(record),
       newMessageId: () => `message${++this.#ids}`,
       newSessionId: () => `session${++this.#ids}`,

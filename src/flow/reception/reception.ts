@@ -14,6 +14,7 @@ import {
   queueNameOf,
   SpoolWriteError,
   supplementalHeader,
+  type TlsInfo,
 } from '../../model/index.ts';
 import type { EsmtpListenerOptions } from '../../model/options/index.ts';
 import { type EnvelopeAddress, type Reply, reply } from '../../protocol/smtp/index.ts';
@@ -27,12 +28,14 @@ export interface Transaction {
   recipients: EnvelopeAddress[];
   body: Buffer;
   meta: ConnectionMeta;
-  listener: Pick<EsmtpListenerOptions, 'batch_handling' | 'trace_headers'>;
+  listener: Pick<EsmtpListenerOptions, 'batch_handling' | 'deferred_spool' | 'trace_headers'>;
   hostname: string;
   peer: Endpoint;
   local: Endpoint;
   sessionId: string;
   ehloDomain: string | undefined;
+  tls?: TlsInfo | undefined;
+  isAuthenticated?: boolean;
   /** Monotonic ms at which data_processing_timeout ends. */
   deadline: number;
   /** What policy made of it in smtp_server_data, when that event has a handler. */
@@ -98,7 +101,8 @@ export class Reception {
       placed.push({ message, queue });
     }
     if (this.#isLate(transaction)) return tooSlow('resolve');
-    if (!(await this.#keepAll(placed))) return storageFailure();
+    const isDeferred = transaction.listener.deferred_spool;
+    if (!(await this.#keepAll(placed, isDeferred))) return storageFailure();
     // The client has given up or is about to: what it will send again must not also be here.
     if (this.#isLate(transaction)) return this.#takeBack(placed);
     for (const { message, queue } of placed) {
@@ -169,7 +173,8 @@ export class Reception {
       peerAddress: transaction.peer.address,
       localAddress: transaction.local.address,
       hostname: transaction.hostname,
-      protocol: 'ESMTP',
+      tls: transaction.tls,
+      isAuthenticated: transaction.isAuthenticated ?? false,
       id,
       recipient: recipients[0]!.email,
       now: this.#parts.clock.now(),
@@ -211,10 +216,14 @@ export class Reception {
     }
   }
 
-  /** Puts all of them on disk; when one cannot be kept, the others are taken back. */
-  async #keepAll(placed: readonly Placed[]): Promise<boolean> {
+  async #keep(message: Message, isDeferred: boolean): Promise<void> {
+    if (!isDeferred || !(await this.#parts.store.hold(message))) await this.#parts.store.keep(message);
+  }
+
+  /** Puts all of them on disk, or in memory when that is what the listener wants; when one cannot be kept, the others are taken back. */
+  async #keepAll(placed: readonly Placed[], isDeferred: boolean): Promise<boolean> {
     const kept = placed.filter(({ queue }) => queue !== 'null').map(({ message }) => message);
-    const results = await Promise.allSettled(kept.map((message) => this.#parts.store.keep(message)));
+    const results = await Promise.allSettled(kept.map((message) => this.#keep(message, isDeferred)));
     const failure = results.find((result) => result.status === 'rejected');
     if (failure === undefined) return true;
     for (const message of kept)
@@ -253,10 +262,11 @@ function receptionEvent(message: Message, queue: string, transaction: Transactio
     subject: message,
     queue,
     site: '',
-    response: reply(250, '', ''),
+    response: reply(250, '', transaction.listener.deferred_spool ? 'deferred_spool: not on disk yet' : ''),
     peer: { name: transaction.ehloDomain ?? '', addr: transaction.peer.address },
     attempts: 0,
     deliveryProtocol: null,
+    tls: transaction.tls,
     sessionId: transaction.sessionId,
   };
 }

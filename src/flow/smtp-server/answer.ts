@@ -15,6 +15,12 @@ export function answer(
   return { reply: reply(code, enhanced, content), disconnect };
 }
 
+/** Nothing is said yet; the session goes on reading. */
+export const SILENCE: Answer = answer(0, '', '');
+
+/** The connection ends, and nothing is said. */
+export const DROP: Answer = answer(0, '', '', 'ForceDisconnect');
+
 /** RFC 5321 §3.8: we go away, and not because of what the client said. */
 export function shedding(hostname: string, reason: string): Answer {
   return answer(421, '4.3.2', `${hostname} ${reason}`);

@@ -99,6 +99,8 @@ function received(context: SessionContext, transaction: Transaction, body: Buffe
     sessionId: context.sessionId,
     ehloDomain: context.ehloDomain,
     smtpUtf8: transaction.smtpUtf8,
+    tls: context.tls,
+    isAuthenticated: context.isAuthenticated,
     deadline: transaction.deadline,
   };
 }

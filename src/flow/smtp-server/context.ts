@@ -1,7 +1,15 @@
-import { ConnectionMeta, type Endpoint, type MaybePromise, type PolicyResult } from '../../model/index.ts';
+import {
+  ConnectionMeta,
+  type Endpoint,
+  type MaybePromise,
+  type PolicyResult,
+  type TlsIdentity,
+  type TlsInfo,
+} from '../../model/index.ts';
 import { formatHostPort } from '../../protocol/ip/index.ts';
 import type { DataReader, EnvelopeAddress } from '../../protocol/smtp/index.ts';
 import type { Answer } from './answer.ts';
+import type { AuthBackoff } from './auth-backoff.ts';
 import type { SmtpServerOptions, SmtpServerParameters } from './parameters.ts';
 import type { ListenerDomains } from './relay.ts';
 import { sessionOptions } from './session-options.ts';
@@ -21,6 +29,8 @@ export interface Transaction {
 export interface Reading {
   /** Monotonic; then the rest is not waited for. */
   readonly deadline: number;
+  /** When the octets do not come, nothing is said about it. */
+  readonly isSilent?: boolean;
   /** The command that policy is told, when it is not the line itself. */
   readonly endsData: boolean;
   readonly isComplete: boolean;
@@ -47,12 +57,20 @@ export class SessionContext {
   concluded: Transaction | undefined;
   /** Set while octets of a message arrive. */
   reading: Reading | undefined;
+  /** Set while the next line is no command but goes here. */
+  dialogue: ((line: Buffer) => MaybePromise<Answer>) | undefined;
+  /** Set when the 220 of STARTTLS is to be followed by a handshake. */
+  upgrade: TlsIdentity | undefined;
+  tls: TlsInfo | undefined;
+  isAuthenticated = false;
+  readonly authBackoff: AuthBackoff;
   /** RCPT TO commands that were allowed to relay (`max_messages_per_connection`). */
   recipientCount = 0;
   listenerDomains: ListenerDomains | undefined;
 
-  constructor(parameters: SmtpServerParameters, peer: Endpoint, local: Endpoint) {
+  constructor(parameters: SmtpServerParameters, authBackoff: AuthBackoff, peer: Endpoint, local: Endpoint) {
     this.parameters = parameters;
+    this.authBackoff = authBackoff;
     this.sessionId = parameters.newSessionId();
     this.peer = peer;
     this.local = local;
@@ -87,6 +105,32 @@ export class SessionContext {
     this.local = local;
     this.#nameAddresses();
     this.configure(undefined);
+  }
+
+  /** RFC 3207 §4.2: what was said in plain text is forgotten. */
+  secured(tls: TlsInfo): void {
+    this.tls = tls;
+    this.meta.set('tls_cipher', tls.cipher);
+    this.meta.set('tls_protocol_version', tls.protocolVersion);
+    if (tls.peerSubjectName.length > 0) this.meta.set('tls_peer_subject_name', tls.peerSubjectName);
+    this.forgetHello();
+  }
+
+  /** As right after the greeting. */
+  forgetHello(): void {
+    this.ehloDomain = undefined;
+    delete this.meta.values.ehlo_domain;
+    this.transaction = undefined;
+    this.listenerDomains = undefined;
+  }
+
+  /** Whoever comes now is not who proved to be somebody. */
+  forgetIdentity(): void {
+    this.isAuthenticated = false;
+    this.meta.identities.length = 0;
+    this.meta.groups.length = 0;
+    delete this.meta.values.authn_id;
+    delete this.meta.values.authz_id;
   }
 
   #nameAddresses(): void {

@@ -8,6 +8,8 @@ import type {
   Message,
   MessageId,
   PolicyEvents,
+  TlsIdentity,
+  TlsInfo,
 } from '../../model/index.ts';
 import type { EsmtpListenerOptions } from '../../model/options/index.ts';
 import type { EnvelopeAddress, Reply } from '../../protocol/smtp/index.ts';
@@ -27,6 +29,8 @@ export interface SmtpServerParameters {
   refusal(): string | undefined;
   /** The next room. The answer comes once the mail is safe; it does not reject. */
   receive(transaction: ReceivedTransaction): MaybePromise<ReceptionAnswer>;
+  /** The certificate and key for STARTTLS; without it there is none. Rejects with an Error that says why. */
+  identity?: (options: SmtpServerOptions, hostname: string) => Promise<TlsIdentity>;
   /** Called for every reply of 4xx and 5xx but the `4.3.2` ones of load shedding and shutdown. */
   onRejection(record: RejectionRecord): void;
   newMessageId(): MessageId;
@@ -76,6 +80,8 @@ export interface ReceivedTransaction {
   sessionId: string;
   ehloDomain: string | undefined;
   smtpUtf8: boolean;
+  tls: TlsInfo | undefined;
+  isAuthenticated: boolean;
   /** On the clock's monotonic scale: when data_processing_timeout ends. */
   deadline: number;
   /** What `smtp_server_data` saw and may have changed; absent when there is no such handler. */
@@ -101,6 +107,7 @@ export interface RejectionRecord {
   peer: Endpoint;
   ehloDomain: string | undefined;
   sessionId: string;
+  tls: TlsInfo | undefined;
 }
 
 /** operations.md 13: connection_count, total_connection_count, total_connections_denied, smtp_server_rejections. */

@@ -19,5 +19,6 @@ export function rejectionRecord(context: SessionContext, reply: Reply): Rejectio
     peer: context.peer,
     ehloDomain: context.ehloDomain,
     sessionId: context.sessionId,
+    tls: context.tls,
   };
 }

@@ -1,5 +1,6 @@
 import type { Transport } from '../../model/index.ts';
 import { formatReply, shedding } from './answer.ts';
+import { AuthBackoff } from './auth-backoff.ts';
 import { LingeringClose } from './lingering-close.ts';
 import type { SmtpServerParameters } from './parameters.ts';
 import { SmtpSession } from './session.ts';
@@ -7,12 +8,14 @@ import { SmtpSession } from './session.ts';
 /** The sessions of one listener. Whoever listens gives it the connections (io/net `listen`). */
 export class SmtpServer {
   readonly #parameters: SmtpServerParameters;
+  readonly #authBackoff: AuthBackoff;
   readonly #sessions = new Set<SmtpSession>();
   #isStopping = false;
   #drained: (() => void)[] = [];
 
   constructor(parameters: SmtpServerParameters) {
     this.#parameters = parameters;
+    this.#authBackoff = new AuthBackoff(parameters.clock);
   }
 
   /** Sessions that are open. */
@@ -27,7 +30,9 @@ export class SmtpServer {
       this.#refuse(transport, refusal);
       return;
     }
-    const session = new SmtpSession(this.#parameters, transport, () => this.#forget(session));
+    const session = new SmtpSession(this.#parameters, this.#authBackoff, transport, () =>
+      this.#forget(session),
+    );
     this.#sessions.add(session);
     this.#parameters.metrics?.connectionOpened();
     session.start();

@@ -1,6 +1,7 @@
-import type { MaybePromise, Transport, TransportHandler } from '../../model/index.ts';
-import { parseCommand } from '../../protocol/smtp/index.ts';
-import { type Answer, formatReply, refusalOf, shedding, technicalDifficulties } from './answer.ts';
+import type { MaybePromise, TlsIdentity, Transport, TransportHandler } from '../../model/index.ts';
+import { type Command, parseCommand } from '../../protocol/smtp/index.ts';
+import { type Answer, formatReply, refusalOf, SILENCE, shedding, technicalDifficulties } from './answer.ts';
+import type { AuthBackoff } from './auth-backoff.ts';
 import { bdat, lineTooLong, perform } from './commands/index.ts';
 import { receivingTimedOut } from './conclude.ts';
 import { SessionContext } from './context.ts';
@@ -10,6 +11,7 @@ import { InputBuffer, LINE_TOO_LONG } from './input-buffer.ts';
 import { LingeringClose } from './lingering-close.ts';
 import { andThen } from './maybe-promise.ts';
 import type { SmtpServerParameters } from './parameters.ts';
+import { ProxyReading } from './proxy-reading.ts';
 import { isRejection, rejectionRecord } from './rejection.ts';
 import { rewriteReply } from './rewrite.ts';
 
@@ -51,15 +53,21 @@ export class SmtpSession implements TransportHandler {
   #line: Buffer | undefined;
   /** Nothing of the next command was waited for yet. */
   #isFresh = true;
+  #followsAuth = false;
   #isDraining = false;
   #isPaused = false;
   #inputEnded = false;
 
-  constructor(parameters: SmtpServerParameters, transport: Transport, closed: () => void) {
+  constructor(
+    parameters: SmtpServerParameters,
+    authBackoff: AuthBackoff,
+    transport: Transport,
+    closed: () => void,
+  ) {
     this.#parameters = parameters;
     this.#transport = transport;
     this.#closed = closed;
-    this.context = new SessionContext(parameters, transport.remote, transport.local);
+    this.context = new SessionContext(parameters, authBackoff, transport.remote, transport.local);
     this.#deadline = new Deadline(parameters.clock, () => this.#expire());
     this.#lingering = new LingeringClose(parameters.clock, transport);
   }
@@ -102,8 +110,16 @@ export class SmtpSession implements TransportHandler {
 
   /** Nothing is said to the client before policy has let it pass (policy-api.md 1.5). */
   #greet(): MaybePromise<Answer> {
+    return this.#evaluated(() => {
+      if (!this.context.options.require_proxy_protocol) return this.#accept();
+      this.context.reading = new ProxyReading(this.context, () => this.#evaluated(() => this.#accept()));
+      return SILENCE;
+    });
+  }
+
+  #evaluated(next: () => MaybePromise<Answer>): MaybePromise<Answer> {
     return andThen(evaluate(this.context), (refusal) =>
-      refusal === undefined ? this.#accept() : { ...refusal, disconnect: closingMode(refusal) },
+      refusal === undefined ? next() : { ...refusal, disconnect: closingMode(refusal) },
     );
   }
 
@@ -147,17 +163,31 @@ export class SmtpSession implements TransportHandler {
       }
       const line = this.#input.takeLine(this.context.options.line_length_hard_limit);
       if (line === undefined) return undefined;
+      const dialogue = this.context.dialogue;
+      this.context.dialogue = undefined;
       if (line === LINE_TOO_LONG) {
         this.#line = undefined;
         return () => this.#finish(lineTooLong(), false);
       }
-      this.#line = line;
+      if (dialogue !== undefined) {
+        this.#line = HIDDEN;
+        return () => andThen(dialogue(line), (value) => this.#finish(value, false));
+      }
       const command = parseCommand(line);
+      this.#line = this.#isCredential(command) ? HIDDEN : line;
       if (command.verb !== 'BDAT') {
         return () => andThen(perform(this.context, command), (value) => this.#finish(value, false));
       }
       bdat(this.context, command.size, command.last);
     }
+  }
+
+  /** A client that did not wait for the answer to AUTH, or did not mind it, sends its password as a command. */
+  #isCredential(command: Command): boolean {
+    if (command.verb === 'AUTH') this.#followsAuth = true;
+    else if (command.verb !== 'UNKNOWN' && command.verb !== 'INVALID') this.#followsAuth = false;
+    else return this.#followsAuth;
+    return false;
   }
 
   /** Names the command in the answer, for records and for policy. */
@@ -172,7 +202,9 @@ export class SmtpSession implements TransportHandler {
   #settle(step: () => MaybePromise<Answer>): boolean {
     let settled: MaybePromise<Answer>;
     try {
-      settled = andThen(step(), (value) => rewriteReply(this.context, value));
+      settled = andThen(step(), (value) =>
+        value.reply.code === 0 ? value : rewriteReply(this.context, value),
+      );
     } catch (error) {
       settled = this.#fail(error);
     }
@@ -199,6 +231,10 @@ export class SmtpSession implements TransportHandler {
   #reply(value: Answer): boolean {
     if (this.#state === 'closing' || this.#state === 'closed') return false;
     const { reply, disconnect } = value;
+    if (reply.code === 0) {
+      if (disconnect === 'ForceDisconnect') this.#transport.destroy();
+      return disconnect !== 'ForceDisconnect';
+    }
     this.#out += formatReply(reply);
     if (isRejection(reply)) {
       this.#parameters.metrics?.rejection();
@@ -207,6 +243,9 @@ export class SmtpSession implements TransportHandler {
     this.context.concluded = undefined;
     // Policy may have rewritten the 354; then there will be no message.
     if (this.context.reading !== undefined && reply.code !== 354) this.context.abandonReading();
+    if (reply.code !== 334) this.context.dialogue = undefined;
+    const upgrade = reply.code === 220 ? this.context.upgrade : undefined;
+    this.context.upgrade = undefined;
     if (reply.code !== 421 && disconnect === 'FollowWith421') {
       this.#out += `421 ${this.context.hostname} disconnecting due to previous error\r\n`;
     }
@@ -214,7 +253,29 @@ export class SmtpSession implements TransportHandler {
       this.#close();
       return false;
     }
+    if (upgrade !== undefined) {
+      this.#secure(upgrade);
+      return false;
+    }
     return this.#isDraining ? !this.#endIfDrained() : true;
+  }
+
+  #secure(identity: TlsIdentity): void {
+    this.#flush();
+    // What came in plain text after STARTTLS may be somebody else's (CVE-2011-0411).
+    this.#input.clear();
+    const timeout = this.context.options.client_timeout;
+    this.#transport.secureAsServer({ identity, timeout }).then(
+      (tls) => {
+        if (this.#state === 'closed') return;
+        this.context.secured(tls);
+        this.#isPaused = false;
+        this.#transport.resume();
+        if (!this.#isDraining || !this.#endIfDrained()) this.#advance();
+      },
+      // The transport is gone and has said so.
+      () => {},
+    );
   }
 
   /** All that can be answered is answered: the replies leave, the client's time runs. */
@@ -252,7 +313,8 @@ export class SmtpSession implements TransportHandler {
     // A command at work has all the time that it needs; the next wait sets the deadline anew.
     if (this.#state !== 'awaiting') return;
     const reading = this.context.reading;
-    if (reading !== undefined && this.#parameters.clock.monotonic() >= reading.deadline) {
+    if (reading?.isSilent === true) this.#transport.destroy();
+    else if (reading !== undefined && this.#parameters.clock.monotonic() >= reading.deadline) {
       const late = this.#finish(receivingTimedOut(), reading.endsData);
       this.#reply({ ...late, disconnect: 'ForceDisconnect' });
     } else {
@@ -281,9 +343,13 @@ function closingMode(refusal: Answer): Answer['disconnect'] {
   return refusal.disconnect === 'If421' ? 'ForceDisconnect' : refusal.disconnect;
 }
 
+/** Stands in records for a line that is a credential. */
+const HIDDEN = Buffer.from('AUTH ***');
+
 /** The line as records show it. The arguments of AUTH are credentials. */
 function commandText(line: Buffer): string {
   const text = line.toString();
-  const auth = /^AUTH +\S+(?= )/i.exec(text);
-  return auth === null ? `${text}\r\n` : `${auth[0]} ***\r\n`;
+  const auth = /^\s*AUTH\b(?: +[\w-]+(?= |$))?/i.exec(text);
+  if (auth === null || auth[0].length === text.length) return `${text}\r\n`;
+  return `${auth[0]} ***\r\n`;
 }

@@ -2,3 +2,4 @@ export * from './dial.ts';
 export * from './listen.ts';
 export * from './reserve-port.ts';
 export * from './socket-transport.ts';
+export { checkIdentity } from './tls-acceptor.ts';

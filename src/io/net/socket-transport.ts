@@ -1,6 +1,14 @@
 import type { Socket } from 'node:net';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
-import type { Endpoint, TlsClientOptions, TlsInfo, Transport, TransportHandler } from '../../model/index.ts';
+import type {
+  Endpoint,
+  TlsClientOptions,
+  TlsInfo,
+  TlsServerOptions,
+  Transport,
+  TransportHandler,
+} from '../../model/index.ts';
+import { acceptorOf } from './tls-acceptor.ts';
 
 /** A TCP socket, in plain text or after a TLS handshake. */
 export class SocketTransport implements Transport {
@@ -86,6 +94,25 @@ export class SocketTransport implements Transport {
     });
   }
 
+  async secureAsServer(options: TlsServerOptions): Promise<TlsInfo> {
+    const plain = this.#socket;
+    plain.removeAllListeners('data');
+    plain.removeAllListeners('end');
+    plain.removeAllListeners('close');
+    plain.removeAllListeners('error');
+    plain.on('error', () => {});
+    try {
+      const secured = await acceptorOf(options.identity).accept(plain, options.timeout);
+      this.#socket = secured;
+      this.#attach(secured);
+      return inRustlsNames(describe(secured));
+    } catch (error) {
+      plain.destroy();
+      this.#gone(error as Error);
+      throw error;
+    }
+  }
+
   end(): void {
     this.#socket.end();
   }
@@ -120,6 +147,14 @@ function describe(socket: TLSSocket): TlsInfo {
     cipher: socket.getCipher().standardName,
     protocolVersion: socket.getProtocol() ?? '',
     peerSubjectName: Object.entries(subject).map(([key, value]) => `${key}=${String(value)}`),
+  };
+}
+
+function inRustlsNames({ cipher, protocolVersion, peerSubjectName }: TlsInfo): TlsInfo {
+  return {
+    cipher: protocolVersion === 'TLSv1.3' ? cipher.replace(/^TLS_/, 'TLS13_') : cipher,
+    protocolVersion: protocolVersion.replace('.', '_'),
+    peerSubjectName,
   };
 }
 

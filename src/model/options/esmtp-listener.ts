@@ -65,13 +65,11 @@ const session = {
   }),
   banner: field(string(), { default: 'Moonpost', doc: 'Text after the host name in the greeting.' }),
   tls_certificate: field(keySource(), {
-    effect: 'later',
     doc: 'PEM. Without it a self-signed one for the host name.',
   }),
-  tls_private_key: field(keySource(), { effect: 'later', doc: 'Key of the certificate, PEM.' }),
+  tls_private_key: field(keySource(), { doc: 'Key of the certificate, PEM.' }),
   tls_required_client_ca: field(keySource(), {
-    effect: 'later',
-    doc: 'CA that must have signed the certificate of the client.',
+    doc: 'CA that must have signed the certificate of the client; without such a certificate the handshake fails.',
   }),
   trace_headers: field(table(traceHeaderOptions), {
     default: {},
@@ -87,19 +85,17 @@ const session = {
   }),
   deferred_spool: field(boolean(), {
     default: false,
-    effect: 'later',
-    doc: 'Answer before the message is on disk.',
+    doc: 'Answer before the message is on disk: it is written when the first attempt fails, or at shutdown. A crash loses it.',
   }),
   deferred_queue: field(boolean(), {
     default: false,
     effect: 'later',
     doc: 'Run the policy after the answer.',
   }),
-  allow_xclient: field(boolean(), { default: false, effect: 'later', doc: 'Let the client use XCLIENT.' }),
+  allow_xclient: field(boolean(), { default: false, doc: 'Let the client use XCLIENT.' }),
   require_proxy_protocol: field(boolean(), {
     default: false,
-    effect: 'later',
-    doc: 'Every connection starts with a PROXY header.',
+    doc: 'Every connection starts with a PROXY header, version 1 or 2. Without it the connection is closed in silence.',
   }),
   meta: field(map(anyValue()), { default: {}, doc: 'Metadata that every connection starts with.' }),
 };

@@ -7,7 +7,10 @@ export type Command =
   | MailCommand
   | { verb: 'RCPT'; recipient: EnvelopeAddress }
   | { verb: 'BDAT'; size: number; last: boolean }
-  | { verb: 'DATA' | 'RSET' | 'NOOP' | 'QUIT' | 'VRFY' | 'EXPN' | 'HELP' }
+  | { verb: 'DATA' | 'RSET' | 'NOOP' | 'QUIT' | 'VRFY' | 'EXPN' | 'HELP' | 'STARTTLS' }
+  /** RFC 4954 §4. `initial` is base64, or `=`. */
+  | { verb: 'AUTH'; mechanism: string; initial: string | undefined }
+  | { verb: 'XCLIENT'; attributes: string }
   /** A verb that is not in RFC 5321 §4.1.1 or RFC 3030. */
   | { verb: 'UNKNOWN' }
   | { verb: 'INVALID'; problem: CommandProblem };
@@ -56,12 +59,17 @@ export function parseCommand(line: Buffer): Command {
     case 'DATA':
     case 'RSET':
     case 'QUIT':
+    case 'STARTTLS':
       return parameters === '' ? { verb } : invalid('syntax');
     case 'NOOP':
     case 'VRFY':
     case 'EXPN':
     case 'HELP':
       return { verb };
+    case 'AUTH':
+      return parseAuth(parameters);
+    case 'XCLIENT':
+      return { verb, attributes: parameters };
     case 'BDAT':
       return parseBdat(parameters);
     default:
@@ -133,6 +141,12 @@ function parseRcpt(parameters: string): Command {
   const recipient = EnvelopeAddress.parse(path.address);
   if (recipient === undefined || recipient.localPart === '') return invalid('recipient');
   return path.rest === '' ? { verb: 'RCPT', recipient } : invalid('unknownParameter');
+}
+
+function parseAuth(parameters: string): Command {
+  const match = /^([A-Za-z0-9_-]{1,20})(?: +(\S+))?$/.exec(parameters);
+  if (match === null) return invalid('syntax');
+  return { verb: 'AUTH', mechanism: match[1]!.toUpperCase(), initial: match[2] };
 }
 
 /** RFC 3030 §2: `BDAT SIZE [LAST]`. */

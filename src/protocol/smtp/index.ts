@@ -5,3 +5,4 @@ export * from './dot-stuffing.ts';
 export * from './line-endings.ts';
 export * from './reply.ts';
 export * from './reply-parser.ts';
+export * from './xclient.ts';

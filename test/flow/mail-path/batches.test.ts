@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Message } from '../../../src/model/index.ts';
 import { EnvelopeAddress } from '../../../src/protocol/smtp/index.ts';
 import { mailRooms, transaction } from '../../kit/mail-rooms.ts';
 
@@ -34,4 +35,18 @@ test('the batches of policy go before batch_handling', async () => {
     parts.batches = [RECIPIENTS.map((recipient) => EnvelopeAddress.parse(recipient)!)];
   });
   expect(batches).toEqual([RECIPIENTS]);
+});
+
+const TLS = { cipher: 'TLS13_AES_256_GCM_SHA384', protocolVersion: 'TLSv1_3', peerSubjectName: [] };
+
+test.each([
+  [undefined, false, 'with ESMTP id'],
+  [TLS, false, 'with ESMTPS (TLSv1_3:TLS13_AES_256_GCM_SHA384) id'],
+  [TLS, true, 'with ESMTPSA (TLSv1_3:TLS13_AES_256_GCM_SHA384) id'],
+])('TLS and AUTH are in Received and in the record: %j %s', async (tls, isAuthenticated, text) => {
+  const rooms = mailRooms();
+  await rooms.reception.receive({ ...transaction(rooms.clock, RECIPIENTS, 'x\r\n'), tls, isAuthenticated });
+  const [first] = rooms.events;
+  expect(first!.tls).toEqual(tls);
+  expect(String(await (first!.subject as Message).data())).toContain(text);
 });

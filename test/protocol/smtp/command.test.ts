@@ -18,7 +18,13 @@ describe('parseCommand', () => {
     ['HELP', { verb: 'HELP' }],
     ['BDAT 10', { verb: 'BDAT', size: 10, last: false }],
     ['bdat 0 last', { verb: 'BDAT', size: 0, last: true }],
-    ['XCLIENT ADDR=1.2.3.4', { verb: 'UNKNOWN' }],
+    ['XCLIENT ADDR=1.2.3.4', { verb: 'XCLIENT', attributes: 'ADDR=1.2.3.4' }],
+    ['starttls', { verb: 'STARTTLS' }],
+    ['STARTTLS x', { verb: 'INVALID', problem: 'syntax' }],
+    ['AUTH plain', { verb: 'AUTH', mechanism: 'PLAIN', initial: undefined }],
+    ['AUTH PLAIN =', { verb: 'AUTH', mechanism: 'PLAIN', initial: '=' }],
+    ['AUTH PLAIN a b', { verb: 'INVALID', problem: 'syntax' }],
+    ['AUTH', { verb: 'INVALID', problem: 'syntax' }],
     ['', { verb: 'UNKNOWN' }],
   ])('%s', (line, command) => expect(parse(line)).toEqual(command));
 

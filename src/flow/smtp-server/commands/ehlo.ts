@@ -28,7 +28,7 @@ export function ehlo(context: SessionContext, verb: 'EHLO' | 'HELO', domain: str
 }
 
 function extensionsOf(context: SessionContext): string[] {
-  return [
+  const extensions = [
     'PIPELINING',
     'ENHANCEDSTATUSCODES',
     '8BITMIME',
@@ -36,6 +36,10 @@ function extensionsOf(context: SessionContext): string[] {
     'CHUNKING',
     `SIZE ${context.options.max_message_size}`,
   ];
+  if (context.tls !== undefined) extensions.push('AUTH PLAIN LOGIN');
+  else if (context.parameters.identity !== undefined) extensions.push('STARTTLS');
+  if (context.options.allow_xclient) extensions.push('XCLIENT ADDR PORT DESTADDR DESTPORT');
+  return extensions;
 }
 
 /** Undefined when it is none. An empty Lua table may arrive as an empty object. */

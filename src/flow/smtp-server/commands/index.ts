@@ -2,6 +2,7 @@ import type { MaybePromise } from '../../../model/index.ts';
 import type { Command } from '../../../protocol/smtp/index.ts';
 import type { Answer } from '../answer.ts';
 import type { SessionContext } from '../context.ts';
+import { auth } from './auth.ts';
 import { data } from './data.ts';
 import { ehlo } from './ehlo.ts';
 import { invalid } from './invalid.ts';
@@ -10,7 +11,9 @@ import { noop } from './noop.ts';
 import { quit } from './quit.ts';
 import { rcpt } from './rcpt.ts';
 import { rset } from './rset.ts';
+import { starttls } from './starttls.ts';
 import { vrfy } from './vrfy.ts';
+import { xclient } from './xclient.ts';
 
 export { bdat } from './bdat.ts';
 export { lineTooLong } from './invalid.ts';
@@ -36,6 +39,12 @@ export function perform(
       return noop();
     case 'QUIT':
       return quit(context);
+    case 'STARTTLS':
+      return starttls(context);
+    case 'AUTH':
+      return auth(context, command);
+    case 'XCLIENT':
+      return xclient(context, command.attributes);
     case 'VRFY':
     case 'EXPN':
     case 'HELP':
