@@ -108,7 +108,7 @@ const behaviour: readonly Difference[] = [
   decided(
     'behaviour',
     'Delayed records',
-    'Are not written for a message that waits only while its queue is being looked up.',
+    'Are not written for a message that came while its queue was being looked up, also when it then waits for a rate or a full ready queue.',
   ),
   decided(
     'option',
