@@ -20,6 +20,17 @@ async function flood(policy: string, count: number): Promise<Moonpost> {
 }
 
 /** The most that fell into any window of that length, ms. */
+/**
+ * At no moment have more arrived than two at once and one for each interval since the first. A busy machine delays
+ * arrivals and then delivers several together; that must not fail the test, and being early must. The slack of
+ * 250 ms is for a first arrival that was late itself.
+ */
+function expectNeverAhead(times: readonly number[], interval: number): void {
+  times.forEach((time, index) => {
+    expect(time - times[0]!).toBeGreaterThan((index - 1) * interval - 250);
+  });
+}
+
 function mostWithin(times: readonly number[], length: number): number {
   let most = 0;
   let start = 0;
@@ -75,10 +86,9 @@ describe('across two shards', () => {
     await flood(initLua() + relayLua(drop.port, { queue }), 100);
     await drop.until(100);
     const times = drop.messages.map(({ at }) => at);
-    // Two at once, then 98 intervals of 25 ms: the whole run cannot be faster, whatever the machine does. In one
-    // second messages that a busy machine held up may arrive beside those of that second.
+    // Two at once, then 98 intervals of 25 ms.
     expect(times.at(-1)! - times[0]!).toBeGreaterThan(98 * 25 * 0.9);
-    expect(mostWithin(times, 1000)).toBeLessThanOrEqual(42 * 1.5);
+    expectNeverAhead(times, 25);
   });
 
   test('max_connection_rate and max_deliveries_per_connection', async () => {
@@ -96,7 +106,7 @@ describe('across two shards', () => {
     const total = connections.at(-1)! - connections[0]!;
     // Two at once (max_burst 1 beside the one that always may), then 250 ms apart; 10 % for the way to the sink.
     expect(total).toBeGreaterThan((spans.length - 1) * 225);
-    expect(mostWithin(connections, 1000)).toBeLessThanOrEqual(8);
+    expectNeverAhead(connections, 250);
     expect(drop.mostOpen).toBeLessThanOrEqual(2);
   });
 
