@@ -119,6 +119,8 @@ export interface LuaApi {
   lua_resume(L: LuaThread, from: LuaThread | null, args: number): number;
   lua_setglobal(L: LuaThread, name: Uint8Array): void;
   lua_settop(L: LuaThread, index: number): void;
+  /** Pushes the number that the bytes spell and returns their length + 1; 0 and nothing when they spell none. */
+  lua_stringtonumber(L: LuaThread, text: Uint8Array): number;
   lua_toboolean(L: LuaThread, index: number): boolean;
   lua_tothread(L: LuaThread, index: number): LuaThread | null;
   lua_upvalueindex(index: number): number;

@@ -1,10 +1,12 @@
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { isRegularFile, readFileIfPresent } from '../io/files/index.ts';
 import { type Closure, type LuaThread, type Prototype, status, type TValue, tag } from './fengari.ts';
 import { fengari } from './vm.ts';
 
 const sharePrefix = '/opt/kumomta/share/';
 const extras = 'policy-extras';
+/** A policy that opens a file per message must not fill the memory with their names. */
+const mostNoted = 4096;
 
 /** A policy that cannot be loaded; the message starts with `FILE:LINE: ` where there is one. */
 export class PolicyLoadError extends Error {}
@@ -29,15 +31,36 @@ export class PolicyFiles {
   readonly helpersDir: string;
   readonly #texts = new Map<string, Buffer>();
   readonly #prototypes = new Map<string, Prototype>();
+  readonly #noted = new Set<string>();
+  readonly #written = new Set<string>();
 
-  constructor(file: string, helpersDir: string) {
+  /** `texts` are files that were read already, by path: what they say is not read again. */
+  constructor(file: string, helpersDir: string, texts?: ReadonlyMap<string, Uint8Array>) {
     this.file = file;
     this.helpersDir = helpersDir;
+    for (const [path, text] of texts ?? []) {
+      this.#texts.set(path, Buffer.from(text.buffer, text.byteOffset, text.byteLength));
+    }
   }
 
-  /** Paths of all files read so far. */
+  /** All files read so far, by path. */
+  get texts(): ReadonlyMap<string, Uint8Array> {
+    return this.#texts;
+  }
+
+  /** Paths of all files read so far: the Lua files, and the data files that scripts read and do not write. */
   get filesRead(): string[] {
-    return [...this.#texts.keys()];
+    return [...this.#texts.keys(), ...this.#noted];
+  }
+
+  /** Notes a data file that a script opened. One that it writes too is its own, and not what it depends on. */
+  note(path: string, use: 'read' | 'written'): void {
+    const file = resolve(path);
+    if (/^\/(?:proc|sys|dev)\//.test(file)) return;
+    if (use === 'written') {
+      this.#noted.delete(file);
+      if (this.#written.size < mostNoted) this.#written.add(file);
+    } else if (!this.#written.has(file) && this.#noted.size < mostNoted) this.#noted.add(file);
   }
 
   /** How often `text` occurs in the files read so far. */

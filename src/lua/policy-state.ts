@@ -204,6 +204,7 @@ export class PolicyState implements OwningState {
       },
       register: (event, handler) => state.#register(event, handler),
       fire: this.#options.fire,
+      noteFile: (path, use = 'read') => state.#options.files.note(path, use),
     };
   }
 

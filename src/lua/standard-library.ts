@@ -8,6 +8,7 @@ import {
   type TValue,
   tag,
 } from './fengari.ts';
+import { openFileLibrary } from './file-library.ts';
 import { luaString, textOf } from './lua-text.ts';
 import { fromLua, toLua } from './marshalling.ts';
 import { compile, type PolicyFiles } from './policy-files.ts';
@@ -41,16 +42,9 @@ const refused: Record<string, Record<string, string>> = {
   os: {
     execute: 'os.execute is not available to policy',
     exit: 'os.exit is not available to policy: a policy cannot stop the server',
-    remove: 'os.remove is not available yet',
-    rename: 'os.rename is not available yet',
-    tmpname: 'os.tmpname is not available yet',
   },
   io: {
-    open: 'io.open is not available yet',
-    lines: 'io.lines is not available yet',
-    read: 'io.read is not available to policy',
     popen: 'io.popen is not available to policy',
-    tmpfile: 'io.tmpfile is not available yet',
   },
 };
 
@@ -74,7 +68,7 @@ export function openLibraries(L: LuaThread, files: PolicyFiles): Table {
     }
   }
   openTime(L, library('os'));
-  setFunction(L, library('io'), 'write', writeText);
+  openFileLibrary(L, library('io'), library('os'), files);
   openLoading(L, globals, library('package'), files);
   openCoroutines(L, library('coroutine'));
   setFunction(L, globals, 'print', print);
@@ -121,11 +115,6 @@ function shownArguments(L: LuaThread, separator: string): string {
 
 const print: LuaCFunction = (L) => {
   stateOf(L).print(`${shownArguments(L, '\t')}\n`);
-  return 0;
-};
-
-const writeText: LuaCFunction = (L) => {
-  stateOf(L).print(shownArguments(L, ''));
   return 0;
 };
 

@@ -137,6 +137,11 @@ const behaviour: readonly Difference[] = [
   ),
   decided(
     'behaviour',
+    'files of Lua',
+    'io.open takes regular files and harmless devices; pipes, sockets and terminals would stop a thread. At most 256 files of a thread are open, and one read gives at most 64 MiB. Writes are not held back in a buffer. Standard input is not there.',
+  ),
+  decided(
+    'behaviour',
     'sandbox of policies',
     'Has no processes (os.execute, io.popen), no os.exit, no bytecode (string.dump, binary chunks), no native libraries, and of `debug` only what reads.',
   ),
@@ -319,11 +324,6 @@ const later: readonly Difference[] = [
     'These modules come later.',
   ),
   planned('function', 'redis.open', 'This module comes later.'),
-  planned(
-    'function',
-    'io.open, io.lines, io.tmpfile, os.remove, os.rename, os.tmpname',
-    'Files come later; until then they raise an error that says so. kumo.serde.json_load reads a file.',
-  ),
   planned(
     'behaviour',
     'budgets of handlers',

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { sharedFile } from '../../src/lua/index.ts';
 import { evaluate, folder, policy } from './policy-kit.ts';
@@ -70,6 +71,36 @@ test('dofile and loadfile take such paths too, and are recorded', async () => {
     values: ['ours', undefined, 'cannot open /nowhere.lua'],
   });
   expect(engine.filesRead).toContain(`${directory}/helpers/shaping.lua`);
+});
+
+test('files that a script opens are recorded, but not those that it writes', async () => {
+  const { engine, directory } = await policy(
+    `kumo.on('init', function(dir)
+       io.open(dir .. '/read.txt'):close()
+       for _ in io.lines('/opt/kumomta/share/policy-extras/shaping.toml') do end
+       io.open(dir .. '/both.txt'):close()
+       io.open(dir .. '/both.txt', 'a'):close()
+       io.open(dir .. '/both.txt'):close()
+       io.open(dir .. '/absent.txt')
+       io.open('/dev/null'):close() end)`,
+    { files: { ...helpers, 'read.txt': '', 'both.txt': '' } },
+  );
+  await engine.fire('init', [directory]);
+  expect(engine.filesRead).toEqual([
+    `${directory}/policy.lua`,
+    `${directory}/read.txt`,
+    `${directory}/helpers/shaping.toml`,
+  ]);
+});
+
+test('pipes are refused, since they would stop the thread', async () => {
+  const directory = folder({});
+  execFileSync('mkfifo', [`${directory}/pipe`]);
+  const result = await evaluate(`return io.open((...) .. '/pipe')`, [directory]);
+  expect(result).toEqual({
+    kind: 'values',
+    values: [undefined, `${directory}/pipe: not a regular file`, 22],
+  });
 });
 
 test('a first line with # and a byte order mark are passed over', async () => {

@@ -3,7 +3,11 @@ import type { CallContext, KeySource } from '../../model/define/index.ts';
 
 /** The bytes of a key source; an event is fired in a Lua state of its own. Rejects with an Error that says why not. */
 export async function loadKey(source: KeySource, context: CallContext): Promise<Uint8Array> {
-  if (source.from !== 'event') return readSecret(source);
+  if (source.from !== 'event') {
+    const secret = await readSecret(source);
+    if (source.from === 'file') context.noteFile(source.path);
+    return secret;
+  }
   const { event, args } = source;
   const result = await context.fire(event, args);
   switch (result.kind) {

@@ -67,7 +67,11 @@ export const fsFunctions = {
     params: { path, mode: optional(string(), 'r') },
     returns: 'async_file',
     doc: 'Opens a file in one of the modes of io.open. Raises an error when it cannot.',
-    call: ({ path, mode }) => OpenFile.open(path, mode),
+    call: async ({ path, mode }, context) => {
+      const file = await OpenFile.open(path, mode);
+      context.noteFile(path, /^rb?$/.test(mode) ? 'read' : 'written');
+      return file;
+    },
   }),
   read_dir: defineFunction({
     params: { path },

@@ -19,8 +19,10 @@ function loader(doc: string, parse: (text: string) => Json): UnnamedFunction {
     params: { path: string() },
     returns: 'any',
     doc,
-    call: async ({ path }) => {
-      const content = await readWholeFile(sharedFile(path, helpersDirectory()));
+    call: async ({ path }, context) => {
+      const file = sharedFile(path, helpersDirectory());
+      const content = await readWholeFile(file);
+      context.noteFile(file);
       try {
         return parse(content.toString());
       } catch (error) {

@@ -20,6 +20,8 @@ export interface CallContext {
   register(event: string, handler: LuaFunction): void;
   /** Fires an event of this policy, in a Lua state of its own. */
   fire(event: string, args: readonly unknown[]): MaybePromise<PolicyResult>;
+  /** Says that policy read a file, so that a change of it counts as one of the policy; or that policy writes it. */
+  noteFile(path: string, use?: 'read' | 'written'): void;
 }
 
 /** An error that reaches policy as exactly this text, without the place and name of the bound function. */

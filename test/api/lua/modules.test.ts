@@ -2,7 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { luaModules, luaObjects } from '../../../src/api/lua/index.ts';
+import { events } from '../../../src/model/events/index.ts';
 import type { Resolver } from '../../../src/model/index.ts';
+import { policy } from '../../lua/policy-kit.ts';
 import { failure, notingHost, values } from './kit.ts';
 
 test('kumo.string', async () => {
@@ -153,5 +156,29 @@ test('kumo.dns.lookup_mx', async () => {
     '192.0.2.1',
     false,
     true,
+  ]);
+});
+
+test('files that modules read are files of the policy', async () => {
+  const { engine, directory } = await policy(
+    `kumo.on('run', function(dir)
+       kumo.serde.json_load(dir .. '/a.json')
+       kumo.fs.open(dir .. '/b.txt'):close()
+       kumo.fs.open(dir .. '/c.txt', 'w'):close()
+       kumo.secrets.load(dir .. '/d.key') end)`,
+    {
+      modules: luaModules,
+      objects: luaObjects,
+      events,
+      host: notingHost(),
+      files: { 'a.json': '{}', 'b.txt': '', 'd.key': 'x' },
+    },
+  );
+  expect(await engine.fire('run', [directory])).toMatchObject({ kind: 'values' });
+  expect(engine.filesRead.map((file) => file.slice(directory.length + 1))).toEqual([
+    'policy.lua',
+    'a.json',
+    'b.txt',
+    'd.key',
   ]);
 });
