@@ -1,6 +1,7 @@
 import { type Difference, decided, extension, planned } from './difference.ts';
 import { listenerDifferences } from './differences-of-listeners.ts';
 import { messageDifferences } from './differences-of-messages.ts';
+import { queueDifferences } from './differences-of-queues.ts';
 
 const behaviour: readonly Difference[] = [
   decided(
@@ -345,6 +346,7 @@ const later: readonly Difference[] = [
 
 export const differences: readonly Difference[] = [
   ...listenerDifferences,
+  ...queueDifferences,
   ...behaviour,
   ...modules,
   ...moreModules,

@@ -18,7 +18,12 @@ import {
 } from '../../model/index.ts';
 import type { EsmtpListenerOptions } from '../../model/options/index.ts';
 import { type EnvelopeAddress, type Reply, reply } from '../../protocol/smtp/index.ts';
-import { QueueConfigError, type ScheduledQueue, type ScheduledQueues } from '../scheduled-queue/index.ts';
+import {
+  type GateVerdict,
+  QueueConfigError,
+  type ScheduledQueue,
+  type ScheduledQueues,
+} from '../scheduled-queue/index.ts';
 import { splitRecipients } from './batches.ts';
 import { receivedHeader } from './trace-headers.ts';
 
@@ -109,18 +114,52 @@ export class Reception {
       const name = queue === 'null' ? NULL_QUEUE : queue.name;
       this.#log(receptionEvent(message, name, transaction));
     }
-    for (const { message, queue } of placed) if (queue !== 'null') this.#parts.queues.insert(queue, message);
-    const ids = placed.map(({ message }) => message.id).join(' ');
-    return { reply: reply(250, '', `OK ids=${ids}`, '.\r\n'), disconnect: 'If421' };
+    return this.#insertAll(placed, transaction);
+  }
+
+  /** Puts all into their queues. Policy may fail to say whether one of them may be delivered; that one is taken back. */
+  async #insertAll(placed: readonly Placed[], transaction: Transaction): Promise<ReceptionAnswer> {
+    const { queues } = this.#parts;
+    const asked = placed.map(({ message, queue }) =>
+      queue === 'null' ? undefined : queues.ask(queue, message),
+    );
+    const verdicts = asked.some((verdict) => verdict instanceof Promise) ? await Promise.all(asked) : asked;
+    const isLate = verdicts !== asked && this.#isLate(transaction);
+    const ids: string[] = [];
+    for (const [index, { message, queue }] of placed.entries()) {
+      const verdict = verdicts[index] as GateVerdict | undefined;
+      if (queue === 'null') ids.push(message.id);
+      else if (isLate) this.#unwind(message, queue, 'data_processing_timeout exceeded');
+      else if (verdict?.kind === 'failed') this.#unwind(message, queue, verdict.why);
+      else {
+        queues.insert(queue, message, verdict);
+        ids.push(message.id);
+      }
+    }
+    if (ids.length === 0) return isLate ? tooSlow('insert') : technicalDifficulties(transaction.hostname);
+    const word = ids.length === placed.length ? 'OK' : 'PARTIAL';
+    return { reply: reply(250, '', `${word} ids=${ids.join(' ')}`, '.\r\n'), disconnect: 'If421' };
+  }
+
+  /** Takes back a message that was kept and could not be inserted; the record says why (delivery.md 2). */
+  #unwind(message: Message, queue: ScheduledQueue, why: string): void {
+    this.#parts.store.spool.remove(message.entry!);
+    this.#log(unwoundEvent(message, queue.name, why));
   }
 
   /** Takes one message that policy made (kumo.inject_message). Rejects when it could not be kept. */
   async inject(message: Message): Promise<void> {
     const name = queueNameOf(message);
     if (name === NULL_QUEUE) return;
-    const queue = await this.#parts.queues.resolve(name);
-    await this.#parts.store.keep(message);
-    this.#parts.queues.insert(queue, message);
+    const { queues, store } = this.#parts;
+    const queue = await queues.resolve(name);
+    await store.keep(message);
+    const verdict = await queues.ask(queue, message);
+    if (verdict?.kind === 'failed') {
+      store.spool.remove(message.entry!);
+      throw new Error(verdict.why);
+    }
+    queues.insert(queue, message, verdict);
   }
 
   #isLate(transaction: Transaction): boolean {
@@ -246,7 +285,7 @@ function relayedNowhere(): ReceptionAnswer {
   return { reply: reply(550, '5.7.1', 'relaying not permitted', '.\r\n'), disconnect: 'If421' };
 }
 
-function tooSlow(phase: 'resolve' | 'spool'): ReceptionAnswer {
+function tooSlow(phase: 'resolve' | 'spool' | 'insert'): ReceptionAnswer {
   const text = `data_processing_timeout exceeded (${phase})`;
   return { reply: reply(451, '4.4.5', text, '.\r\n'), disconnect: 'If421' };
 }
@@ -268,5 +307,19 @@ function receptionEvent(message: Message, queue: string, transaction: Transactio
     deliveryProtocol: null,
     tls: transaction.tls,
     sessionId: transaction.sessionId,
+  };
+}
+
+function unwoundEvent(message: Message, queue: string, why: string): DeliveryEvent {
+  const text = `KumoMTA internal: QueueManager::insert failed during reception: ${why}`;
+  return {
+    type: 'Bounce',
+    subject: message,
+    queue,
+    site: '',
+    response: reply(500, '', text),
+    peer: null,
+    attempts: 0,
+    deliveryProtocol: null,
   };
 }

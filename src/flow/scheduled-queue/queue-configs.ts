@@ -19,6 +19,11 @@ export class QueueConfigs {
     this.#clock = clock;
   }
 
+  /** Policy has changed: what failed is asked for again. */
+  forgetFailures(): void {
+    this.#failures.clear();
+  }
+
   /** The configuration of the queue; defaults when no handler answers. Throws QueueConfigError. */
   async fetch(name: string, parts: QueueNameParts): Promise<QueueOptions> {
     const failure = this.#failures.get(name);

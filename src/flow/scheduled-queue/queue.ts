@@ -13,15 +13,23 @@ import type { QueueOptions } from '../../model/options/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import type { OfferVerdict, ReadyFeed } from '../ready-queue/index.ts';
 import { QueueConfigError, type QueueConfigs } from './queue-configs.ts';
+import type { GateVerdict } from './ready-gate.ts';
 
 /** What a queue needs of the room it lives in. */
 export interface QueueRoom {
   readonly configs: QueueConfigs;
+  /** Counts changes of the policy. */
+  readonly policyEpoch: number;
   /** Nothing moves any more; what is in the spool stays there as it is. */
   readonly isStopping: boolean;
   readonly clock: { now(): number; monotonic(): number; after(delay: number, callback: () => void): Timer };
   feedFor(home: MessageHome): ReadyFeed;
   admit(queue: ScheduledQueue, options: QueueOptions): MaybePromise<ThrottleVerdict>;
+  /** Whether policy is to be asked before a message enters a ready queue. */
+  readonly isGated: boolean;
+  askGate(message: QueuedMessage): MaybePromise<GateVerdict>;
+  /** Policy has the message wait until `due`, in ms since the epoch; the attempt does not count. */
+  throttled(queue: ScheduledQueue, message: QueuedMessage, due: number): void;
   /** There is no way to deliver the message now: a counted attempt. */
   refused(queue: ScheduledQueue, message: QueuedMessage, why: Reply, reasons: RequeueReason[]): void;
   settled(queue: ScheduledQueue, message: QueuedMessage, settlement: Settlement): void;
@@ -41,6 +49,8 @@ type Step = 'moved' | 'held' | 'again';
 
 /** Messages that one queue moves on per turn of the event loop. */
 const STEPS_PER_TURN = 256;
+/** Messages that were waited for, such as for policy, after which others get their turn. */
+const AWAITED_PER_TURN = 64;
 /** Wait for those being settled, when there are very many, ms. */
 const CONGESTION_WAIT = 20;
 
@@ -57,6 +67,8 @@ export class ScheduledQueue implements MessageHome {
   size = 0;
   #options: QueueOptions | undefined;
   #refreshed = 0;
+  /** Epoch of the policy that the configuration is from. */
+  #policyEpoch = 0;
   #refreshing: Promise<QueueOptions> | undefined;
   #feed: ReadyFeed | undefined;
   #line: Fifo<QueuedMessage> | undefined;
@@ -67,6 +79,9 @@ export class ScheduledQueue implements MessageHome {
   #holdTimer: Timer | undefined;
   /** max_message_rate has let the first in line through; it must not pay twice when the ready queue is full. */
   #isAdmitted = false;
+  /** Those in line whom policy has let pass already; it is asked once for each time that a message is due. */
+  readonly #passed = new Set<QueuedMessage>();
+  #awaited = 0;
   readonly #room: QueueRoom;
 
   constructor(name: string, parts: QueueNameParts, room: QueueRoom) {
@@ -90,15 +105,27 @@ export class ScheduledQueue implements MessageHome {
   /** The configuration, fresh enough; asks policy when there is none. Throws QueueConfigError. */
   configuration(): MaybePromise<QueueOptions> {
     const options = this.#options;
-    if (options === undefined) return this.#ask();
+    if (options === undefined || this.#policyEpoch !== this.#room.policyEpoch) return this.#ask();
     if (this.#room.clock.monotonic() - this.#refreshed >= options.refresh_interval) this.#refreshBehind();
     return options;
   }
 
-  /** A message is due: it moves on, or waits in line. */
-  promote(message: QueuedMessage): void {
+  /** Policy has changed: whatever holds the line may hold it no longer. */
+  policyChanged(): void {
+    this.#feed?.invalidate();
+    if (this.#hold !== undefined) this.#release();
+  }
+
+  /** What is due now has to wait. */
+  get isHeld(): boolean {
+    return this.#hold !== undefined;
+  }
+
+  /** A message is due: it moves on, or waits in line. `hasPassed`: policy has been asked about it just now. */
+  promote(message: QueuedMessage, hasPassed = false): void {
     this.#line ??= new Fifo();
     this.#line.push(message);
+    if (hasPassed) this.#passed.add(message);
     this.#pump();
     // It was last in line, so it has moved on exactly when the line is empty.
     if ((this.#line?.length ?? 0) > 0) this.#room.waits(message, this.#hold, this.#holdUntil);
@@ -120,7 +147,10 @@ export class ScheduledQueue implements MessageHome {
       const step = this.#guardedStep(message);
       if (step instanceof Promise) {
         this.#busy = true;
-        step.then(this.#resume, (error: Error) => this.#failed(message, error));
+        step.then(
+          ++this.#awaited % AWAITED_PER_TURN === 0 ? this.#resumeNextTurn : this.#resume,
+          (error: Error) => this.#failed(message, error),
+        );
         return;
       }
       if (step === 'held') return;
@@ -131,6 +161,10 @@ export class ScheduledQueue implements MessageHome {
   readonly #resume = (): void => {
     this.#busy = false;
     this.#pump();
+  };
+
+  readonly #resumeNextTurn = (): void => {
+    this.#room.clock.after(0, this.#resume);
   };
 
   /** A defect on the way must not stop the line: the message waits its turn again. */
@@ -151,13 +185,13 @@ export class ScheduledQueue implements MessageHome {
   #step(message: QueuedMessage, options: QueueOptions): MaybePromise<Step> {
     // Whatever is still in memory has just come; only what waited can have become too old.
     if (message.loaded === undefined && this.#room.isExpired(message, options)) {
-      this.#line!.shift();
+      this.#shift(message);
       this.#room.expired(this, message, options);
       return 'moved';
     }
     if (options.max_message_rate !== undefined && !this.#isAdmitted)
       return this.#throttledStep(message, options);
-    return this.#offer(message, options);
+    return this.#gatedStep(message, options);
   }
 
   #currentOptions(): QueueOptions | undefined {
@@ -179,13 +213,32 @@ export class ScheduledQueue implements MessageHome {
   #throttledStep(message: QueuedMessage, options: QueueOptions): MaybePromise<Step> {
     const apply = (verdict: ThrottleVerdict): MaybePromise<Step> => {
       this.#isAdmitted = !verdict.throttled;
-      if (!verdict.throttled) return this.#offer(message, options);
+      if (!verdict.throttled) return this.#gatedStep(message, options);
       this.#hold = 'MessageRateThrottle';
       this.#holdUntil = this.#room.clock.now() + (verdict.retryAfter ?? 0);
       this.#holdTimer = this.#room.clock.after(verdict.retryAfter ?? 0, this.#release);
       return 'held';
     };
     const verdict = this.#room.admit(this, options);
+    return verdict instanceof Promise ? verdict.then(apply) : apply(verdict);
+  }
+
+  #gatedStep(message: QueuedMessage, options: QueueOptions): MaybePromise<Step> {
+    if (!this.#room.isGated || this.#passed.has(message)) return this.#offer(message, options);
+    const apply = (verdict: GateVerdict): MaybePromise<Step> => {
+      switch (verdict.kind) {
+        case 'open':
+          this.#passed.add(message);
+          return this.#offer(message, options);
+        case 'later':
+          this.#shift(message);
+          this.#room.throttled(this, message, verdict.due);
+          return 'moved';
+        case 'failed':
+          return this.#refuse(message, reply(451, '4.4.4', verdict.why), ['FailedToInsertIntoReadyQueue']);
+      }
+    };
+    const verdict = this.#room.askGate(message);
     return verdict instanceof Promise ? verdict.then(apply) : apply(verdict);
   }
 
@@ -208,15 +261,20 @@ export class ScheduledQueue implements MessageHome {
     }
     if (verdict.kind === 'changed') return 'again';
     if (verdict.kind === 'refused') return this.#refuse(message, verdict.reply, verdict.reasons);
-    this.#line!.shift();
-    this.#isAdmitted = false;
+    this.#shift(message);
     this.#room.moved(message);
     return 'moved';
   }
 
-  #refuse(message: QueuedMessage, why: Reply, reasons: RequeueReason[]): Step {
+  /** The first in line leaves it. */
+  #shift(message: QueuedMessage): void {
     this.#line!.shift();
     this.#isAdmitted = false;
+    this.#passed.delete(message);
+  }
+
+  #refuse(message: QueuedMessage, why: Reply, reasons: RequeueReason[]): Step {
+    this.#shift(message);
     this.#room.refused(this, message, why, reasons);
     return 'moved';
   }
@@ -234,12 +292,17 @@ export class ScheduledQueue implements MessageHome {
   }
 
   async #fetch(): Promise<QueueOptions> {
+    this.#policyEpoch = this.#room.policyEpoch;
     try {
       const options = await this.#room.configs.fetch(this.name, this.parts);
       if (this.#options !== options) this.#feed?.invalidate();
       this.#options = options;
       this.#refreshed = this.#room.clock.monotonic();
       return options;
+    } catch (error) {
+      if (this.#options === undefined || !(error instanceof QueueConfigError)) throw error;
+      // A policy that changed for the worse: the old configuration holds, as at any other refresh.
+      return this.#options;
     } finally {
       this.#refreshing = undefined;
     }

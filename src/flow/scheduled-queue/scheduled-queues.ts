@@ -23,6 +23,7 @@ import type { ReadyFeed } from '../ready-queue/index.ts';
 import type { ScheduleParts } from './parts.ts';
 import { type QueueRoom, ScheduledQueue } from './queue.ts';
 import { QueueConfigs } from './queue-configs.ts';
+import { type GateVerdict, ReadyGate } from './ready-gate.ts';
 import { delayedEvent, unnamedEvent } from './requeue.ts';
 import { Settler, type SettlerRoom } from './settler.ts';
 
@@ -32,6 +33,8 @@ const RESIDENT_BYTES = 64 * 1024 * 1024;
 const PROMOTED_PER_TURN = 256;
 /** Wait for those being settled, when there are very many, ms. */
 const CONGESTION_WAIT = 20;
+/** Queues told of a changed policy per turn of the event loop. */
+const LOOKED_AT_PER_TURN = 500;
 /** Empty queues looked at each time. */
 const REAPED_PER_LOOK = 8;
 /** A queue that never got a configuration is forgotten after this long, ms. */
@@ -42,6 +45,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
   readonly configs: QueueConfigs;
   readonly #parts: ScheduleParts;
   readonly #settler: Settler;
+  readonly #gate: ReadyGate;
   readonly #queues = new Map<string, ScheduledQueue>();
   /** Empty queues with the monotonic ms since when, oldest first. */
   readonly #empty = new Map<ScheduledQueue, number>();
@@ -51,11 +55,13 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
   #timer: Timer | undefined;
   #timerDue = Infinity;
   #stopping = false;
+  #policyEpoch = 0;
 
   constructor(parts: ScheduleParts) {
     this.#parts = parts;
     this.configs = new QueueConfigs(parts.policy, parts.clock);
     this.#settler = new Settler(parts, this);
+    this.#gate = new ReadyGate(parts);
     this.#wheel = new TimerWheel(parts.clock.now());
   }
 
@@ -76,12 +82,26 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
     return options instanceof Promise ? options.then(() => queue) : queue;
   }
 
-  /** Takes a message that is on disk. It is delivered at once unless it has a later due time. */
-  insert(queue: ScheduledQueue, message: Message): void {
+  /**
+   * Asks policy about a new message that would enter a ready queue at once (throttle_insert_ready_queue). Undefined
+   * when there is nothing to ask now: nobody listens, or the message has to wait in any case.
+   */
+  ask(queue: ScheduledQueue, message: Message): MaybePromise<GateVerdict> | undefined {
+    if (!this.#gate.isWatched || queue.isHeld || message.due > this.#parts.clock.now()) return undefined;
+    return this.#gate.ask(message);
+  }
+
+  /**
+   * Takes a message that is on disk. It is delivered at once unless it has a later due time. `verdict`: what `ask`
+   * gave.
+   */
+  insert(queue: ScheduledQueue, message: Message, verdict?: GateVerdict): void {
+    const due = message.due;
     const queued = new QueuedMessage(message.entry!, queue, message.size, message);
     this.#join(queue);
     this.#resident += message.size;
-    if (message.due <= this.#parts.clock.now()) queue.promote(queued);
+    if (verdict?.kind === 'later') this.#settler.throttle(queue, queued, due, ['Received']);
+    else if (due <= this.#parts.clock.now()) queue.promote(queued, verdict !== undefined);
     else {
       this.#parts.store.spool.saveProgress(queued.entry, { attempts: 0, due: message.due });
       this.#log(delayedEvent(this.#parts, queued, message, ['Received', 'ScheduledForLater'], message.due));
@@ -92,6 +112,29 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
   /** Takes back what the spool kept, with attempts and due times as they were. */
   restore(): Promise<EnumerationSummary> {
     return this.#parts.store.spool.enumerate((stored) => this.#restoreOne(stored));
+  }
+
+  /**
+   * Policy has changed: every queue asks for its configuration before its next message, and what is held looks
+   * again. The look at all queues is spread over turns of the event loop.
+   */
+  refresh(): void {
+    this.#policyEpoch++;
+    this.configs.forgetFailures();
+    this.#look(this.#queues.values(), this.#policyEpoch);
+  }
+
+  get policyEpoch(): number {
+    return this.#policyEpoch;
+  }
+
+  #look(round: MapIterator<ScheduledQueue>, epoch: number): void {
+    for (let looked = 0; looked < LOOKED_AT_PER_TURN; looked++) {
+      const next = round.next();
+      if (next.done === true || this.#stopping || epoch !== this.#policyEpoch) return;
+      next.value.policyChanged();
+    }
+    this.#parts.clock.after(0, () => this.#look(round, epoch));
   }
 
   /** Moves nothing more; resolves when what is being settled is written. */
@@ -121,6 +164,28 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
 
   admit(queue: ScheduledQueue, options: QueueOptions): MaybePromise<ThrottleVerdict> {
     return this.#parts.throttles.admit(`schedq-${queue.name}-message-rate`, options.max_message_rate!);
+  }
+
+  get isGated(): boolean {
+    return this.#gate.isWatched;
+  }
+
+  askGate(queued: QueuedMessage): MaybePromise<GateVerdict> {
+    const ask = (message: Message): MaybePromise<GateVerdict> => {
+      const verdict = this.#gate.ask(message);
+      // What the handler changed must not be forgotten, and the message is needed again at once.
+      const keep = (settled: GateVerdict): GateVerdict => {
+        this.pin(queued, message);
+        return settled;
+      };
+      return verdict instanceof Promise ? verdict.then(keep) : keep(verdict);
+    };
+    const message = this.#parts.store.load(queued);
+    return message instanceof Promise ? message.then(ask) : ask(message);
+  }
+
+  throttled(queue: ScheduledQueue, message: QueuedMessage, due: number): void {
+    this.#settler.throttle(queue, message, due, []);
   }
 
   isExpired(message: QueuedMessage, options: QueueOptions): boolean {

@@ -68,6 +68,18 @@ export class Settler {
     if (!this.#room.isStopping) this.#track(queue, message, this.#refuse(queue, message, why, reasons));
   }
 
+  /** Policy has the message wait until `due`, in ms since the epoch, before it enters a ready queue. */
+  throttle(queue: ScheduledQueue, message: QueuedMessage, due: number, before: RequeueReason[]): void {
+    const text = `KumoMTA internal: ${queue.name} throttled by throttle_insert_ready_queue`;
+    this.settle(queue, message, {
+      kind: 'requeue',
+      reply: reply(451, '4.4.4', text),
+      reasons: [...before, 'ThrottledByThrottleInsertReadyQueue'],
+      counted: false,
+      delay: Math.max(0, due - this.#parts.clock.now()),
+    });
+  }
+
   /** The message became too old while it waited. */
   expire(queue: ScheduledQueue, message: QueuedMessage, options: QueueOptions): void {
     const requeue: Requeue = { ...COUNTED, reply: TOO_OLD, counted: false, delay: 0 };

@@ -37,10 +37,11 @@ export const deliveryEvents = [
     args: { message: 'message' },
     when: 'A message is about to enter its ready queue.',
     often: 'Per message and attempt.',
-    persisted: 'A due time in the future puts the message back without counting an attempt.',
-    failure: 'The message is put back with backoff.',
-    doc: 'The place for throttles of your own.',
-    status: 'planned',
+    persisted:
+      'Everything it sets is kept with the message. A due time in the future puts the message back until then, without counting an attempt.',
+    failure:
+      'During reception the message is taken back: Bounce is logged, the client gets `421 4.3.0 HOST technical difficulties` unless other messages of the transaction are kept. Later the message is put back with backoff. kumo.reject counts as any other error.',
+    doc: 'The place for throttles of your own: throttle:delay_message_if_throttled(message).',
   }),
   defineEvent({
     name: 'get_egress_pool',
