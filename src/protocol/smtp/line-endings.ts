@@ -6,34 +6,51 @@ const CR = 0x0d;
 
 /** Whether `body` has a CR that no LF follows or an LF that no CR precedes. */
 export function hasBareLineEnding(body: Buffer): boolean {
-  return firstBareLineEnding(body, 0) >= 0;
+  return firstBareLineEnding(body) >= 0;
 }
 
 /** Makes every line of `body` end in CRLF; a bare CR and a bare LF each end a line. The same Buffer when all do. */
 export function normalizeLineEndings(body: Buffer): Buffer {
-  let bare = firstBareLineEnding(body, 0);
-  if (bare < 0) return body;
-  const pieces: Buffer[] = [];
-  let from = 0;
-  while (bare >= 0) {
-    pieces.push(body.subarray(from, bare), CRLF);
-    from = bare + 1;
-    bare = firstBareLineEnding(body, from);
+  const first = firstBareLineEnding(body);
+  if (first < 0) return body;
+  const normalized = Buffer.allocUnsafe(body.length + countLineEndings(body, first));
+  let length = body.copy(normalized, 0, 0, first);
+  for (let at = first; at < body.length; at++) {
+    const octet = body[at]!;
+    if (octet === CR || octet === LF) {
+      normalized[length++] = CR;
+      normalized[length++] = LF;
+      if (octet === CR && body[at + 1] === LF) at += 1;
+    } else normalized[length++] = octet;
   }
-  pieces.push(body.subarray(from));
-  return Buffer.concat(pieces);
+  return normalized.subarray(0, length);
 }
 
 export const CRLF: Buffer = Buffer.from('\r\n');
 
-/** Index of the first bare CR or LF at or after `start`, which is not inside a CRLF; -1 when there is none. */
-function firstBareLineEnding(body: Buffer, start: number): number {
-  let cr = body.indexOf(CR, start);
-  let lf = body.indexOf(LF, start);
-  while (cr >= 0 && lf === cr + 1) {
-    cr = body.indexOf(CR, lf + 1);
-    lf = body.indexOf(LF, lf + 1);
+/**
+ * Index of the first bare CR or LF; -1 when there is none. Octet by octet: a search for each of the two would look
+ * through the rest of the body for every line of a body that has only one of them.
+ */
+function firstBareLineEnding(body: Buffer): number {
+  const { length } = body;
+  for (let at = 0; at < length; at++) {
+    const octet = body[at]!;
+    if (octet > CR) continue;
+    if (octet === LF) return at;
+    if (octet !== CR) continue;
+    if (body[at + 1] !== LF) return at;
+    at += 1;
   }
-  if (cr < 0) return lf;
-  return lf < 0 ? cr : Math.min(cr, lf);
+  return -1;
+}
+
+/** How many octets normalizing adds at most. */
+function countLineEndings(body: Buffer, from: number): number {
+  let count = 0;
+  for (let at = from; at < body.length; at++) {
+    const octet = body[at]!;
+    if (octet === CR || octet === LF) count += 1;
+  }
+  return count;
 }
