@@ -13,6 +13,7 @@ import { luaString, textOf } from './lua-text.ts';
 import { fromLua, toLua } from './marshalling.ts';
 import { compile, type PolicyFiles } from './policy-files.ts';
 import { raise } from './position.ts';
+import { openRandom } from './random-library.ts';
 import { fengari } from './vm.ts';
 import { coroutineClose, coroutineResume, stateOf, wrappedCoroutine } from './waiting.ts';
 
@@ -69,6 +70,7 @@ export function openLibraries(L: LuaThread, files: PolicyFiles): Table {
   }
   openTime(L, library('os'));
   openFileLibrary(L, library('io'), library('os'), files);
+  openRandom(L, library('math'));
   openLoading(L, globals, library('package'), files);
   openCoroutines(L, library('coroutine'));
   setFunction(L, globals, 'print', print);
@@ -183,6 +185,7 @@ function openCoroutines(L: LuaThread, table: Table): void {
 
 function openLoading(L: LuaThread, globals: Table, library: Table, files: PolicyFiles): void {
   set(L, library, 'path', toValue(L, files.packagePath));
+  set(L, library, 'cpath', toValue(L, ''));
   const searchers = get(library, 'searchers').value as Table;
   const { ltable, lobject } = fengari();
   ltable.luaH_setint(searchers, 2, new lobject.TValue(tag.jsFunction, searchFiles(library, files)));

@@ -2,6 +2,7 @@ import { type Difference, decided, extension, planned } from './difference.ts';
 import { listenerDifferences } from './differences-of-listeners.ts';
 import { messageDifferences } from './differences-of-messages.ts';
 import { queueDifferences } from './differences-of-queues.ts';
+import { reloadDifferences } from './differences-of-reload.ts';
 
 const behaviour: readonly Difference[] = [
   decided(
@@ -135,6 +136,11 @@ const behaviour: readonly Difference[] = [
     'behaviour',
     'patterns of Lua',
     'A call of string.find, match, gmatch or gsub that takes more than four million steps, and 32 per byte of its subject, raises `pattern takes too many steps`, so that no remote text can stall the server.',
+  ),
+  decided(
+    'behaviour',
+    'small things of Lua',
+    'A fourth value of an iterator is not closed when the loop ends; a variable declared <close> is. __le falls back to __lt, as in Lua 5.3.',
   ),
   decided(
     'behaviour',
@@ -298,7 +304,6 @@ const later: readonly Difference[] = [
   planned('function', 'kumo.configure_bounce_classifier', 'Classification of bounces comes later.'),
   planned('function', 'kumo.configure_redis_throttles', 'Limits shared between nodes come later.'),
   planned('function', 'kumo.configure_accounting_db_path', 'Accounting totals come later.'),
-  planned('function', 'kumo.bump_config_epoch', 'So do the other functions about monitored files.'),
   planned(
     'function',
     'kumo.invoke_get_queue_config',
@@ -340,13 +345,18 @@ const later: readonly Difference[] = [
     'message:dkim_sign',
     'Signing and checking (dkim_verify, arc_verify, arc_seal) come later.',
   ),
-  planned('endpoint', 'POST /api/inject/v1', 'The HTTP API besides liveness and metrics comes later.'),
+  planned(
+    'endpoint',
+    'POST /api/inject/v1',
+    'The HTTP API besides liveness, metrics and the epoch comes later.',
+  ),
   planned('command', 'commands of kcli', 'They come with the administrative endpoints.'),
 ];
 
 export const differences: readonly Difference[] = [
   ...listenerDifferences,
   ...queueDifferences,
+  ...reloadDifferences,
   ...behaviour,
   ...modules,
   ...moreModules,

@@ -19,6 +19,66 @@ export const languagePatches: readonly Patch[] = [
                 }`,
     ],
   ]),
+  ...patchGroup('require', 'In Lua 5.4 it also gives what the searcher said of the place of the module.', [
+    [
+      'loadlib',
+      `    lua_pushstring(L, name);  /* pass name as argument to module loader */
+    lua_insert(L, -2);  /* name is 1st argument (before search data) */
+    lua_callk(L, 2, 1, ctx, ll_require_cont2);`,
+      `    lua_insert(L, -2);  /* the place goes below the loader */
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, -3);
+    lua_callk(L, 2, 1, ctx, ll_require_cont2);`,
+    ],
+    [
+      'loadlib',
+      `        lua_setfield(L, 2, name);  /* LOADED[name] = returned value */
+    if (lua_getfield(L, 2, name) == LUA_TNIL) {   /* module set no value? */
+        lua_pushboolean(L, 1);  /* use true as result */
+        lua_pushvalue(L, -1);  /* extra copy to be returned */
+        lua_setfield(L, 2, name);  /* LOADED[name] = true */
+    }
+    return 1;`,
+      `        lua_setfield(L, 2, name);  /* LOADED[name] = returned value */
+    else
+        lua_pop(L, 1);
+    if (lua_getfield(L, 2, name) == LUA_TNIL) {   /* module set no value? */
+        lua_pop(L, 1);
+        lua_pushboolean(L, 1);  /* use true as result */
+        lua_pushvalue(L, -1);  /* extra copy to be returned */
+        lua_setfield(L, 2, name);  /* LOADED[name] = true */
+    }
+    lua_insert(L, -2);
+    return 2;`,
+    ],
+    [
+      'loadlib',
+      `name);
+    return 1;
+};
+
+const findloader =`,
+      `name);
+    else {
+        lua_pushstring(L, to_luastring(":preload:"));
+        return 2;
+    }
+    return 1;
+};
+
+const findloader =`,
+    ],
+  ]),
+  ...patchGroup('gmatch from a place', 'string.gmatch(s, pattern, init) is new in Lua 5.4.', [
+    [
+      'lstrlib',
+      '    lua_settop(L, 2);  /* keep them on closure to avoid being collected */',
+      `    let init = posrelat(luaL_optinteger(L, 3, 1), ls);
+    init = init < 1 ? 0 : Math.min(init - 1, ls + 1);
+    lua_settop(L, 2);  /* keep them on closure to avoid being collected */`,
+    ],
+    ['lstrlib', '    gm.src = 0;\n    gm.p = 0;', '    gm.src = init;\n    gm.p = 0;'],
+  ]),
   ...patchGroup(
     'collectgarbage',
     'It raised "lua_gc not implemented"; scripts call it to measure or to tidy up.',
