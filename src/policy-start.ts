@@ -6,72 +6,135 @@ import { helpersDirectory } from './io/files/index.ts';
 import { type AttachedLimits, LocalCounters, LocalThrottles } from './io/limits/index.ts';
 import { random } from './io/random/index.ts';
 import { serveQueues } from './io/threads/index.ts';
-import { createPolicyEngine, type PolicyEngine } from './lua/index.ts';
+import { createPolicyEngine, type PolicyEngine, type PoolLimits } from './lua/index.ts';
 import { events } from './model/events/index.ts';
-import type { Diagnostics, InitDeclaration, PolicyHost, PolicyResult } from './model/index.ts';
+import type { Diagnostics, InitDeclaration, PolicyEvents, PolicyHost, PolicyResult } from './model/index.ts';
 import { MessageQueues } from './model/kept/index.ts';
+
+/** What the coordinator's policy is given of the process. */
+export interface PolicySurroundings {
+  readonly file: string;
+  readonly diagnostics: Diagnostics;
+  readonly limits: Pick<AttachedLimits, 'throttles' | 'counters'>;
+  /** Where what init declares goes, in order. */
+  readonly declarations?: InitDeclaration[];
+  /** The configuration epoch; without it there is none. */
+  readonly epoch?: Pick<PolicyHost, 'configEpoch' | 'bumpEpoch' | 'monitoredFiles'>;
+}
 
 export interface InitializedPolicy {
   /** What pre_init and init declared, in order. */
   declarations: InitDeclaration[];
   /** The coordinator's own state of the policy, for events that are not about a message. */
   engine: PolicyEngine;
-  close(): Promise<void>;
+  /** The same for a later generation, from files already read. Its init is not run. */
+  another(
+    texts: ReadonlyMap<string, Uint8Array>,
+    declarations: readonly InitDeclaration[],
+  ): Promise<PolicyEngine>;
+  /** Ends what was started for the policy; its engines are closed by whoever has them. */
+  close(): void;
+}
+
+/** The policy as it would serve, checked and found good. */
+export interface CheckedPolicy {
+  declarations: InitDeclaration[];
+  /** What its files say, by path. */
+  texts: ReadonlyMap<string, Uint8Array>;
+  events: ReadonlySet<string>;
 }
 
 /**
  * Evaluates the policy and runs pre_init and init once, in the coordinator's own Lua state (policy-api.md 1.1).
  * Throws when any of them fails, with the operator's file and line.
  */
-export async function initializePolicy(
-  file: string,
-  diagnostics: Diagnostics,
-  limits: Pick<AttachedLimits, 'throttles' | 'counters'>,
-  validating = false,
-): Promise<InitializedPolicy> {
-  const declarations: InitDeclaration[] = [];
-  let failedValidation = false;
+export async function initializePolicy(surroundings: PolicySurroundings): Promise<InitializedPolicy> {
+  const declarations = surroundings.declarations ?? [];
   const queues = new MessageQueues(systemClock);
-  const stopServing = validating ? undefined : serveQueues(queues);
-  const host: PolicyHost = {
+  const close = serveQueues(queues);
+  const host = coordinatorHost(surroundings, {
+    queues,
+    declare: (declaration) => void declarations.push(declaration),
+  });
+  const engine = await makeEngine(surroundings.file, host);
+  await run(engine, ['pre_init', 'init']);
+  const another: InitializedPolicy['another'] = (texts, declared) =>
+    makeEngine(surroundings.file, host, { texts, limits: declaredLimits(declared) });
+  return { declarations, engine, another, close };
+}
+
+/**
+ * Loads what is on disk in the inert mode of `--validate`, up to the event `validate_config`. Throws as
+ * initializePolicy does.
+ */
+export async function checkPolicy(surroundings: PolicySurroundings): Promise<CheckedPolicy> {
+  const declarations: InitDeclaration[] = [];
+  let hasFailed = false;
+  const host = coordinatorHost(surroundings, {
+    validating: true,
+    queues: new MessageQueues(systemClock),
+    declare: (declaration) => void declarations.push(declaration),
+    validationFailed: () => {
+      hasFailed = true;
+    },
+  });
+  const engine = await makeEngine(surroundings.file, host);
+  try {
+    await run(engine, ['pre_init', 'init', 'validate_config']);
+    if (hasFailed) throw new Error('Initialization raised an error: Validation failed');
+    return { declarations, texts: new Map(engine.texts), events: engine.handledEvents };
+  } finally {
+    engine.close();
+  }
+}
+
+function coordinatorHost(surroundings: PolicySurroundings, own: Partial<PolicyHost>): PolicyHost {
+  const { diagnostics, limits, epoch } = surroundings;
+  return {
     clock: systemClock,
     diagnostics,
     throttles: limits.throttles,
     counters: limits.counters,
-    queues,
     resolver: configureResolver(systemClock),
     random,
-    validating,
-    declare: (declaration) => {
-      declarations.push(declaration);
-    },
+    validating: false,
+    declare: () => {},
     newMessageId: () => {
       throw new Error('messages cannot be made while the policy starts');
     },
     inject: () => Promise.reject(new Error('messages cannot be injected while the policy starts')),
     once: (key) => limits.counters.add(`said ${key}`, 1) === 1,
-    validationFailed: () => {
-      failedValidation = true;
-    },
+    validationFailed: () => {},
+    ...epoch,
+    ...own,
   };
-  const { engine } = await createPolicyEngine({
-    file,
-    modules: luaModules,
-    objects: luaObjects,
-    events,
-    host,
-    validating,
-    helpersDir: helpersDirectory(),
-  });
-  for (const event of ['pre_init', 'init', ...(validating ? ['validate_config'] : [])]) {
-    requireSuccess(await engine.fire(event, []));
-  }
-  if (failedValidation) throw new Error('Initialization raised an error: Validation failed');
-  const close = async () => {
-    stopServing?.();
-    engine.close();
+}
+
+async function makeEngine(
+  file: string,
+  host: PolicyHost,
+  more: { texts?: ReadonlyMap<string, Uint8Array>; limits?: Partial<PoolLimits> } = {},
+): Promise<PolicyEngine> {
+  const parts = { modules: luaModules, objects: luaObjects, events, helpersDir: helpersDirectory() };
+  return (await createPolicyEngine({ ...parts, ...more, file, host, validating: host.validating })).engine;
+}
+
+/** What the policy says of the Lua states that serve it. */
+export function declaredLimits(declarations: readonly InitDeclaration[]): Partial<PoolLimits> {
+  const last = (kind: string): number | undefined =>
+    declarations.findLast((entry) => entry.kind === kind)?.options as number | undefined;
+  const maxAge = last('set_max_lua_context_age');
+  const maxUses = last('set_max_lua_context_use_count');
+  const maxSpare = last('set_max_spare_lua_contexts');
+  return {
+    ...(maxAge !== undefined && { maxAge }),
+    ...(maxUses !== undefined && { maxUses }),
+    ...(maxSpare !== undefined && { maxSpare }),
   };
-  return { declarations, engine, close };
+}
+
+async function run(policy: PolicyEvents, events: readonly string[]): Promise<void> {
+  for (const event of events) requireSuccess(await policy.fire(event, []));
 }
 
 function requireSuccess(result: PolicyResult): void {
@@ -86,8 +149,7 @@ export async function validatePolicy(file: string): Promise<number> {
   try {
     const diagnostics = createDiagnostics(process.env.KUMOD_LOG ?? 'error');
     const limits = { throttles: new LocalThrottles(systemClock), counters: new LocalCounters() };
-    const initialized = await initializePolicy(file, diagnostics, limits, true);
-    await initialized.close();
+    await checkPolicy({ file, diagnostics, limits });
     return 0;
   } catch (error) {
     process.stderr.write(`Error: ${(error as Error).message}\n`);

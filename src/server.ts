@@ -5,19 +5,21 @@ import { DeliveryLogWriters } from './io/delivery-log/index.ts';
 import { createDiagnostics } from './io/diagnostics/index.ts';
 import { productVersion } from './io/files/index.ts';
 import { attachLimits, createSharedLimits, releaseShard, type SharedLimits } from './io/limits/index.ts';
+import { mergeSnapshots } from './io/metrics/index.ts';
 import { type PortReservation, reservePort } from './io/net/index.ts';
 import { readNodeId } from './io/node-id/index.ts';
 import { asUser, dropPrivileges } from './io/privileges/index.ts';
 import { lockSpool, pairSpoolDirectories, type SpoolLock } from './io/spool/index.ts';
-import type { Diagnostics, InitDeclaration, PolicyEvents } from './model/index.ts';
+import type { Diagnostics, InitDeclaration } from './model/index.ts';
 import type {
   EsmtpListenerOptions,
   HttpListenerOptions,
   LocalLogsOptions,
   SpoolOptions,
 } from './model/options/index.ts';
-import { type InitializedPolicy, initializePolicy } from './policy-start.ts';
+import { PolicyHome } from './policy-home.ts';
 import { formatHostPort } from './protocol/ip/index.ts';
+import type { CoordinatorRequests, Question } from './shard-messages.ts';
 import { ShardPool } from './shard-pool.ts';
 
 export { validatePolicy } from './policy-start.ts';
@@ -35,16 +37,16 @@ const STILL_WAITING = 15_000;
 /** Runs the server until a signal ends it. Gives the exit code. Throws when it cannot start. */
 export async function runServer(options: ServerOptions): Promise<number> {
   const diagnostics = createDiagnostics(process.env.KUMOD_LOG);
-  const say = (text: string): void => diagnostics.info('kumod', text);
-  say(`Version is ${productVersion()}`);
-  const policy = resolve(options.policy);
+  diagnostics.info('kumod', `Version is ${productVersion()}`);
+  const file = resolve(options.policy);
   const limits = createSharedLimits(options.shards);
   const attached = attachLimits(limits, options.shards, systemClock);
-  const initialized = await initializePolicy(policy, diagnostics, attached);
+  const home = new PolicyHome(file, diagnostics, attached);
   try {
-    return await serve({ ...options, policy, limits }, initialized, diagnostics);
+    const declarations = await home.initialize();
+    return await serve({ ...options, policy: file, limits }, declarations, home, diagnostics);
   } finally {
-    await initialized.close();
+    home.close();
     attached.close();
   }
 }
@@ -55,18 +57,19 @@ interface ServeOptions extends ServerOptions {
 
 async function serve(
   options: ServeOptions,
-  initialized: InitializedPolicy,
+  asDeclared: readonly InitDeclaration[],
+  home: PolicyHome,
   diagnostics: Diagnostics,
 ): Promise<number> {
   const say = (text: string): void => diagnostics.info('kumod', text);
-  if (!initialized.declarations.some(({ kind }) => kind === 'define_spool')) {
+  if (!asDeclared.some(({ kind }) => kind === 'define_spool')) {
     throw new Error(`${options.policy}: No spools have been defined`);
   }
-  const declarations = await reservePorts(initialized.declarations);
+  const declarations = await reservePorts(asDeclared);
   const nodeId = asUser(options.user, () => readNodeId({ directory: spoolPath(declarations, 'data') }));
   say(`NodeId is ${nodeId}`);
   say(`available_parallelism=${options.shards}`);
-  return new Coordinator(options, declarations, nodeId, diagnostics, initialized.engine).run();
+  return new Coordinator(options, declarations, nodeId, diagnostics, home).run();
 }
 
 function declared<T>(declarations: readonly InitDeclaration[], kind: string): T[] {
@@ -116,7 +119,7 @@ class Coordinator {
   readonly #options: ServerOptions;
   readonly #declarations: readonly InitDeclaration[];
   readonly #diagnostics: Diagnostics;
-  readonly #policy: PolicyEvents;
+  readonly #policy: PolicyHome;
   readonly #limits: SharedLimits;
   readonly #pool: ShardPool;
   #logs: DeliveryLogWriters | undefined;
@@ -133,7 +136,7 @@ class Coordinator {
     declarations: readonly InitDeclaration[],
     nodeId: string,
     diagnostics: Diagnostics,
-    policy: PolicyEvents,
+    policy: PolicyHome,
   ) {
     this.#options = options;
     this.#declarations = declarations;
@@ -146,6 +149,8 @@ class Coordinator {
       policy: options.policy,
       declarations: [...declarations],
       limits: this.#limits,
+      generation: policy.generation.buffer,
+      texts: policy.texts,
       nodeId,
       hostname: hostname(),
     }));
@@ -153,6 +158,7 @@ class Coordinator {
       bound: () => this.#open(),
       enumerated: (messages) => this.#announce(messages),
       lines: (batches) => this.#logs!.append(batches),
+      asked: (question) => this.#answer(question),
       lost: (shard, why) => this.#lost(shard, why),
       allEnded: () => void this.#close(),
     });
@@ -204,11 +210,28 @@ class Coordinator {
     const figures = `spooled in ${messages} msgs over ${seconds.toFixed(3)}s ${rate}/s`;
     this.#diagnostics.info('spool', `start_spool: enumeration done, ${figures}`);
     this.#say('initialization complete');
+    void this.#policy.follow(this.#pool);
+  }
+
+  /** What shards ask, most of it for their HTTP clients. */
+  async #answer(question: Question<CoordinatorRequests>): Promise<unknown> {
+    switch (question.kind) {
+      case 'metrics':
+        return mergeSnapshots([...(await this.#pool.askAll('metrics', undefined)), this.#policy.metrics()]);
+      case 'policy-status':
+        return this.#policy.status();
+      case 'bump-epoch':
+        this.#policy.bump(question.asked);
+        return;
+      case 'monitored-files':
+        return this.#policy.monitoredFiles();
+    }
   }
 
   #drain(why: string): void {
     if (this.#isDraining) return;
     this.#isDraining = true;
+    this.#policy.stopFollowing();
     this.#say(`${why}, shutting down`);
     for (const { listen } of declared<EsmtpListenerOptions>(this.#declarations, 'start_esmtp_listener')) {
       this.#say(`smtp listener on ${formatHostPort(listen.address, listen.port)} -> stopping`);
@@ -240,7 +263,7 @@ class Coordinator {
   async #close(): Promise<void> {
     try {
       // Policy errors are reported by the engine and hold up nothing.
-      await this.#policy.fire('shutdown_logging', []);
+      await this.#policy.events.fire('shutdown_logging', []);
       await this.#logs?.close();
     } catch (error) {
       process.stderr.write(`Error: Shutdown due to error: ${(error as Error).message}\n`);

@@ -1,7 +1,7 @@
 import type { LineBatch } from './io/delivery-log/index.ts';
 import type { SharedLimits } from './io/limits/index.ts';
 import type { RegistrySnapshot } from './io/metrics/index.ts';
-import type { InitDeclaration } from './model/index.ts';
+import type { InitDeclaration, PolicyStatus } from './model/index.ts';
 
 /** What a shard is started with. */
 export interface ShardStart {
@@ -12,9 +12,51 @@ export interface ShardStart {
   /** What pre_init and init declared; the shard keeps the options it needs. Ports are never 0 here. */
   declarations: InitDeclaration[];
   limits: SharedLimits;
+  /** Memory of the GenerationNumber. */
+  generation: SharedArrayBuffer;
+  /** What the files of the policy said when the coordinator read them, by path. */
+  texts: ReadonlyMap<string, Uint8Array>;
   nodeId: string;
   /** Name of this machine, for listeners that name none. */
   hostname: string;
+}
+
+/** What the coordinator asks of every shard. */
+export interface ShardRequests {
+  metrics: { asked: undefined; answer: RegistrySnapshot };
+  /** Load the next generation of the policy beside the one that serves. */
+  'prepare-policy': { asked: NextGeneration; answer: undefined };
+  /** That one will not serve. */
+  'drop-policy': { asked: number; answer: undefined };
+  /** It serves: take what it says for what is kept of the one before. */
+  'policy-switched': { asked: undefined; answer: undefined };
+  /** Generations before the one that serves, with the events that they still handle. */
+  'old-policies': { asked: undefined; answer: { generation: number; running: number }[] };
+}
+
+/** What a shard asks of the coordinator. */
+export interface CoordinatorRequests {
+  /** The metrics of all shards, added up. */
+  metrics: { asked: undefined; answer: RegistrySnapshot };
+  'policy-status': { asked: undefined; answer: PolicyStatus };
+  /** Build the next generation of the policy although no file changed; says who wants it. */
+  'bump-epoch': { asked: string; answer: undefined };
+  /** Files that are monitored now. */
+  'monitored-files': { asked: undefined; answer: string[] };
+}
+
+/** A question of one of those kinds, and the answer to it. */
+export type Question<Requests extends Record<keyof Requests, { asked: unknown }>> = {
+  [Kind in keyof Requests]: { kind: Kind; asked: Requests[Kind]['asked'] };
+}[keyof Requests];
+export type Answered = { value: unknown } | { error: string };
+
+export interface NextGeneration {
+  generation: number;
+  /** What the files of the policy say, by path, so that every shard runs the same. */
+  texts: ReadonlyMap<string, Uint8Array>;
+  /** What its init declares. */
+  declarations: InitDeclaration[];
 }
 
 /** What the coordinator tells a shard. */
@@ -23,9 +65,8 @@ export type ToShard =
   | { kind: 'open-spool' }
   /** The writer has room again after the batch with this number. */
   | { kind: 'lines-taken'; batch: number }
-  | { kind: 'metrics'; request: number }
-  /** The metrics of all shards, for a question of this shard. */
-  | { kind: 'all-metrics'; question: number; snapshot: RegistrySnapshot }
+  | { kind: 'question'; number: number; question: Question<ShardRequests> }
+  | { kind: 'answer'; number: number; answer: Answered }
   /** Finish what is in hand and answer `stopped`. */
   | { kind: 'stop' };
 
@@ -35,7 +76,7 @@ export type FromShard =
   | { kind: 'bound' }
   | { kind: 'enumerated'; messages: number; quarantined: number }
   | { kind: 'lines'; batch: number; batches: LineBatch[] }
-  | { kind: 'metrics'; request: number; snapshot: RegistrySnapshot }
-  | { kind: 'ask-metrics'; question: number }
+  | { kind: 'question'; number: number; question: Question<CoordinatorRequests> }
+  | { kind: 'answer'; number: number; answer: Answered }
   | { kind: 'failed'; message: string }
   | { kind: 'stopped' };

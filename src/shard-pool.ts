@@ -1,7 +1,14 @@
 import type { LineBatch } from './io/delivery-log/index.ts';
-import { mergeSnapshots, type RegistrySnapshot } from './io/metrics/index.ts';
 import { startThread, type Thread } from './io/threads/index.ts';
-import type { FromShard, ShardStart, ToShard } from './shard-messages.ts';
+import type {
+  Answered,
+  CoordinatorRequests,
+  FromShard,
+  Question,
+  ShardRequests,
+  ShardStart,
+  ToShard,
+} from './shard-messages.ts';
 
 /** What the pool tells the coordinator. */
 export interface ShardPoolEvents {
@@ -11,16 +18,20 @@ export interface ShardPoolEvents {
   enumerated(messages: number, quarantined: number): void;
   /** Takes lines for the delivery log; resolves when there is room for more. */
   lines(batches: LineBatch[]): Promise<void>;
+  /** Answers what a shard asks. Rejects with what the asker is told. */
+  asked(question: Question<CoordinatorRequests>): Promise<unknown>;
   /** A shard ended that was not told to. */
   lost(shard: number, why: string): void;
   /** No shard is left. */
   allEnded(): void;
 }
 
-interface MetricsRequest {
+interface OpenQuestion {
   waiting: Set<number>;
-  snapshots: RegistrySnapshot[];
-  done: (merged: RegistrySnapshot) => void;
+  values: unknown[];
+  error: string | undefined;
+  resolve: (values: unknown[]) => void;
+  reject: (error: Error) => void;
 }
 
 /** A thread that has stopped ends when its last handle is closed; after this long, ms, it is ended. */
@@ -31,10 +42,10 @@ export class ShardPool {
   readonly #events: ShardPoolEvents;
   readonly #workers: Thread<ToShard>[];
   readonly #ended = new Set<number>();
-  readonly #requests = new Map<number, MetricsRequest>();
+  readonly #questions = new Map<number, OpenQuestion>();
   /** Why a shard gave up, until its thread is gone. */
   readonly #failures = new Map<number, string>();
-  #nextRequest = 0;
+  #asked = 0;
   #bound = 0;
   #enumerated = { shards: 0, messages: 0, quarantined: 0 };
   #terminating = false;
@@ -72,14 +83,23 @@ export class ShardPool {
     );
   }
 
-  /** The metrics of all shards, added up. */
-  metrics(): Promise<RegistrySnapshot> {
-    const request = this.#nextRequest++;
-    return new Promise((done) => {
-      const waiting = new Set(this.#workers.keys());
-      for (const shard of this.#ended) waiting.delete(shard);
-      this.#requests.set(request, { waiting, snapshots: [], done });
-      this.tellAll({ kind: 'metrics', request });
+  /**
+   * Asks every shard that has not ended; resolves with what they answered. Rejects, once all have, with the first
+   * error of any.
+   */
+  askAll<Kind extends keyof ShardRequests>(
+    kind: Kind,
+    asked: ShardRequests[Kind]['asked'],
+  ): Promise<ShardRequests[Kind]['answer'][]> {
+    const number = this.#asked++;
+    const waiting = new Set(this.#workers.keys());
+    for (const shard of this.#ended) waiting.delete(shard);
+    if (waiting.size === 0) return Promise.resolve([]);
+    return new Promise((resolve, reject) => {
+      const done = resolve as (values: unknown[]) => void;
+      this.#questions.set(number, { waiting, values: [], error: undefined, resolve: done, reject });
+      const question = { kind, asked } as Question<ShardRequests>;
+      for (const shard of waiting) this.#workers[shard]!.post({ kind: 'question', number, question });
     });
   }
 
@@ -97,14 +117,11 @@ export class ShardPool {
         void this.#events.lines(message.batches).finally(() => this.#workers[shard]!.post(taken));
         return;
       }
-      case 'metrics':
-        this.#metricsFrom(shard, message.request, message.snapshot);
+      case 'question':
+        void this.#answer(shard, message.number, message.question);
         return;
-      case 'ask-metrics':
-        void this.metrics().then((snapshot) => {
-          const answer: ToShard = { kind: 'all-metrics', question: message.question, snapshot };
-          this.#workers[shard]!.post(answer);
-        });
+      case 'answer':
+        this.#answered(shard, message.number, message.answer);
         return;
       case 'failed':
         // It cannot go on, so its thread must not either; what it held is given back once it is gone.
@@ -123,19 +140,32 @@ export class ShardPool {
     this.#events.enumerated(this.#enumerated.messages, this.#enumerated.quarantined);
   }
 
-  #metricsFrom(shard: number, request: number, snapshot: RegistrySnapshot | undefined): void {
-    const asked = this.#requests.get(request);
-    if (asked === undefined || !asked.waiting.delete(shard)) return;
-    if (snapshot !== undefined) asked.snapshots.push(snapshot);
-    if (asked.waiting.size > 0) return;
-    this.#requests.delete(request);
-    asked.done(mergeSnapshots(asked.snapshots));
+  async #answer(shard: number, number: number, question: Question<CoordinatorRequests>): Promise<void> {
+    let answer: Answered;
+    try {
+      answer = { value: await this.#events.asked(question) };
+    } catch (error) {
+      answer = { error: (error as Error).message };
+    }
+    this.#workers[shard]!.post({ kind: 'answer', number, answer });
+  }
+
+  /** `answer` is undefined for a shard that ended without one. */
+  #answered(shard: number, number: number, answer: Answered | undefined): void {
+    const open = this.#questions.get(number);
+    if (open === undefined || !open.waiting.delete(shard)) return;
+    if (answer !== undefined && 'value' in answer) open.values.push(answer.value);
+    else if (answer !== undefined) open.error ??= answer.error;
+    if (open.waiting.size > 0) return;
+    this.#questions.delete(number);
+    if (open.error === undefined) open.resolve(open.values);
+    else open.reject(new Error(open.error));
   }
 
   #end(shard: number, why: string | undefined): void {
     if (this.#ended.has(shard)) return;
     this.#ended.add(shard);
-    for (const request of [...this.#requests.keys()]) this.#metricsFrom(shard, request, undefined);
+    for (const number of [...this.#questions.keys()]) this.#answered(shard, number, undefined);
     if (why !== undefined && !this.#terminating) this.#events.lost(shard, why);
     if (this.running === 0) this.#events.allEnded();
   }

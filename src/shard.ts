@@ -7,7 +7,7 @@ import { ScheduledQueues } from './flow/scheduled-queue/index.ts';
 import { systemClock } from './io/clock/index.ts';
 import { type LineBatch, RecordLog } from './io/delivery-log/index.ts';
 import { createDiagnostics } from './io/diagnostics/index.ts';
-import { type DiskSpace, DiskSpaceWatch } from './io/disk-space/index.ts';
+import { DiskSpaceWatch } from './io/disk-space/index.ts';
 import { configureResolver, type PolicyResolverConfig } from './io/dns/index.ts';
 import { helpersDirectory } from './io/files/index.ts';
 import { attachLimits } from './io/limits/index.ts';
@@ -16,11 +16,12 @@ import { MeteredLog, Registry, type RegistrySnapshot } from './io/metrics/index.
 import { dial } from './io/net/index.ts';
 import { random } from './io/random/index.ts';
 import { openShardSpools } from './io/spool/index.ts';
-import { remoteQueues } from './io/threads/index.ts';
-import { createPolicyEngine, type PolicyEngine } from './lua/index.ts';
+import { GenerationNumber, remoteQueues } from './io/threads/index.ts';
+import { createPolicyEngine, type PolicyEngine, PolicyGenerations } from './lua/index.ts';
 import { events } from './model/events/index.ts';
 import {
   createdAt,
+  type InitDeclaration,
   type Message,
   MessageStore,
   type PolicyHost,
@@ -34,8 +35,22 @@ import type {
   SpawnTaskOptions,
   SpoolOptions,
 } from './model/options/index.ts';
-import type { FromShard, ShardStart, ToShard } from './shard-messages.ts';
+import { declaredLimits } from './policy-start.ts';
+import type {
+  Answered,
+  CoordinatorRequests,
+  FromShard,
+  NextGeneration,
+  Question,
+  ShardRequests,
+  ShardStart,
+  ToShard,
+} from './shard-messages.ts';
+import { measureShard } from './shard-metrics.ts';
 import { type SmtpListeners, startSmtpListeners } from './smtp-listeners.ts';
+
+/** Handlers that still wait in the oldest of too many policy generations end after this long, ms. */
+const OLD_GENERATION_GRACE = 60_000;
 
 /**
  * One full mail path in a worker thread.
@@ -54,8 +69,10 @@ class Shard {
   readonly #log: MeteredLog;
   readonly #disks: DiskSpaceWatch;
   readonly #linesTaken = new Map<number, () => void>();
-  readonly #questions = new Map<number, (snapshot: RegistrySnapshot) => void>();
-  #policy!: PolicyEngine;
+  readonly #questions = new Map<number, (answer: Answered) => void>();
+  readonly #generation: GenerationNumber;
+  readonly #policyHost: PolicyHost;
+  #policy!: PolicyGenerations;
   #batches = 0;
   #asked = 0;
   #refusal: string | undefined = 'waiting for spool startup. Try again soon!';
@@ -76,6 +93,8 @@ class Shard {
       systemClock,
       this.#declared<PolicyResolverConfig>('dns.configure_resolver').at(-1),
     );
+    this.#generation = new GenerationNumber(start.generation);
+    this.#policyHost = this.#makePolicyHost();
     this.#newMessageId = createMessageIds({ clock: systemClock, random, shard: start.shard });
     this.#recordLog = new RecordLog({
       loggers: this.#declared<LocalLogsOptions>('configure_local_logs'),
@@ -92,7 +111,9 @@ class Shard {
 
   /** Loads the policy and binds every listener. */
   async bind(): Promise<void> {
-    this.#policy = await this.#loadPolicy();
+    const { texts, declarations } = this.#start;
+    const engine = await this.#loadPolicy(texts, declarations);
+    this.#policy = new PolicyGenerations(engine, () => this.#generation.value);
     this.#smtp = await startSmtpListeners(this.#declared<EsmtpListenerOptions>('start_esmtp_listener'), {
       clock: systemClock,
       diagnostics: this.#diagnostics,
@@ -109,7 +130,9 @@ class Shard {
       this.#http.push(
         await serveHttp(options, {
           refusal: () => this.#whyNot(),
-          collectMetrics: () => this.#askMetrics(),
+          collectMetrics: () => this.#ask('metrics', undefined),
+          policyStatus: () => this.#ask('policy-status', undefined),
+          bumpConfigEpoch: () => this.#ask('bump-epoch', 'bump-config-epoch'),
         }),
       );
     }
@@ -125,12 +148,11 @@ class Shard {
         this.#linesTaken.get(message.batch)?.();
         this.#linesTaken.delete(message.batch);
         return;
-      case 'metrics':
-        this.#post({ kind: 'metrics', request: message.request, snapshot: this.#measure() });
-        return;
-      case 'all-metrics':
-        this.#questions.get(message.question)?.(message.snapshot);
-        this.#questions.delete(message.question);
+      case 'question':
+        return this.#answer(message.number, message.question);
+      case 'answer':
+        this.#questions.get(message.number)?.(message.answer);
+        this.#questions.delete(message.number);
         return;
       case 'stop':
         return this.#stop();
@@ -147,8 +169,8 @@ class Shard {
     return this.#recordLog.isStalled ? 'load shedding. Try later' : undefined;
   }
 
-  async #loadPolicy(): Promise<PolicyEngine> {
-    const host: PolicyHost = {
+  #makePolicyHost(): PolicyHost {
+    return {
       clock: systemClock,
       diagnostics: this.#diagnostics,
       throttles: this.#limits.throttles,
@@ -160,14 +182,68 @@ class Shard {
       random,
       validating: false,
       declare: () => {},
-      newMessageId: this.#newMessageId,
+      newMessageId: () => this.#newMessageId(),
       inject: (message: Message) => this.#reception!.inject(message),
       once: (key) => this.#limits.counters.add(`said ${key}`, 1) === 1,
       validationFailed: () => {},
+      configEpoch: () => this.#generation.value,
+      // The coordinator always answers, or the process ends.
+      bumpEpoch: () => void this.#ask('bump-epoch', 'kumo.bump_config_epoch'),
+      monitoredFiles: () => this.#ask('monitored-files', undefined),
     };
-    const parts = { modules: luaModules, objects: luaObjects, events, host, validating: false };
-    const { policy } = this.#start;
-    return (await createPolicyEngine({ ...parts, file: policy, helpersDir: helpersDirectory() })).engine;
+  }
+
+  async #loadPolicy(
+    texts: ReadonlyMap<string, Uint8Array>,
+    declarations: readonly InitDeclaration[],
+  ): Promise<PolicyEngine> {
+    const host = this.#policyHost;
+    const parts = { modules: luaModules, objects: luaObjects, events, host, helpersDir: helpersDirectory() };
+    const limits = declaredLimits(declarations);
+    return (await createPolicyEngine({ ...parts, file: this.#start.policy, texts, limits })).engine;
+  }
+
+  async #answer(number: number, question: Question<ShardRequests>): Promise<void> {
+    let answer: Answered;
+    try {
+      answer = { value: await this.#answerTo(question) };
+    } catch (error) {
+      answer = { error: (error as Error).message };
+    }
+    this.#post({ kind: 'answer', number, answer });
+  }
+
+  async #answerTo(question: Question<ShardRequests>): Promise<unknown> {
+    switch (question.kind) {
+      case 'metrics':
+        return this.#measure();
+      case 'prepare-policy':
+        return this.#preparePolicy(question.asked);
+      case 'drop-policy':
+        return this.#policy.drop(question.asked);
+      case 'policy-switched':
+        return this.#refresh();
+      case 'old-policies':
+        return this.#policy.old;
+    }
+  }
+
+  /** Loads the next generation; before it the oldest must end when there are too many. */
+  async #preparePolicy({ generation, texts, declarations }: NextGeneration): Promise<void> {
+    const deadline = systemClock.monotonic() + OLD_GENERATION_GRACE;
+    while (!this.#policy.hasRoom) {
+      if (systemClock.monotonic() >= deadline) this.#policy.abandonOldest();
+      else await new Promise<void>((resolve) => systemClock.after(100, resolve));
+    }
+    this.#policy.prepare(generation, await this.#loadPolicy(texts, declarations));
+  }
+
+  /** What was asked of the generation before is asked of this one from now on. */
+  #refresh(): void {
+    this.#policy.settle();
+    this.#queues?.refresh();
+    this.#ready?.refresh();
+    this.#smtp?.refresh();
   }
 
   #spoolOptions(): { data: SpoolOptions; meta: SpoolOptions } {
@@ -231,6 +307,7 @@ class Shard {
     this.#post({ kind: 'enumerated', messages, quarantined });
     // Tasks run once per process, so one shard has them all.
     if (this.#start.shard === 0) {
+      this.#policy.pin();
       for (const { event_name: event, args } of this.#declared<SpawnTaskOptions>('spawn_task')) {
         void this.#policy.fire(event, [args]);
       }
@@ -266,48 +343,28 @@ class Shard {
     });
   }
 
-  #askMetrics(): Promise<RegistrySnapshot> {
-    const question = this.#asked++;
-    return new Promise((resolve) => {
-      this.#questions.set(question, resolve);
-      this.#post({ kind: 'ask-metrics', question });
+  #ask<Kind extends keyof CoordinatorRequests>(
+    kind: Kind,
+    asked: CoordinatorRequests[Kind]['asked'],
+  ): Promise<CoordinatorRequests[Kind]['answer']> {
+    const number = this.#asked++;
+    return new Promise((resolve, reject) => {
+      this.#questions.set(number, (answer) => {
+        if ('error' in answer) reject(new Error(answer.error));
+        else resolve(answer.value as CoordinatorRequests[Kind]['answer']);
+      });
+      this.#post({ kind: 'question', number, question: { kind, asked } as Question<CoordinatorRequests> });
     });
   }
 
   #measure(): RegistrySnapshot {
-    const registry = this.#registry;
-    registry.series('scheduled_count_total').set(this.#queues?.size ?? 0);
-    registry.series('message_count').set(this.#queues?.size ?? 0);
-    const snapshot = registry.snapshot();
-    const connections = snapshot.connection_count ?? [];
-    // Gauges of things that come and go are read off the things themselves: none can be left behind.
-    snapshot.scheduled_count = Array.from(this.#queues?.live() ?? [], ({ name, size }) => ({
-      labels: [name],
-      value: size,
-    }));
-    const ready = [...(this.#ready?.live() ?? [])];
-    snapshot.ready_count = ready.map(({ name, length }) => ({
-      labels: [`smtp_client:${name}`],
-      value: length,
-    }));
-    const open = ready.map(({ name, connections }) => ({
-      labels: [`smtp_client:${name}`],
-      value: connections,
-    }));
-    const total = ready.reduce((sum, queue) => sum + queue.connections, 0);
-    snapshot.connection_count = [...connections, { labels: ['smtp_client'], value: total }, ...open];
-    if (this.#start.shard === 0) this.#measureDisks(snapshot);
-    return snapshot;
-  }
-
-  #measureDisks(snapshot: RegistrySnapshot): void {
-    const found = [...this.#disks.found];
-    const gauge = (read: (space: DiskSpace) => number): RegistrySnapshot[string] =>
-      found.map(([name, space]) => ({ labels: [name], value: read(space) }));
-    snapshot.disk_free_bytes = gauge(({ bytes }) => bytes.free);
-    snapshot.disk_free_percent = gauge(({ bytes }) => bytes.percent);
-    snapshot.disk_free_inodes = gauge(({ inodes }) => inodes.free);
-    snapshot.disk_free_inodes_percent = gauge(({ inodes }) => inodes.percent);
+    return measureShard({
+      registry: this.#registry,
+      queues: this.#queues,
+      ready: this.#ready,
+      // The disks are those of all shards.
+      disks: this.#start.shard === 0 ? this.#disks : undefined,
+    });
   }
 }
 

@@ -25,6 +25,8 @@ export interface ListenerParts {
 }
 
 export interface SmtpListeners {
+  /** Certificates are read anew for sessions that begin TLS from now on. */
+  refresh(): void;
   /** Accepts nothing new and resolves when every session has ended. */
   stop(): Promise<void>;
 }
@@ -46,6 +48,7 @@ export async function startSmtpListeners(
     bound.push({ listening, server });
   }
   return {
+    refresh: () => identities.refresh(),
     stop: async () => {
       await Promise.all(bound.map(({ listening }) => listening.close()));
       await Promise.all(bound.map(({ server }) => server.stop()));

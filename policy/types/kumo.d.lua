@@ -222,15 +222,15 @@ function kumo.set_memory_low_thresh(bytes) end
 ---@param capacity integer
 function kumo.set_lruttl_cache_capacity(name, capacity) end
 
----Seconds after which a Lua state is replaced. Accepted without effect in this release.
+---Seconds after which a Lua state is replaced; default 300. In the event `pre_init`.
 ---@param seconds integer
 function kumo.set_max_lua_context_age(seconds) end
 
----Events after which a Lua state is replaced. Accepted without effect in this release.
+---Events after which a Lua state is replaced; default 1024. In the event `pre_init`.
 ---@param count integer
 function kumo.set_max_lua_context_use_count(count) end
 
----Lua states that are kept ready. Accepted without effect in this release.
+---Most Lua states kept ready per shard; default 8192. In the event `pre_init`.
 ---@param count integer
 function kumo.set_max_spare_lua_contexts(count) end
 
@@ -247,6 +247,17 @@ function kumo.set_diagnostic_log_filter(filter) end
 ---@param options kumo.MemoizeOptions
 ---@return fun(...): any
 function kumo.memoize(fn, options) end
+
+---Begins the next configuration epoch although no file changed: the policy is read again and, when it is found good, serves as the next generation.
+function kumo.bump_config_epoch() end
+
+---Files whose change begins the next configuration epoch, besides those that the policy has read. Replaces the default, which is every .lua, .json, .toml and .yaml file below the folder of the policy. In the event `pre_init` or `init`.
+---@param globs string[]
+function kumo.set_config_monitor_globs(globs) end
+
+---Paths of the files that are monitored now.
+---@return string[]
+function kumo.eval_config_monitor_globs() end
 
 ---Runs an event in the background, once. From init it runs on one shard when the server is up.
 ---@param options kumo.SpawnTaskOptions

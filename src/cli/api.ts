@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { endpoints } from '../api/http/index.ts';
 import { luaModules, luaObjects } from '../api/lua/index.ts';
 import { events } from '../model/events/index.ts';
 import { type Difference, differences, logFields, metrics, RECORD_TYPES } from '../model/index.ts';
@@ -19,16 +20,8 @@ export interface ApiDescription {
   differences: readonly Difference[];
 }
 
-const ENDPOINTS = [
-  { method: 'GET', path: '/api/check-liveness/v1' },
-  { method: 'GET', path: '/metrics' },
-  { method: 'GET', path: '/metrics.json' },
-];
-
-const COMMANDS = ['api', 'generate', 'sink', 'tail'];
-
-/** The description that `moonpost api --json` prints. */
-export function describeApi(): ApiDescription {
+/** The description that `moonpost api --json` prints; `commands` are the subcommands there are. */
+export function describeApi(commands: readonly string[]): ApiDescription {
   return {
     events: events.map(({ name, status }) => ({ name, status })),
     functions: luaModules.flatMap(({ name: module, functions, values }) =>
@@ -42,8 +35,8 @@ export function describeApi(): ApiDescription {
     options: declaredOptions.flatMap(({ owner, fields }) =>
       Object.entries(fields).map(([name, { effect }]) => ({ owner, name, effect })),
     ),
-    endpoints: ENDPOINTS,
-    commands: COMMANDS.map((name) => ({ name })),
+    endpoints: endpoints(),
+    commands: commands.map((name) => ({ name })),
     metrics: metrics.map(({ name, type, labels }) => ({ name, type, labels })),
     log_fields: logFields.map(({ name }) => ({ name })),
     record_types: RECORD_TYPES.map((name) => ({ name })),
@@ -56,8 +49,8 @@ export function apiCommand(): Command {
   return new Command('api')
     .description('print everything that is declared')
     .option('--json', 'as JSON')
-    .action((options: { json?: boolean }) => {
-      const description = describeApi();
+    .action((options: { json?: boolean }, self: Command) => {
+      const description = describeApi(self.parent!.commands.map((command) => command.name()));
       process.stdout.write(
         options.json === true ? `${JSON.stringify(description, null, 1)}\n` : summary(description),
       );

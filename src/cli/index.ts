@@ -2,22 +2,33 @@ import { Command, CommanderError } from 'commander';
 import { productVersion } from '../io/files/index.ts';
 import { apiCommand } from './api.ts';
 import { generateCommand } from './generate.ts';
+import { policyCommand } from './policy.ts';
 import { serveOptions } from './serve.ts';
 import { sinkCommand } from './sink.ts';
 import { tailCommand } from './tail.ts';
 
-/**
- * Runs the command that `argv` names. Exit codes as operations.md 1.4: 0 done, 1 any error, 2 bad usage.
- */
-export async function runCommandLine(argv: readonly string[]): Promise<void> {
+/** Names of all subcommands. */
+export function commandNames(): string[] {
+  return commandLine().commands.map((command) => command.name());
+}
+
+function commandLine(): Command {
   const program = new Command('moonpost')
     .description('Mail transfer agent whose every decision is a Lua policy event')
     .version(productVersion(), '-V, --version')
     .exitOverride();
   serveOptions(program);
-  for (const command of [sinkCommand(), tailCommand(), apiCommand(), generateCommand()]) {
+  for (const command of [sinkCommand(), tailCommand(), policyCommand(), apiCommand(), generateCommand()]) {
     program.addCommand(command.exitOverride());
   }
+  return program;
+}
+
+/**
+ * Runs the command that `argv` names. Exit codes as operations.md 1.4: 0 done, 1 any error, 2 bad usage.
+ */
+export async function runCommandLine(argv: readonly string[]): Promise<void> {
+  const program = commandLine();
   try {
     await program.parseAsync([...argv]);
   } catch (error) {

@@ -27,6 +27,8 @@ export interface PolicyEngineOptions {
   /** Folder of the Lua helpers that `policy-extras.NAME` falls back to. */
   readonly helpersDir: string;
   readonly limits?: Partial<PoolLimits>;
+  /** Files read already, by path, which this engine then takes as they are; see PolicyEngine.texts. */
+  readonly texts?: ReadonlyMap<string, Uint8Array>;
   /** Where `print` and `io.write` go; default standard output. */
   readonly print?: (text: string) => void;
 }
@@ -51,11 +53,13 @@ export class PolicyEngine implements PolicyEvents {
   readonly #options: PolicyEngineOptions;
   readonly #makeState: () => PolicyState;
   readonly #multipleEvents: ReadonlySet<string>;
+  /** What ends each of the events whose handler waits. */
+  readonly #waits = new Set<(why: string) => void>();
   #handled: ReadonlySet<string> = new Set();
 
   constructor(options: PolicyEngineOptions) {
     this.#options = options;
-    this.#files = new PolicyFiles(options.file, options.helpersDir);
+    this.#files = new PolicyFiles(options.file, options.helpersDir, options.texts);
     this.#errors = new ErrorReport(options.host.diagnostics);
     const bindings = new BindingSet(options.modules, options.objects);
     this.#multipleEvents = new Set(
@@ -89,6 +93,11 @@ export class PolicyEngine implements PolicyEvents {
     return this.#files.filesRead;
   }
 
+  /** What those files said, by path: another engine made from these runs the same policy, whatever changes on disk. */
+  get texts(): ReadonlyMap<string, Uint8Array> {
+    return this.#files.texts;
+  }
+
   /** Names of the events that have a handler. */
   get handledEvents(): ReadonlySet<string> {
     return this.#handled;
@@ -102,6 +111,11 @@ export class PolicyEngine implements PolicyEvents {
   /** Lua states that exist now. */
   get states(): number {
     return this.#pool.size;
+  }
+
+  /** Events being handled now, and those that wait for a state. */
+  get running(): number {
+    return this.#pool.lent + this.#pool.waiting;
   }
 
   handles(event: string): boolean {
@@ -128,6 +142,21 @@ export class PolicyEngine implements PolicyEvents {
     this.#pool.close();
   }
 
+  /** Serves to their end the events it has; `done` is called, once, when there is none left. */
+  retire(done: () => void): void {
+    let isDone = false;
+    this.#pool.drain(() => {
+      if (!isDone) done();
+      isDone = true;
+    });
+  }
+
+  /** Ends the events whose handlers are waiting: they come to an error that says `why`. */
+  abandon(why: string): void {
+    for (const end of [...this.#waits]) end(why);
+    this.#pool.close();
+  }
+
   #loadedState(): MaybePromise<PolicyState> {
     const state = this.#makeState();
     const loading = state.load();
@@ -146,12 +175,25 @@ export class PolicyEngine implements PolicyEvents {
       this.#finish(state);
       return result;
     }
-    return result
-      .catch((error: unknown) => this.#failure(event, error))
-      .then((settled) => {
-        this.#finish(state);
-        return settled;
-      });
+    return this.#await(state, event, result);
+  }
+
+  #await(state: PolicyState, event: string, result: Promise<PolicyResult>): Promise<PolicyResult> {
+    return new Promise((resolve) => {
+      const end = (why: string): void => {
+        this.#waits.delete(end);
+        state.usable = false;
+        resolve(this.#failure(event, new Error(why)));
+      };
+      this.#waits.add(end);
+      void result
+        .catch((error: unknown) => this.#failure(event, error))
+        .then((settled) => {
+          this.#waits.delete(end);
+          this.#finish(state);
+          resolve(settled);
+        });
+    });
   }
 
   #finish(state: PolicyState): void {

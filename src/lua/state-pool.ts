@@ -10,9 +10,17 @@ export interface PoolLimits {
   readonly maxAge: number;
   /** Events after which a state is replaced; default 1024. */
   readonly maxUses: number;
+  /** Most states kept ready; default 8192, as in KumoMTA, which `maxStates` is below. */
+  readonly maxSpare: number;
 }
 
-export const defaultLimits: PoolLimits = { maxStates: 64, maxWaiting: 10_000, maxAge: 300, maxUses: 1024 };
+export const defaultLimits: PoolLimits = {
+  maxStates: 64,
+  maxWaiting: 10_000,
+  maxAge: 300,
+  maxUses: 1024,
+  maxSpare: 8192,
+};
 
 /**
  * The Lua states of one policy generation. A state is lent to one event at a time; when all are lent and no more
@@ -30,6 +38,8 @@ export class StatePool {
   }[] = [];
   #lent = 0;
   #closed = false;
+  /** Set once the pool only finishes what it has. */
+  #drained: (() => void) | undefined;
 
   constructor(
     makeState: () => MaybePromise<PolicyState>,
@@ -46,6 +56,11 @@ export class StatePool {
   /** States that exist: lent and idle. */
   get size(): number {
     return this.#lent + this.#idle.length;
+  }
+
+  /** States that serve an event now. */
+  get lent(): number {
+    return this.#lent;
   }
 
   get waiting(): number {
@@ -68,15 +83,21 @@ export class StatePool {
 
   giveBack(state: PolicyState): void {
     this.#lent--;
-    const keep = !this.#closed && state.usable && !this.#isWornOut(state);
-    if (!keep) this.#retire(state);
     const next = this.#waiting.shift();
+    const keep = this.#isWorthKeeping(state, next !== undefined);
+    if (!keep) this.#retire(state);
     if (next === undefined) {
       if (keep) this.#idle.push(state);
+      else this.#checkDrained();
       return;
     }
     if (keep) next.resolve(this.#lend(state));
     else this.#serveNew(next);
+  }
+
+  #isWorthKeeping(state: PolicyState, isWanted: boolean): boolean {
+    if (this.#closed || !state.usable || this.#isWornOut(state)) return false;
+    return isWanted || (this.#drained === undefined && this.#idle.length < this.#limits.maxSpare);
   }
 
   /** Puts in a state that was made elsewhere. */
@@ -89,6 +110,17 @@ export class StatePool {
     this.#closed = true;
     for (const state of this.#idle.splice(0)) this.#retire(state);
     for (const { reject } of this.#waiting.splice(0)) reject(new Error('the policy engine is closed'));
+  }
+
+  /** Keeps nothing ready any more; `done` is called when the last event has given its state back. */
+  drain(done: () => void): void {
+    this.#drained = done;
+    for (const state of this.#idle.splice(0)) this.#retire(state);
+    this.#checkDrained();
+  }
+
+  #checkDrained(): void {
+    if (this.#drained !== undefined && this.#lent === 0 && this.#waiting.length === 0) this.#drained();
   }
 
   #serveNew(next: {
@@ -137,6 +169,7 @@ export class StatePool {
     this.#lent--;
     const next = this.#waiting.shift();
     if (next !== undefined) this.#serveNew(next);
+    else this.#checkDrained();
   }
 
   #isWornOut(state: PolicyState): boolean {

@@ -1,6 +1,7 @@
 export * from './clock.ts';
 export * from './connection-meta.ts';
 export * from './connection-plan.ts';
+export * from './declaration-changes.ts';
 export * from './diagnostics.ts';
 export type { Difference } from './difference.ts';
 export * from './differences.ts';
@@ -23,6 +24,7 @@ export * from './notification.ts';
 export * from './outcome.ts';
 export * from './policy-events.ts';
 export * from './policy-host.ts';
+export * from './policy-status.ts';
 export * from './queue-name.ts';
 export * from './queued-message.ts';
 export * from './resolver.ts';

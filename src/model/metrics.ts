@@ -139,6 +139,13 @@ export const metrics = [
     [],
     'CPU use of this process in percent of all cores',
   ),
+  defineMetric('policy_generation', 'gauge', [], 'Number of the policy generation that serves'),
+  defineMetric(
+    'policy_reload_count',
+    'counter',
+    ['result'],
+    'Policies read from disk since the start: `switched` to, or `failed` and not taken',
+  ),
   defineMetric('process_cpu_usage_sum', 'gauge', [], 'CPU use of this process in percent of one core'),
   defineMetric('proxy_connection_failures', 'counter', [], 'Failed connections to proxies'),
   defineMetric('queue_insert_latency', 'histogram', [], 'Seconds that inserting into a scheduled queue took'),

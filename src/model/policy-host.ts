@@ -39,6 +39,10 @@ export interface PolicyHost {
   readonly queues?: QueuePort;
   /** Number of the configuration epoch; 0 where there are none. */
   configEpoch?(): number;
+  /** Begins the next configuration epoch although no file changed. */
+  bumpEpoch?(): void;
+  /** Paths of the files whose change begins the next one. */
+  monitoredFiles?(): Promise<string[]>;
   /** Seconds that a timer of the policy measured, for the metric user_lua_latency. */
   observeLatency?(label: string, seconds: number): void;
   /** kumo.validation_failed. */

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { describeApi } from '../../src/cli/api.ts';
+import { commandNames } from '../../src/cli/index.ts';
 import { differences } from '../../src/model/index.ts';
 import { declaredOptions } from '../../src/model/options/index.ts';
 
-const api = describeApi();
+const api = describeApi(commandNames());
 const declared: Record<string, Set<string>> = {
   event: new Set(api.events.map(({ name }) => name)),
   function: new Set(api.functions.map(({ name }) => name)),

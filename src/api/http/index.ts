@@ -1,15 +1,21 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import type { RegistrySnapshot } from '../../io/metrics/index.ts';
+import type { PolicyStatus } from '../../model/index.ts';
 import type { HttpListenerOptions } from '../../model/options/index.ts';
 import { CidrSet } from '../../protocol/ip/index.ts';
+import { bumpConfigEpoch } from './bump-config-epoch.ts';
 import { liveness } from './liveness.v1.ts';
 import { metrics } from './metrics.ts';
+import { policyStatus } from './policy-status.v1.ts';
 
 export interface HttpParts {
   /** Why no mail can be taken now; undefined when it can. */
   refusal: () => string | undefined;
   /** The metrics of every shard, added up. */
   collectMetrics: () => Promise<RegistrySnapshot>;
+  policyStatus: () => Promise<PolicyStatus>;
+  /** Begins the next epoch of the configuration. */
+  bumpConfigEpoch: () => Promise<void>;
 }
 
 export interface HttpServer {
@@ -28,11 +34,37 @@ const SHARED_PORT: object = { reusePort: true };
 export async function serveHttp(options: HttpListenerOptions, parts: HttpParts): Promise<HttpServer> {
   const app = fastify({ logger: false, forceCloseConnections: true });
   guard(app, new CidrSet(options.trusted_hosts));
-  liveness(app, parts.refusal);
-  metrics(app, parts.collectMetrics);
+  route(app, parts);
   const { address, port } = options.listen;
   await app.listen({ host: address, port, ...SHARED_PORT });
   return { close: () => app.close() };
+}
+
+function route(app: FastifyInstance, parts: HttpParts): void {
+  liveness(app, parts.refusal);
+  metrics(app, parts.collectMetrics);
+  policyStatus(app, parts.policyStatus);
+  bumpConfigEpoch(app, parts.bumpConfigEpoch);
+}
+
+/** Every endpoint that is served. */
+export function endpoints(): { method: string; path: string }[] {
+  const app = fastify();
+  const found: { method: string; path: string }[] = [];
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const one of [method].flat()) if (one !== 'HEAD') found.push({ method: one, path: url });
+  });
+  const unused = (): never => {
+    throw new Error('nobody asks a server that does not listen');
+  };
+  const parts = {
+    refusal: unused,
+    collectMetrics: unused,
+    policyStatus: unused,
+    bumpConfigEpoch: unused,
+  };
+  route(app, parts);
+  return found;
 }
 
 function guard(app: FastifyInstance, trusted: CidrSet): void {

@@ -19,6 +19,18 @@ function accepted(name: string, doc: string, params: Record<string, Kind<unknown
   });
 }
 
+/** A number for the coordinator, which hands it on to the shards. */
+function setting(name: string, doc: string, params: Record<string, Kind<number>>): UnnamedFunction {
+  return defineFunction({
+    params: params as Record<string, Kind<unknown>>,
+    doc,
+    call: (given, context) => {
+      const [options] = Object.values(given as Record<string, unknown>);
+      context.host.declare({ kind: name, options, where: context.where() });
+    },
+  });
+}
+
 const count = { count: integer({ min: 1 }) };
 const limit = { bytes: optional(integer({ min: 0 })) };
 const threads = 'Size of a thread pool in KumoMTA; Moonpost has shards (`--shards N`).';
@@ -43,21 +55,21 @@ export const settingFunctions = {
     name: string(),
     capacity: integer({ min: 1 }),
   }),
-  set_max_lua_context_age: accepted(
+  set_max_lua_context_age: setting(
     'set_max_lua_context_age',
-    'Seconds after which a Lua state is replaced.',
-    {
-      seconds: integer({ min: 0 }),
-    },
+    'Seconds after which a Lua state is replaced; default 300. In the event `pre_init`.',
+    { seconds: integer({ min: 0 }) },
   ),
-  set_max_lua_context_use_count: accepted(
+  set_max_lua_context_use_count: setting(
     'set_max_lua_context_use_count',
-    'Events after which a Lua state is replaced.',
+    'Events after which a Lua state is replaced; default 1024. In the event `pre_init`.',
+    { count: integer({ min: 1 }) },
+  ),
+  set_max_spare_lua_contexts: setting(
+    'set_max_spare_lua_contexts',
+    'Most Lua states kept ready per shard; default 8192. In the event `pre_init`.',
     { count: integer({ min: 0 }) },
   ),
-  set_max_spare_lua_contexts: accepted('set_max_spare_lua_contexts', 'Lua states that are kept ready.', {
-    count: integer({ min: 0 }),
-  }),
   suspend_delivery_when_spool_unhealthy: accepted(
     'suspend_delivery_when_spool_unhealthy',
     'Whether delivery waits while the spool fails.',

@@ -2,6 +2,7 @@ import { defineModule } from '../../model/define/index.ts';
 import { configFunctions } from './kumo-config.ts';
 import { coreFunctions } from './kumo-core.ts';
 import { deprecatedFunctions } from './kumo-deprecated.ts';
+import { epochFunctions } from './kumo-epoch.ts';
 import { memoizeFunctions } from './kumo-memoize.ts';
 import { messageFunctions } from './kumo-messages.ts';
 import { settingFunctions } from './kumo-settings.ts';
@@ -26,6 +27,7 @@ export const kumoModule = defineModule(
     ...configFunctions,
     ...settingFunctions,
     ...memoizeFunctions,
+    ...epochFunctions,
     ...taskFunctions,
     ...deprecatedFunctions,
   },

@@ -37,6 +37,12 @@ export class EgressCatalog {
     this.#parts = parts;
   }
 
+  /** Policy has changed: pools and sources are asked for again. */
+  forget(): void {
+    this.#pools.clear();
+    this.#sources.clear();
+  }
+
   /** The pool of that name; `unspecified` is built in. Throws EgressLookupError. */
   pool(name: string | undefined): MaybePromise<EgressPoolOptions> {
     if (name === undefined || name === UNSPECIFIED) {

@@ -22,7 +22,7 @@ export type Dispatch = (queue: ReadyQueue, lease: { readonly wanted: boolean }) 
 export class ReadyQueue {
   readonly name: string;
   readonly site: string;
-  readonly source: EgressSourceOptions;
+  source: EgressSourceOptions;
   path: EgressPathOptions;
   /** Names of the queues that fed this one, for the refresh of its path. */
   readonly routingDomain: string;

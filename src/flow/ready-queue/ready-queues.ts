@@ -26,6 +26,8 @@ export class ReadyQueues {
   /** Where the look at all queues goes on, when it takes more than one turn. */
   #round: MapIterator<[string, Live]> | undefined;
   #stopping = false;
+  /** Counts changes of the policy. */
+  #policyEpoch = 0;
 
   constructor(parts: ReadyParts) {
     this.#parts = parts;
@@ -41,6 +43,19 @@ export class ReadyQueues {
   /** Every ready queue, for metrics and status. */
   *live(): Iterable<ReadyQueue> {
     for (const { queue } of this.#queues.values()) yield queue;
+  }
+
+  /**
+   * Policy has changed: pools, sources and paths are asked for again, those of busy queues at once. Connections
+   * go on.
+   */
+  refresh(): void {
+    this.#policyEpoch++;
+    this.#catalog.forget();
+    if (this.#stopping) return;
+    this.#upkeep.cancel();
+    this.#round = undefined;
+    this.#maintain();
   }
 
   /** Resolves when every connection has finished what it had in hand. */
@@ -77,6 +92,7 @@ export class ReadyQueues {
     const known = this.#queues.get(name);
     if (known !== undefined && !known.queue.reaped) {
       known.site = site;
+      if (known.policyEpoch !== this.#policyEpoch) await this.#refresh(known);
       return known.queue;
     }
     const source = await this.#catalog.source(sourceName);
@@ -88,6 +104,7 @@ export class ReadyQueues {
       site,
       refreshed: this.#parts.clock.monotonic(),
       refreshing: false,
+      policyEpoch: this.#policyEpoch,
       queue: new ReadyQueue(
         this.#parts,
         { name, site: site.name, routingDomain: domain },
@@ -134,10 +151,14 @@ export class ReadyQueues {
       queue.reap();
       this.#queues.delete(name);
       this.#parts.onReaped(name);
-    } else if (!queue.isIdle && !live.refreshing && now - live.refreshed >= queue.path.refresh_interval) {
-      live.refreshing = true;
+    } else if (!queue.isIdle && !live.refreshing && this.#isOutdated(live, now)) {
       void this.#refresh(live);
     }
+  }
+
+  #isOutdated(live: Live, now: number): boolean {
+    if (live.policyEpoch !== this.#policyEpoch) return true;
+    return now - live.refreshed >= live.queue.path.refresh_interval;
   }
 
   #reapMaildirs(now: number): void {
@@ -148,10 +169,13 @@ export class ReadyQueues {
     }
   }
 
-  /** Asks policy for the path again; on an error the old one stays (delivery.md section 11). */
+  /** Asks policy for source and path again; on an error the old ones stay (delivery.md section 11). */
   async #refresh(live: Live): Promise<void> {
     const { queue } = live;
+    live.refreshing = true;
+    live.policyEpoch = this.#policyEpoch;
     try {
+      queue.source = await this.#catalog.source(queue.source.name);
       queue.updatePath(await this.#catalog.path(queue.routingDomain, queue.source.name, queue.site));
     } catch (error) {
       this.#parts.diagnostics.warn(
@@ -171,4 +195,6 @@ interface Live {
   /** Monotonic ms. */
   refreshed: number;
   refreshing: boolean;
+  /** Change of the policy that source and path are from. */
+  policyEpoch: number;
 }

@@ -47,4 +47,5 @@ export function startThread<In, Out>(entry: URL, start: unknown, events: ThreadE
   };
 }
 
+export { GenerationNumber } from './generation-number.ts';
 export { remoteQueues, serveQueues } from './queue-channel.ts';

@@ -49,6 +49,11 @@ export class ListenerIdentities {
     return identity;
   }
 
+  /** Reads what comes from a source anew at its next use; sessions that go on keep what they have. */
+  refresh(): void {
+    for (const [name, { until }] of this.#known.entries()) if (until !== Infinity) this.#known.delete(name);
+  }
+
   async #load(name: string, sources: IdentitySources): Promise<TlsIdentity> {
     const { hostname, certificate, privateKey, clientCa } = sources;
     if ((certificate === undefined) !== (privateKey === undefined)) {

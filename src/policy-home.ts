@@ -1,0 +1,153 @@
+import { dirname } from 'node:path';
+import { systemClock } from './io/clock/index.ts';
+import { changedFiles, helpersDirectory } from './io/files/index.ts';
+import { Registry, type RegistrySnapshot } from './io/metrics/index.ts';
+import { GenerationNumber } from './io/threads/index.ts';
+import { PolicyGenerations } from './lua/index.ts';
+import type { Diagnostics, InitDeclaration, PolicyEvents, PolicyStatus } from './model/index.ts';
+import type { LocalLogsOptions, SpoolOptions } from './model/options/index.ts';
+import { type Candidate, PolicyReload } from './policy-reload.ts';
+import {
+  checkPolicy,
+  type InitializedPolicy,
+  initializePolicy,
+  type PolicySurroundings,
+} from './policy-start.ts';
+import type { ShardPool } from './shard-pool.ts';
+
+/** The policy in the coordinator: its first generation, and those that follow when its files change. */
+export class PolicyHome {
+  /** Shown to all threads. */
+  readonly generation = new GenerationNumber();
+  readonly #declarations: InitDeclaration[] = [];
+  readonly #surroundings: PolicySurroundings;
+  readonly #reload: PolicyReload;
+  readonly #registry = new Registry();
+  #initialized: InitializedPolicy | undefined;
+  #generations: PolicyGenerations | undefined;
+  #shards: ShardPool | undefined;
+
+  constructor(file: string, diagnostics: Diagnostics, limits: PolicySurroundings['limits']) {
+    this.#surroundings = {
+      file,
+      diagnostics,
+      limits,
+      declarations: this.#declarations,
+      epoch: {
+        configEpoch: () => this.generation.value,
+        bumpEpoch: () => this.bump('kumo.bump_config_epoch'),
+        monitoredFiles: () => this.#reload.monitoredFiles(),
+      },
+    };
+    this.#reload = new PolicyReload(this.#declarations, {
+      file,
+      helpersDir: helpersDirectory(),
+      clock: systemClock,
+      diagnostics,
+      check: () => checkPolicy(this.#surroundings),
+      changedSince: changedFiles,
+      prepare: (generation, candidate) => this.#prepare(generation, candidate),
+      show: (generation) => this.#show(generation),
+      old: () => this.#old(),
+      except: () => this.#mailDirectories(),
+    });
+  }
+
+  /** Runs pre_init and init; gives what they declared. Throws with the operator's file and line. */
+  async initialize(): Promise<readonly InitDeclaration[]> {
+    this.#initialized = await initializePolicy(this.#surroundings);
+    this.#generations = new PolicyGenerations(this.#initialized.engine, () => this.generation.value);
+    return this.#declarations;
+  }
+
+  /** Events that are not about a message, in the generation that serves. */
+  get events(): PolicyEvents {
+    return this.#generations!;
+  }
+
+  /** What the files of the first generation say, by path. */
+  get texts(): ReadonlyMap<string, Uint8Array> {
+    return this.#initialized!.engine.texts;
+  }
+
+  /** Begins to bring changes of the files into service. */
+  async follow(shards: ShardPool): Promise<void> {
+    this.#shards = shards;
+    const { texts, handledEvents } = this.#initialized!.engine;
+    await this.#reload.start({ declarations: this.#declarations, texts, events: handledEvents });
+  }
+
+  stopFollowing(): void {
+    this.#reload.stop();
+  }
+
+  bump(cause: string): void {
+    this.#reload.request([cause]);
+  }
+
+  status(): Promise<PolicyStatus> {
+    return this.#reload.status();
+  }
+
+  monitoredFiles(): Promise<string[]> {
+    return this.#reload.monitoredFiles();
+  }
+
+  metrics(): RegistrySnapshot {
+    const { switched, failed } = this.#reload.counts;
+    this.#registry.series('policy_generation').set(this.generation.value);
+    this.#registry.series('policy_reload_count', 'switched').set(switched);
+    this.#registry.series('policy_reload_count', 'failed').set(failed);
+    return this.#registry.snapshot();
+  }
+
+  close(): void {
+    this.#generations?.close();
+    this.#initialized?.close();
+  }
+
+  /** Every shard is ready, or none keeps the candidate. */
+  async #prepare(generation: number, candidate: Candidate): Promise<void> {
+    const { texts, declarations } = candidate;
+    const engine = await this.#initialized!.another(texts, declarations);
+    this.#generations!.prepare(generation, engine);
+    try {
+      const sent = declarations.filter(({ kind }) => kind !== 'spawn_task');
+      await this.#shards!.askAll('prepare-policy', { generation, texts, declarations: sent });
+    } catch (error) {
+      this.#generations!.drop(generation);
+      await this.#shards!.askAll('drop-policy', generation);
+      throw error;
+    }
+  }
+
+  #show(generation: number): void {
+    this.generation.value = generation;
+    this.#generations!.settle();
+    this.#shards!.askAll('policy-switched', undefined).catch((error: Error) =>
+      this.#surroundings.diagnostics.error('policy', `after the switch: ${error.message}`),
+    );
+  }
+
+  async #old(): Promise<PolicyStatus['old_generations']> {
+    const running = new Map<number, number>();
+    for (const shard of (await this.#shards?.askAll('old-policies', undefined)) ?? []) {
+      for (const { generation, running: count } of shard) {
+        running.set(generation, (running.get(generation) ?? 0) + count);
+      }
+    }
+    return [...running]
+      .sort(([a], [b]) => a - b)
+      .map(([generation, count]) => ({ generation, running: count }));
+  }
+
+  #mailDirectories(): string[] {
+    const directories: string[] = [];
+    for (const { kind, options } of this.#declarations) {
+      if (kind === 'define_spool') directories.push((options as SpoolOptions).path);
+      if (kind === 'configure_local_logs') directories.push((options as LocalLogsOptions).log_dir);
+    }
+    // A policy among its own logs is watched all the same.
+    return directories.filter((directory) => directory !== dirname(this.#surroundings.file));
+  }
+}

@@ -1,0 +1,213 @@
+import { dirname, resolve } from 'node:path';
+import { FileWatch } from './io/file-watch/index.ts';
+import {
+  type Clock,
+  changesThatNeedRestart,
+  type Diagnostics,
+  type InitDeclaration,
+  type PolicyFailure,
+  type PolicyStatus,
+} from './model/index.ts';
+
+/** A policy that was read from disk and found good. */
+export interface Candidate {
+  declarations: InitDeclaration[];
+  /** What its files say, by path. */
+  texts: ReadonlyMap<string, Uint8Array>;
+  events: ReadonlySet<string>;
+}
+
+/** What reloading needs of the server. */
+export interface ReloadParts {
+  readonly file: string;
+  /** Folder of the Lua helpers that come with us. */
+  readonly helpersDir: string;
+  readonly clock: Clock;
+  readonly diagnostics: Diagnostics;
+  /** Reads the policy anew and tries it without effects; rejects with the operator's file and line. */
+  check(): Promise<Candidate>;
+  /** Makes every thread ready for it. Rejects when one cannot; then none keeps it. */
+  prepare(generation: number, candidate: Candidate): Promise<void>;
+  /** The instant at which it serves, in every thread. */
+  show(generation: number): void;
+  /** Generations before the one that serves, in which handlers still wait. */
+  old(): Promise<PolicyStatus['old_generations']>;
+  /** Which of these files say something else by now. */
+  changedSince(texts: ReadonlyMap<string, Uint8Array>): Promise<string[]>;
+  /** Directories of mail and logs: what changes there is never policy. */
+  except(): readonly string[];
+}
+
+/** Events that a policy has whatever it does with mail. */
+const OF_THE_START = new Set(['pre_init', 'init', 'validate_config', 'shutdown_logging']);
+const PATTERN = '**/*.{lua,json,toml,yaml}';
+/** Where KumoMTA keeps policy and its data. */
+const KUMO_ETC = '/opt/kumomta/etc';
+
+/**
+ * Follows the files of the policy in the coordinator and brings each good state of theirs into service.
+ * watching → building → watching. `building` reads, checks and prepares a candidate; what is asked for
+ * meanwhile is built after it. A candidate that is not good changes nothing but the status.
+ */
+export class PolicyReload {
+  readonly #parts: ReloadParts;
+  readonly #watch: FileWatch;
+  #running: Candidate;
+  #generation = 1;
+  #since: number;
+  /** Files that shards have read since. */
+  readonly #alsoRead = new Set<string>();
+  /** Why the next generation is wanted; empty while nothing is. */
+  #causes: string[] = [];
+  #isBuilding = false;
+  #isStarted = false;
+  #failure: PolicyFailure | null = null;
+  #needsRestart: PolicyStatus['needs_restart'] = [];
+  /** What init declared when the server started, with which its rooms run. */
+  readonly #started: readonly InitDeclaration[];
+  #counts = { switched: 0, failed: 0 };
+
+  /** `declarations` is what init of the first generation declares, filled while it runs. */
+  constructor(declarations: InitDeclaration[], parts: ReloadParts) {
+    this.#running = { declarations, texts: new Map(), events: new Set() };
+    this.#started = declarations;
+    this.#parts = parts;
+    this.#since = parts.clock.now();
+    this.#watch = new FileWatch({
+      clock: parts.clock,
+      watched: () => ({ files: this.#files(), globs: this.#globs(), except: parts.except() }),
+      changed: (paths) => this.request(paths),
+      trouble: (text) => parts.diagnostics.warn('policy', text),
+    });
+  }
+
+  /** Begins to follow the files; `first` is what serves now. */
+  async start(first: Candidate): Promise<void> {
+    this.#running = first;
+    this.#since = this.#parts.clock.now();
+    this.#isStarted = true;
+    await this.#watch.start();
+    const changed = await this.#parts.changedSince(first.texts);
+    if (changed.length > 0) this.request(changed);
+    else if (this.#causes.length > 0) this.request([]);
+  }
+
+  stop(): void {
+    this.#watch.stop();
+  }
+
+  /** Builds the next generation because of `causes`; several requests while one is built are one. */
+  request(causes: readonly string[]): void {
+    this.#causes.push(...causes);
+    if (this.#isBuilding || !this.#isStarted) return;
+    this.#isBuilding = true;
+    void this.#buildAll();
+  }
+
+  /** A file was read that belongs to the policy. */
+  noteFile(path: string): void {
+    this.#alsoRead.add(resolve(path));
+  }
+
+  monitoredFiles(): Promise<string[]> {
+    return this.#watch.list();
+  }
+
+  /** Generations that were switched to, and candidates that were not, since the start. */
+  get counts(): Readonly<{ switched: number; failed: number }> {
+    return this.#counts;
+  }
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  async status(): Promise<PolicyStatus> {
+    return {
+      generation: this.#generation,
+      since: new Date(this.#since).toISOString(),
+      policy: this.#parts.file,
+      files: this.#files(),
+      events: [...this.#running.events].sort(),
+      monitored_globs: this.#globs(),
+      old_generations: await this.#parts.old(),
+      is_building: this.#isBuilding,
+      failure: this.#failure,
+      needs_restart: this.#needsRestart,
+    };
+  }
+
+  #files(): string[] {
+    const paths = [...this.#running.texts.keys()].map((path) => resolve(path));
+    return [...new Set([this.#parts.file, ...paths, ...this.#alsoRead])];
+  }
+
+  #globs(): string[] {
+    const declared = this.#running.declarations.findLast(({ kind }) => kind === 'set_config_monitor_globs');
+    if (declared !== undefined) return declared.options as string[];
+    const own = dirname(this.#parts.file);
+    const folder = own.startsWith(`${KUMO_ETC}/`) ? KUMO_ETC : own;
+    return [`${folder}/${PATTERN}`, `${this.#parts.helpersDir}/${PATTERN}`];
+  }
+
+  async #buildAll(): Promise<void> {
+    while (this.#causes.length > 0) {
+      const causes = this.#causes;
+      this.#causes = [];
+      try {
+        await this.#build(causes);
+      } catch (error) {
+        this.#refuse(causes, error as Error);
+      }
+    }
+    this.#isBuilding = false;
+  }
+
+  async #build(causes: readonly string[]): Promise<void> {
+    const candidate = await this.#parts.check();
+    this.#refuseTruncated(candidate);
+    const generation = this.#generation + 1;
+    await this.#parts.prepare(generation, candidate);
+    this.#parts.show(generation);
+    this.#generation = generation;
+    this.#running = candidate;
+    this.#since = this.#parts.clock.now();
+    this.#failure = null;
+    this.#counts.switched++;
+    this.#needsRestart = changesThatNeedRestart(this.#started, candidate.declarations);
+    const { diagnostics } = this.#parts;
+    diagnostics.info('policy', `generation ${generation} serves (${causes.join(', ')})`);
+    for (const { declaration, change, where, options } of this.#needsRestart) {
+      const which = options === undefined ? '' : ` (${options.join(', ')})`;
+      diagnostics.warn('policy', `${where}: ${declaration} was ${change}${which}: this takes a restart`);
+    }
+  }
+
+  /** A file that was cut off is valid Lua as well; so is an empty one. */
+  #refuseTruncated({ events, declarations }: Candidate): void {
+    const ofMail = (names: ReadonlySet<string>): boolean =>
+      [...names].some((name) => !OF_THE_START.has(name));
+    if (ofMail(this.#running.events) && !ofMail(events)) {
+      throw new Error(
+        `${this.#parts.file}: no handler of mail is left in it; this looks like a truncated file`,
+      );
+    }
+    if (!declarations.some(({ kind }) => kind === 'define_spool')) {
+      throw new Error(`${this.#parts.file}: No spools have been defined`);
+    }
+  }
+
+  #refuse(causes: readonly string[], error: Error): void {
+    const { clock, diagnostics } = this.#parts;
+    this.#counts.failed++;
+    this.#failure = {
+      at: new Date(clock.now()).toISOString(),
+      error: error.message,
+      cause: [...causes],
+    };
+    diagnostics.error(
+      'policy',
+      `not taken: ${error.message}; generation ${this.#generation} goes on serving`,
+    );
+  }
+}

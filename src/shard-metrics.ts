@@ -1,0 +1,41 @@
+import type { ReadyQueues } from './flow/ready-queue/index.ts';
+import type { ScheduledQueues } from './flow/scheduled-queue/index.ts';
+import type { DiskSpace, DiskSpaceWatch } from './io/disk-space/index.ts';
+import type { Registry, RegistrySnapshot } from './io/metrics/index.ts';
+
+/** The rooms of a shard that have something to measure; those that are not open yet have not. */
+export interface MeasuredRooms {
+  readonly registry: Registry;
+  readonly queues: ScheduledQueues | undefined;
+  readonly ready: ReadyQueues | undefined;
+  readonly disks: DiskSpaceWatch | undefined;
+}
+
+/** The metrics of a shard now. Gauges of things that come and go are read off the things: none is left behind. */
+export function measureShard({ registry, queues, ready, disks }: MeasuredRooms): RegistrySnapshot {
+  registry.series('scheduled_count_total').set(queues?.size ?? 0);
+  registry.series('message_count').set(queues?.size ?? 0);
+  const snapshot = registry.snapshot();
+  const connections = snapshot.connection_count ?? [];
+  snapshot.scheduled_count = Array.from(queues?.live() ?? [], ({ name, size }) => ({
+    labels: [name],
+    value: size,
+  }));
+  const live = [...(ready?.live() ?? [])];
+  snapshot.ready_count = live.map(({ name, length }) => ({ labels: [`smtp_client:${name}`], value: length }));
+  const open = live.map(({ name, connections }) => ({ labels: [`smtp_client:${name}`], value: connections }));
+  const total = live.reduce((sum, queue) => sum + queue.connections, 0);
+  snapshot.connection_count = [...connections, { labels: ['smtp_client'], value: total }, ...open];
+  if (disks !== undefined) measureDisks(snapshot, disks);
+  return snapshot;
+}
+
+function measureDisks(snapshot: RegistrySnapshot, disks: DiskSpaceWatch): void {
+  const found = [...disks.found];
+  const gauge = (read: (space: DiskSpace) => number): RegistrySnapshot[string] =>
+    found.map(([name, space]) => ({ labels: [name], value: read(space) }));
+  snapshot.disk_free_bytes = gauge(({ bytes }) => bytes.free);
+  snapshot.disk_free_percent = gauge(({ bytes }) => bytes.percent);
+  snapshot.disk_free_inodes = gauge(({ inodes }) => inodes.free);
+  snapshot.disk_free_inodes_percent = gauge(({ inodes }) => inodes.percent);
+}

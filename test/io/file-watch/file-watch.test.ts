@@ -1,0 +1,107 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { FileWatch, type Watched } from '../../../src/io/file-watch/index.ts';
+import { FakeClock } from '../../kit/fake-clock.ts';
+
+let folder: string;
+let clock: FakeClock;
+let told: string[][];
+let watch: FileWatch;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'moonpost-watch-'));
+  clock = new FakeClock();
+  told = [];
+});
+afterEach(() => {
+  watch.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const at = (name: string): string => join(folder, name);
+let writes = 0;
+
+/** Writes a file; each time with a later time of change, as on a disk with coarse times. */
+function write(name: string, text: string): void {
+  writeFileSync(at(name), text);
+  writes += 10;
+  utimesSync(at(name), 1_700_000_000 + writes, 1_700_000_000 + writes);
+}
+
+async function watching(watched: Partial<Watched>): Promise<void> {
+  watch = new FileWatch({
+    clock,
+    watched: () => ({ files: [], globs: [], except: [], ...watched }),
+    changed: (paths) => told.push(paths.map((path) => path.slice(folder.length + 1))),
+    trouble: (text) => {
+      throw new Error(text);
+    },
+  });
+  await watch.start();
+}
+
+/** Time goes on in small steps, each with time for the disk. */
+async function pass(duration: number): Promise<void> {
+  for (let passed = 0; passed < duration; passed += 50) {
+    await clock.advance(50);
+    for (let turn = 0; turn < 6; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+test('a file that changes is told of within two seconds, once', async () => {
+  write('init.lua', 'one');
+  await watching({ files: [at('init.lua')] });
+  await pass(2000);
+  expect(told).toEqual([]);
+  write('init.lua', 'two');
+  await pass(2000);
+  expect(told).toEqual([['init.lua']]);
+  await pass(2000);
+  expect(told).toHaveLength(1);
+});
+
+test('files that match a glob are told of when they come, change and go', async () => {
+  mkdirSync(at('sub'));
+  await watching({ globs: [`${folder}/**/*.{lua,toml}`] });
+  write('sub/a.toml', 'one');
+  write('sub/a.txt', 'one');
+  await pass(1500);
+  write('sub/a.toml', 'two');
+  await pass(1500);
+  rmSync(at('sub/a.toml'));
+  await pass(1500);
+  expect(told).toEqual([['sub/a.toml'], ['sub/a.toml'], ['sub/a.toml']]);
+});
+
+test('a file that goes on changing is waited for', async () => {
+  write('a.lua', '0');
+  await watching({ globs: [`${folder}/*.lua`] });
+  for (let i = 1; i <= 12; i++) {
+    write('a.lua', 'x'.repeat(i));
+    await pass(150);
+  }
+  expect(told).toEqual([]);
+  await pass(1000);
+  expect(told).toEqual([['a.lua']]);
+});
+
+test('the same content under a new time is no change; nor is what lies in an excepted directory', async () => {
+  mkdirSync(at('var'));
+  write('a.lua', 'same');
+  await watching({ globs: [`${folder}/**/*.lua`], except: [at('var')] });
+  write('a.lua', 'same');
+  write('var/b.lua', 'new');
+  await pass(2000);
+  expect(told).toEqual([]);
+});
+
+test('a file that is put in place by renaming, as editors do, is one change', async () => {
+  write('a.lua', 'one');
+  await watching({ files: [at('a.lua')] });
+  write('a.lua.new', 'two');
+  renameSync(at('a.lua.new'), at('a.lua'));
+  await pass(1500);
+  expect(told).toEqual([['a.lua']]);
+});
