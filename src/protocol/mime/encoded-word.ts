@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { textDecoder } from './text-decoders.ts';
 
 /** RFC 2047 §2: no encoded word is longer than this. */
 const LONGEST_WORD = 75;
@@ -55,11 +56,8 @@ function decodeQ(text: string): Buffer {
 
 function decodeCharset(charset: string, bytes: Buffer, raw: string): Buffer {
   if ((charset === 'utf-8' || charset === 'us-ascii') && isUtf8(bytes)) return bytes;
-  try {
-    return Buffer.from(new TextDecoder(charset).decode(bytes));
-  } catch {
-    return Buffer.from(raw, 'latin1');
-  }
+  const decoder = textDecoder(charset);
+  return decoder === undefined ? Buffer.from(raw, 'latin1') : Buffer.from(decoder.decode(bytes));
 }
 
 /**
@@ -83,14 +81,14 @@ function encodeRun(text: string, column: number): string {
   const bytes = Buffer.from(text);
   const room = LONGEST_WORD - PREFIX.length - 'Q?'.length - '?='.length;
   // Q keeps text readable that is mostly ASCII; B is shorter for the rest.
-  const useQ = bytes.reduce((count, byte) => count + (isPlainQ(byte) ? 0 : 1), 0) * 2 <= bytes.length;
+  const useQ = countNeedy(bytes) * 2 <= bytes.length;
   const chunks: string[] = [];
   let chunk = '';
   // Octets of the chunk, for Q as they are written.
   let octets = 0;
   // RFC 2047 §5: a character is not split between encoded words.
   for (const character of text) {
-    const more = useQ ? encodeQ(character).length : Buffer.byteLength(character);
+    const more = useQ ? widthInQ(character) : Buffer.byteLength(character);
     const length = useQ ? octets + more : Math.ceil((octets + more) / 3) * 4;
     const taken = chunks.length === 0 ? Math.min(column, room / 2) : 0;
     if (length > room - taken) {
@@ -108,23 +106,32 @@ function encodeRun(text: string, column: number): string {
     .join(' ');
 }
 
+/** Octets that Q writes as `=XX`. */
+function countNeedy(bytes: Buffer): number {
+  let count = 0;
+  for (const byte of bytes) count += 1 - PLAIN_Q[byte]!;
+  return count;
+}
+
+/** Octets of a character as Q writes it. */
+function widthInQ(character: string): number {
+  const code = character.charCodeAt(0);
+  if (code < 0x80) return PLAIN_Q[code] === 1 ? 1 : 3;
+  return Buffer.byteLength(character) * 3;
+}
+
 function encodeQ(text: string): string {
   let encoded = '';
   for (const byte of Buffer.from(text)) {
     if (byte === 0x20) encoded += '_';
-    else if (isPlainQ(byte)) encoded += String.fromCharCode(byte);
+    else if (PLAIN_Q[byte] === 1) encoded += String.fromCharCode(byte);
     else encoded += `=${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   }
   return encoded;
 }
 
 /** Letters, digits and what RFC 2047 §5 (3) allows in every place; a space becomes one `_`. */
-function isPlainQ(byte: number): boolean {
-  return (
-    byte === 0x20 ||
-    (byte >= 0x30 && byte <= 0x39) ||
-    (byte >= 0x41 && byte <= 0x5a) ||
-    (byte >= 0x61 && byte <= 0x7a) ||
-    '!*+-/'.includes(String.fromCharCode(byte))
-  );
+const PLAIN_Q = new Uint8Array(256);
+for (const character of ' !*+-/0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz') {
+  PLAIN_Q[character.charCodeAt(0)] = 1;
 }

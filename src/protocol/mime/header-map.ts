@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import {
   type Address,
   formatAddressList,
@@ -8,6 +9,7 @@ import {
 } from './address-list.ts';
 import { type AuthenticationResults, parseAuthenticationResults } from './authentication-results.ts';
 import { foldStructured } from './fold.ts';
+import { HeaderSyntaxError } from './header-tokens.ts';
 import { formatHeader, HeaderError, type HeaderField, headersOf, headerValue, unfold } from './headers.ts';
 import { formatMessageIds, parseMessageId, parseMessageIdList } from './message-ids.ts';
 import { formatMimeParameters, type MimeParameters, parseMimeParameters } from './mime-parameters.ts';
@@ -15,6 +17,9 @@ import { decodeText } from './transfer-encoding.ts';
 
 /** More headers than this in one block are refused. */
 export const MOST_HEADERS = 10_000;
+
+/** Bytes of a header that is read as addresses, parameters and the like; about 20,000 addresses. */
+export const LONGEST_STRUCTURED = 1024 * 1024;
 
 /** What a header of that name holds. */
 export type HeaderStructure =
@@ -52,6 +57,8 @@ export class HeaderLine {
   /** With the line end of the last line. */
   readonly bytes: Buffer;
   readonly #valueStart: number;
+  /** Asked for several times in the life of a part. */
+  #mimeParameters: MimeParameters | undefined;
 
   constructor(name: string, bytes: Buffer, valueStart: number) {
     this.name = name;
@@ -115,8 +122,11 @@ export class HeaderLine {
     return this.#parse(parseMessageIdList);
   }
 
+  /** A copy that is the caller's. */
   get mimeParameters(): MimeParameters {
-    return this.#parse(parseMimeParameters);
+    this.#mimeParameters ??= this.#parse(parseMimeParameters);
+    const { value, parameters } = this.#mimeParameters;
+    return { value, parameters: new Map(parameters) };
   }
 
   get authenticationResults(): AuthenticationResults {
@@ -151,6 +161,9 @@ export class HeaderLine {
 
   #parse<T>(parse: (text: string) => T): T {
     try {
+      if (this.bytes.length > LONGEST_STRUCTURED) {
+        throw new HeaderSyntaxError(`longer than ${LONGEST_STRUCTURED} bytes`);
+      }
       return parse(this.text);
     } catch (error) {
       if (error instanceof HeaderError) error.message = `${this.name}: ${error.message}`;
@@ -170,8 +183,7 @@ function trim(bytes: Buffer): Buffer {
 }
 
 function textOrBytes(bytes: Buffer): string | Buffer {
-  const text = bytes.toString();
-  return Buffer.byteLength(text) === bytes.length && Buffer.from(text).equals(bytes) ? text : bytes;
+  return isUtf8(bytes) ? bytes.toString() : bytes;
 }
 
 /** The headers of a part, in order; what is not edited keeps every byte. */
@@ -189,11 +201,10 @@ export class HeaderMap {
     const keepJunk = (start: number) => {
       if (start > end) lines.push(new HeaderLine('', block.subarray(end, start), 0));
     };
-    for (const field of headersOf(block)) {
+    for (const field of headersOf(block, undefined, MOST_HEADERS)) {
       keepJunk(field.start);
       lines.push(HeaderLine.at(block, field));
       end = field.end;
-      if (lines.length > MOST_HEADERS) throw new HeaderError(`more than ${MOST_HEADERS} headers`);
     }
     keepJunk(block.length);
     return new HeaderMap(lines);

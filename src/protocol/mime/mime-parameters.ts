@@ -1,5 +1,6 @@
 import { decodeEncodedWords } from './encoded-word.ts';
 import { HeaderTokens, quoteUnless } from './header-tokens.ts';
+import { textDecoder } from './text-decoders.ts';
 
 /** A value with parameters, as in Content-Type (RFC 2045 §5.1). Names of parameters are in lower case. */
 export interface MimeParameters {
@@ -10,6 +11,8 @@ export interface MimeParameters {
 const TOKEN = /^[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+$/;
 /** More sections of one parameter than this are not looked at (RFC 2231 §3). */
 const MOST_SECTIONS = 1000;
+/** Nor more parameters; sections count as well. */
+const MOST_PARAMETERS = 2000;
 
 interface Section {
   text: string;
@@ -32,7 +35,7 @@ export function parseMimeParameters(text: string): MimeParameters {
   }
   const sections = new Map<string, Map<number, Section>>();
   const parameters = new Map<string, string>();
-  while (!tokens.isAtEnd) {
+  for (let count = 0; count < MOST_PARAMETERS && !tokens.isAtEnd; count++) {
     tokens.until(';');
     tokens.take(';');
     tokens.skip();
@@ -86,11 +89,7 @@ function joinSections(parts: ReadonlyMap<number, Section>): string {
     pieces.push(isEncoded ? decodePercent(rest) : Buffer.from(rest));
   }
   const bytes = Buffer.concat(pieces);
-  try {
-    return new TextDecoder(charset).decode(bytes);
-  } catch {
-    return bytes.toString();
-  }
+  return textDecoder(charset)?.decode(bytes) ?? bytes.toString();
 }
 
 function decodePercent(text: string): Buffer {

@@ -1,4 +1,5 @@
 import { HeaderMap } from './header-map.ts';
+import { nextLine } from './headers.ts';
 import { MIME_LIMITS, MimeError, MimePart } from './mime-part.ts';
 
 const LF = 0x0a;
@@ -31,7 +32,11 @@ class MimeParser {
   readonly #message: Buffer;
   readonly #open: OpenMultipart[] = [];
   readonly #boundaries = new Map<string, OpenMultipart>();
+  /** How many open multiparts have a boundary that begins with the octet, and one of the length. */
+  readonly #beginnings = new Uint8Array(256);
+  readonly #lengths = new Uint8Array(LONGEST_BOUNDARY + 3);
   #parts = 0;
+  #nearMisses = 0;
   /** Where the bytes begin that no part has yet. */
   #at = 0;
 
@@ -102,8 +107,7 @@ class MimeParser {
         return new MimePart(HeaderMap.parse(message.subarray(start, at)), message.subarray(at, body));
       }
       if (this.#delimiterAt(at) !== undefined) break;
-      const lf = message.indexOf(LF, at);
-      at = lf < 0 ? message.length : lf + 1;
+      at = nextLine(message, at);
     }
     this.#at = at;
     return new MimePart(HeaderMap.parse(message.subarray(start, at)), EMPTY);
@@ -122,12 +126,16 @@ class MimeParser {
     const open: OpenMultipart = { part, boundary: bytes, openings: [], children: [], hidden };
     this.#open.push(open);
     this.#boundaries.set(bytes, open);
+    this.#beginnings[bytes.charCodeAt(0)]! += 1;
+    this.#lengths[bytes.length]! += 1;
     return open;
   }
 
   /** Its delimiters are not looked for any more; those of one outside with the same boundary are again. */
   #hide(open: OpenMultipart): void {
     if (this.#boundaries.get(open.boundary) !== open) return;
+    this.#beginnings[open.boundary.charCodeAt(0)]! -= 1;
+    this.#lengths[open.boundary.length]! -= 1;
     if (open.hidden === undefined) this.#boundaries.delete(open.boundary);
     else this.#boundaries.set(open.boundary, open.hidden);
   }
@@ -148,13 +156,30 @@ class MimeParser {
     const message = this.#message;
     const here = this.#delimiterAt(from);
     if (here !== undefined) return here;
-    let at = message.indexOf(DELIMITER, Math.max(0, from));
-    while (at >= 0) {
-      const found = this.#delimiterAt(at + 1);
+    let at = this.#nextHyphens(from);
+    while (at < message.length) {
+      const found = this.#delimiterAt(at);
       if (found !== undefined) return found;
-      at = message.indexOf(DELIMITER, at + 1);
+      at = this.#nextHyphens(at);
     }
     return undefined;
+  }
+
+  /**
+   * The next line after `from` that begins with two hyphens; the length where there is none. The search of the
+   * library is the fastest where such lines are rare, and the slowest where every line is one.
+   */
+  #nextHyphens(from: number): number {
+    const message = this.#message;
+    const { length } = message;
+    const near = Math.min(length, from + 16);
+    let at = from;
+    for (; at < near; at++) {
+      if (message[at] === LF && message[at + 1] === HYPHEN && message[at + 2] === HYPHEN) return at + 1;
+    }
+    if (at === length) return length;
+    const found = message.indexOf(DELIMITER, at);
+    return found < 0 ? length : found + 1;
   }
 
   /** The delimiter line that begins at `at`, which must be the begin of a line. */
@@ -162,12 +187,14 @@ class MimeParser {
     const message = this.#message;
     if (message[at] !== HYPHEN || message[at + 1] !== HYPHEN) return undefined;
     if (at > 0 && message[at - 1] !== LF) return undefined;
-    const lf = message.indexOf(LF, at + 2);
-    const end = lf < 0 ? message.length : lf + 1;
+    if (this.#beginnings[message[at + 2]!] === 0) return undefined;
+    const end = nextLine(message, at + 2);
     let last = end;
     while (last > at + 2 && isBlank(message[last - 1]!)) last -= 1;
+    const length = last - at - 2;
     // Two hyphens more for the last delimiter.
-    if (last - at - 2 > LONGEST_BOUNDARY + 2) return undefined;
+    if (length > LONGEST_BOUNDARY + 2) return undefined;
+    if (this.#lengths[length] === 0 && (length < 2 || this.#lengths[length - 2] === 0)) return undefined;
     const text = message.toString('latin1', at + 2, last);
     let owner = this.#boundaries.get(text);
     let isLast = false;
@@ -175,7 +202,12 @@ class MimeParser {
       owner = this.#boundaries.get(text.slice(0, -2));
       isLast = true;
     }
-    if (owner === undefined) return undefined;
+    if (owner === undefined) {
+      if (++this.#nearMisses > MIME_LIMITS.nearMisses) {
+        throw new MimeError(`more than ${MIME_LIMITS.nearMisses} lines that are almost delimiters`);
+      }
+      return undefined;
+    }
     // RFC 2046 §5.1.1: the line end before the delimiter belongs to it.
     let start = at;
     if (start > 0) start -= 1;

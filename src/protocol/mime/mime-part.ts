@@ -1,4 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer';
+import { normalizeLineEndings } from '../smtp/index.ts';
 import { HeaderLine, type HeaderMap, structuredLine } from './header-map.ts';
 import { HeaderError } from './headers.ts';
 import type { MimeParameters } from './mime-parameters.ts';
@@ -19,6 +20,8 @@ export const MIME_LIMITS = {
   /** Multiparts inside each other. */
   depth: 100,
   parts: 1000,
+  /** Lines that begin and are as long as a delimiter, and are none. */
+  nearMisses: 100_000,
   /** Bytes that bodies may decode to. */
   decoded: 256 * 1024 * 1024,
 } as const;
@@ -148,7 +151,8 @@ export class MimePart {
     if (given !== undefined) this.#setType(given, isText);
     else if (isText) this.#ensureUtf8(text);
     const { encoding, bytes } = isText
-      ? encodeText(withCrlf(text))
+      ? // RFC 2046 §4.1.1: line ends of text are CRLF.
+        encodeText(normalizeLineEndings(text))
       : { encoding: 'base64' as TransferEncoding, bytes: encodeBase64(text) };
     this.#frame = undefined;
     this.#children = [];
@@ -277,12 +281,6 @@ export class MimePart {
 
 function defaultType(body: Buffer): string {
   return isUtf8(body) ? 'text/plain' : 'application/octet-stream';
-}
-
-/** RFC 2046 §4.1.1: line ends of text are CRLF. */
-function withCrlf(text: Buffer): Buffer {
-  if (!text.includes(0x0a) && !text.includes(0x0d)) return text;
-  return Buffer.from(text.toString('latin1').replace(/\r\n|\r|\n/g, '\r\n'), 'latin1');
 }
 
 function lenient<T>(read: () => T): T | undefined {

@@ -1,5 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { hasBareLineEnding } from '../smtp/index.ts';
+import { textDecoder } from './text-decoders.ts';
 
 /** RFC 5322 §2.1.1: octets of a line without its CRLF. */
 export const LONGEST_LINE = 998;
@@ -34,20 +35,20 @@ export function decodeQuotedPrintable(body: Buffer): Buffer {
   let length = 0;
   let at = 0;
   while (at < body.length) {
-    const equals = body.indexOf(EQUALS, at);
-    const end = equals < 0 ? body.length : equals;
-    length += body.copy(decoded, length, at, end);
-    if (equals < 0) break;
-    const octet = (hexDigit(body[end + 1]) << 4) | hexDigit(body[end + 2]);
-    const lineEnd = softBreak(body, end + 1);
-    if (octet >= 0) {
+    const octet = body[at++]!;
+    if (octet !== EQUALS) {
       decoded[length++] = octet;
-      at = end + 3;
-    } else if (lineEnd > 0) at = lineEnd;
-    else {
-      decoded[length++] = EQUALS;
-      at = end + 1;
+      continue;
     }
+    const escaped = (hexDigit(body[at]) << 4) | hexDigit(body[at + 1]);
+    if (escaped >= 0) {
+      decoded[length++] = escaped;
+      at += 2;
+      continue;
+    }
+    const lineEnd = softBreak(body, at);
+    if (lineEnd > 0) at = lineEnd;
+    else decoded[length++] = EQUALS;
   }
   return decoded.subarray(0, length);
 }
@@ -122,10 +123,14 @@ function isPlain(octet: number, isLast: boolean): boolean {
 
 /** Base64 in lines of 76 (RFC 2045 §6.8). */
 export function encodeBase64(body: Buffer): Buffer {
-  const text = body.toString('base64');
-  const lines: string[] = [];
-  for (let at = 0; at < text.length; at += 76) lines.push(text.slice(at, at + 76));
-  return Buffer.from(lines.length === 0 ? '' : `${lines.join('\r\n')}\r\n`, 'latin1');
+  const text = Buffer.from(body.toString('base64'), 'latin1');
+  const encoded = Buffer.allocUnsafe(text.length + Math.ceil(text.length / 76) * 2);
+  let length = 0;
+  for (let at = 0; at < text.length; at += 76) {
+    length += text.copy(encoded, length, at, Math.min(at + 76, text.length));
+    length = writeBreak(encoded, length);
+  }
+  return encoded;
 }
 
 /** Whether the body may travel as 7bit: ASCII, no NUL, no bare CR or LF, no long line (RFC 2045 §2.7). */
@@ -136,22 +141,29 @@ export function isSevenBit(body: Buffer): boolean {
 /** Whether a line is longer than LONGEST_LINE. */
 export function hasLongLine(body: Buffer): boolean {
   let start = 0;
-  while (body.length - start > LONGEST_LINE) {
-    const lf = body.indexOf(LF, start);
-    const end = lf < 0 ? body.length : lf > start && body[lf - 1] === CR ? lf - 1 : lf;
+  for (let at = 0; at < body.length; at++) {
+    if (body[at] !== LF) continue;
+    const end = at > start && body[at - 1] === CR ? at - 1 : at;
     if (end - start > LONGEST_LINE) return true;
-    if (lf < 0) return false;
-    start = lf + 1;
+    start = at + 1;
   }
-  return false;
+  return body.length - start > LONGEST_LINE;
+}
+
+/** Octets without soft breaks, at least. */
+function lengthInQuotedPrintable(body: Buffer): number {
+  let length = body.length;
+  for (const octet of body) if (octet > 0x7e || octet === EQUALS) length += 2;
+  return length;
 }
 
 /** 7bit where it can carry the text, else quoted-printable, or base64 when that is much shorter. */
 export function encodeText(body: Buffer): { encoding: TransferEncoding; bytes: Buffer } {
   if (isSevenBit(body)) return { encoding: '7bit', bytes: body };
-  const quoted = encodeQuotedPrintable(body);
   // Base64 takes 78 octets for 57. Text that people can read is worth half as much again.
-  if (quoted.length * 57 <= body.length * 78 * 1.5) return { encoding: 'quoted-printable', bytes: quoted };
+  const most = (body.length * 78 * 1.5) / 57;
+  const quoted = lengthInQuotedPrintable(body) <= most ? encodeQuotedPrintable(body) : undefined;
+  if (quoted !== undefined && quoted.length <= most) return { encoding: 'quoted-printable', bytes: quoted };
   return { encoding: 'base64', bytes: encodeBase64(body) };
 }
 
@@ -163,12 +175,7 @@ export function decodeText(bytes: Buffer, charset: string): string | undefined {
   const name = charset.toLowerCase();
   const isVague = name === '' || name === 'us-ascii' || name === 'ascii' || name === 'utf-8';
   if (isVague && isUtf8(bytes)) return bytes.toString();
-  try {
-    const label = isVague && name !== 'utf-8' ? 'windows-1252' : name;
-    return new TextDecoder(label, { ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
+  return textDecoder(isVague && name !== 'utf-8' ? 'windows-1252' : name, true)?.decode(bytes);
 }
 
 /**
