@@ -153,7 +153,10 @@ export function hasLongLine(body: Buffer): boolean {
 /** Octets without soft breaks, at least. */
 function lengthInQuotedPrintable(body: Buffer): number {
   let length = body.length;
-  for (const octet of body) if (octet > 0x7e || octet === EQUALS) length += 2;
+  for (let at = 0; at < body.length; at++) {
+    const octet = body[at]!;
+    if (octet > 0x7e || octet === EQUALS) length += 2;
+  }
   return length;
 }
 
