@@ -37,6 +37,7 @@ export class PolicyHome {
         configEpoch: () => this.generation.value,
         bumpEpoch: () => this.bump('kumo.bump_config_epoch'),
         monitoredFiles: () => this.#reload.monitoredFiles(),
+        fileUsed: (path, use) => this.#reload.noteFile(path, use),
       },
     };
     this.#reload = new PolicyReload(this.#declarations, {
@@ -83,6 +84,10 @@ export class PolicyHome {
 
   bump(cause: string): void {
     this.#reload.request([cause]);
+  }
+
+  noteFile(path: string, use: 'read' | 'written'): void {
+    this.#reload.noteFile(path, use);
   }
 
   status(): Promise<PolicyStatus> {

@@ -40,6 +40,8 @@ export interface ReloadParts {
 
 /** Events that a policy has whatever it does with mail. */
 const OF_THE_START = new Set(['pre_init', 'init', 'validate_config', 'shutdown_logging']);
+/** Most files noted. */
+const MOST_NOTED = 10_000;
 const PATTERN = '**/*.{lua,json,toml,yaml}';
 /** Where KumoMTA keeps policy and its data. */
 const KUMO_ETC = '/opt/kumomta/etc';
@@ -55,8 +57,9 @@ export class PolicyReload {
   #running: Candidate;
   #generation = 1;
   #since: number;
-  /** Files that shards have read since. */
+  /** Files that some thread has read, the candidates' and those that were read late among them. */
   readonly #alsoRead = new Set<string>();
+  readonly #written = new Set<string>();
   /** Why the next generation is wanted; empty while nothing is. */
   #causes: string[] = [];
   #isBuilding = false;
@@ -104,9 +107,15 @@ export class PolicyReload {
     void this.#buildAll();
   }
 
-  /** A file was read that belongs to the policy. */
-  noteFile(path: string): void {
-    this.#alsoRead.add(resolve(path));
+  /** The policy, in whatever thread, read a file, or wrote one: what it writes is not what it depends on. */
+  noteFile(path: string, use: 'read' | 'written'): void {
+    if (use === 'read' && !this.#written.has(path) && this.#alsoRead.size < MOST_NOTED) {
+      this.#alsoRead.add(path);
+      this.#watch.expect(path);
+    }
+    if (use === 'read') return;
+    this.#alsoRead.delete(path);
+    if (this.#written.size < MOST_NOTED) this.#written.add(path);
   }
 
   monitoredFiles(): Promise<string[]> {

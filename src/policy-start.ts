@@ -19,7 +19,7 @@ export interface PolicySurroundings {
   /** Where what init declares goes, in order. */
   readonly declarations?: InitDeclaration[];
   /** The configuration epoch; without it there is none. */
-  readonly epoch?: Pick<PolicyHost, 'configEpoch' | 'bumpEpoch' | 'monitoredFiles'>;
+  readonly epoch?: Pick<PolicyHost, 'configEpoch' | 'bumpEpoch' | 'monitoredFiles' | 'fileUsed'>;
 }
 
 export interface InitializedPolicy {

@@ -223,6 +223,9 @@ class Coordinator {
       case 'bump-epoch':
         this.#policy.bump(question.asked);
         return;
+      case 'file-used':
+        this.#policy.noteFile(question.asked.path, question.asked.use);
+        return;
       case 'monitored-files':
         return this.#policy.monitoredFiles();
     }

@@ -41,6 +41,8 @@ export interface CoordinatorRequests {
   'policy-status': { asked: undefined; answer: PolicyStatus };
   /** Build the next generation of the policy although no file changed; says who wants it. */
   'bump-epoch': { asked: string; answer: undefined };
+  /** The policy read or wrote a file. */
+  'file-used': { asked: { path: string; use: 'read' | 'written' }; answer: undefined };
   /** Files that are monitored now. */
   'monitored-files': { asked: undefined; answer: string[] };
 }

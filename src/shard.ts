@@ -189,6 +189,7 @@ class Shard {
       configEpoch: () => this.#generation.value,
       // The coordinator always answers, or the process ends.
       bumpEpoch: () => void this.#ask('bump-epoch', 'kumo.bump_config_epoch'),
+      fileUsed: (path, use) => void this.#ask('file-used', { path, use }),
       monitoredFiles: () => this.#ask('monitored-files', undefined),
     };
   }

@@ -59,7 +59,7 @@ export class PolicyEngine implements PolicyEvents {
 
   constructor(options: PolicyEngineOptions) {
     this.#options = options;
-    this.#files = new PolicyFiles(options.file, options.helpersDir, options.texts);
+    this.#files = new PolicyFiles(options.file, options.helpersDir, options.texts, options.host.fileUsed);
     this.#errors = new ErrorReport(options.host.diagnostics);
     const bindings = new BindingSet(options.modules, options.objects);
     this.#multipleEvents = new Set(

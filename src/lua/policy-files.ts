@@ -1,5 +1,6 @@
 import { dirname, join, resolve } from 'node:path';
 import { isRegularFile, readFileIfPresent } from '../io/files/index.ts';
+import type { PolicyHost } from '../model/index.ts';
 import { type Closure, type LuaThread, type Prototype, status, type TValue, tag } from './fengari.ts';
 import { fengari } from './vm.ts';
 
@@ -33,10 +34,18 @@ export class PolicyFiles {
   readonly #prototypes = new Map<string, Prototype>();
   readonly #noted = new Set<string>();
   readonly #written = new Set<string>();
+  /** Told of each file once. */
+  readonly #told: PolicyHost['fileUsed'];
 
   /** `texts` are files that were read already, by path: what they say is not read again. */
-  constructor(file: string, helpersDir: string, texts?: ReadonlyMap<string, Uint8Array>) {
+  constructor(
+    file: string,
+    helpersDir: string,
+    texts?: ReadonlyMap<string, Uint8Array>,
+    told?: PolicyHost['fileUsed'],
+  ) {
     this.file = file;
+    this.#told = told;
     this.helpersDir = helpersDir;
     for (const [path, text] of texts ?? []) {
       this.#texts.set(path, Buffer.from(text.buffer, text.byteOffset, text.byteLength));
@@ -57,10 +66,12 @@ export class PolicyFiles {
   note(path: string, use: 'read' | 'written'): void {
     const file = resolve(path);
     if (/^\/(?:proc|sys|dev)\//.test(file)) return;
-    if (use === 'written') {
-      this.#noted.delete(file);
-      if (this.#written.size < mostNoted) this.#written.add(file);
-    } else if (!this.#written.has(file) && this.#noted.size < mostNoted) this.#noted.add(file);
+    if (this.#written.has(file) || (use === 'read' && this.#noted.has(file))) return;
+    const known = use === 'read' ? this.#noted : this.#written;
+    if (use === 'written') this.#noted.delete(file);
+    if (known.size >= mostNoted) return;
+    known.add(file);
+    this.#told?.(file, use);
   }
 
   /** How often `text` occurs in the files read so far. */
@@ -102,6 +113,7 @@ export class PolicyFiles {
     if (known !== undefined) return functionOf(L, known);
     const text = this.#texts.get(file) ?? readFileIfPresent(file);
     if (text === undefined) return `cannot open ${path}`;
+    if (!this.#texts.has(file)) this.#told?.(resolve(file), 'read');
     this.#texts.set(file, text);
     const compiled = compile(L, withoutShebang(text), `@${file}`);
     if (typeof compiled === 'string') return compiled;

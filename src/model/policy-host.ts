@@ -21,6 +21,8 @@ export interface PolicyHost {
   readonly diagnostics: Diagnostics;
   readonly throttles: Throttles;
   readonly resolver: Resolver;
+  /** The resolver of kumo.dns.define_resolver. */
+  resolverNamed?(name: string): Resolver | undefined;
   /** Numbers shared by the whole process; without them they are those of this owner alone. */
   readonly counters?: Counters;
   /** Random number in [0, 1). */
@@ -41,6 +43,8 @@ export interface PolicyHost {
   configEpoch?(): number;
   /** Begins the next configuration epoch although no file changed. */
   bumpEpoch?(): void;
+  /** The policy read a file, whose change begins the next epoch then, or wrote one, which is its own affair. */
+  readonly fileUsed?: (path: string, use: 'read' | 'written') => void;
   /** Paths of the files whose change begins the next one. */
   monitoredFiles?(): Promise<string[]>;
   /** Seconds that a timer of the policy measured, for the metric user_lua_latency. */

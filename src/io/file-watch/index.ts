@@ -39,6 +39,8 @@ export class FileWatch {
   readonly #parts: FileWatchParts;
   #base: Seen = new Map();
   #digests = new Map<string, string>();
+  /** Files that joined since the last look. */
+  readonly #expected = new Set<string>();
   #timer: Timer | undefined;
   #isStopped = false;
   #hasTold = false;
@@ -65,6 +67,11 @@ export class FileWatch {
     return [...(await this.#look()).keys()].sort();
   }
 
+  /** From now on a file is watched that was read just now: not its being there is the change, but the next. */
+  expect(path: string): void {
+    if (!this.#base.has(path)) this.#expected.add(path);
+  }
+
   stop(): void {
     this.#isStopped = true;
     this.#timer?.cancel();
@@ -86,6 +93,7 @@ export class FileWatch {
   async #turn(): Promise<number> {
     const before = this.#parts.clock.monotonic();
     let seen = await this.#look();
+    await this.#adopt(seen);
     const took = this.#parts.clock.monotonic() - before;
     while (differing(this.#base, seen).length > 0 && !this.#isStopped) {
       await this.#pause(STILL_FOR);
@@ -97,6 +105,16 @@ export class FileWatch {
       seen = again;
     }
     return Math.max(LOOK_EVERY, took * REST_SHARE);
+  }
+
+  async #adopt(seen: Seen): Promise<void> {
+    for (const path of [...this.#expected]) {
+      this.#expected.delete(path);
+      const state = seen.get(path);
+      if (state === undefined || this.#base.has(path)) continue;
+      this.#digests.set(path, await digest(path));
+      this.#base.set(path, state);
+    }
   }
 
   async #take(seen: Seen): Promise<void> {

@@ -105,3 +105,17 @@ test('a file that is put in place by renaming, as editors do, is one change', as
   await pass(1500);
   expect(told).toEqual([['a.lua']]);
 });
+
+test('a file that joins later is no change by itself; its next one is', async () => {
+  write('a.lua', 'one');
+  const files = [at('a.lua')];
+  await watching({ files });
+  write('data.json', '{}');
+  files.push(at('data.json'));
+  watch.expect(at('data.json'));
+  await pass(1500);
+  expect(told).toEqual([]);
+  write('data.json', '[]');
+  await pass(1500);
+  expect(told).toEqual([['data.json']]);
+});
