@@ -2,7 +2,7 @@ import { isAscii } from 'node:buffer';
 import { hasBareLineEnding, normalizeLineEndings } from '../smtp/index.ts';
 import { formatDate } from './date.ts';
 import { HeaderLine, type HeaderMap, LONGEST_STRUCTURED, structuredLine, structureOf } from './header-map.ts';
-import { HeaderError } from './headers.ts';
+import { clipped, HeaderError } from './headers.ts';
 import { parseMime } from './mime-parser.ts';
 import { MimeError, type MimePart } from './mime-part.ts';
 import { decodeText, hasLongLine } from './transfer-encoding.ts';
@@ -119,7 +119,7 @@ function isSound(line: HeaderLine): boolean {
 
 function rebuildLine(line: HeaderLine): HeaderLine {
   if (line.bytes.length > LONGEST_STRUCTURED) {
-    throw new HeaderError(`${line.name}: longer than ${LONGEST_STRUCTURED} bytes`);
+    throw new HeaderError(`${clipped(line.name)}: longer than ${LONGEST_STRUCTURED} bytes`);
   }
   const structure = structureOf(line.name);
   if (structure !== 'unstructured' && structure !== 'authentication_results') {

@@ -10,7 +10,15 @@ import {
 import { type AuthenticationResults, parseAuthenticationResults } from './authentication-results.ts';
 import { foldStructured } from './fold.ts';
 import { HeaderSyntaxError } from './header-tokens.ts';
-import { formatHeader, HeaderError, type HeaderField, headersOf, headerValue, unfold } from './headers.ts';
+import {
+  clipped,
+  formatHeader,
+  HeaderError,
+  type HeaderField,
+  headersOf,
+  headerValue,
+  unfold,
+} from './headers.ts';
 import { formatMessageIds, parseMessageId, parseMessageIdList } from './message-ids.ts';
 import { formatMimeParameters, type MimeParameters, parseMimeParameters } from './mime-parameters.ts';
 import { decodeText } from './transfer-encoding.ts';
@@ -166,7 +174,7 @@ export class HeaderLine {
       }
       return parse(this.text);
     } catch (error) {
-      if (error instanceof HeaderError) error.message = `${this.name}: ${error.message}`;
+      if (error instanceof HeaderError) error.message = `${clipped(this.name)}: ${error.message}`;
       throw error;
     }
   }

@@ -27,6 +27,11 @@ export interface HeaderField {
 /** A header that cannot be added, or more of them than are looked at. */
 export class HeaderError extends Error {}
 
+/** A name as errors show it. */
+export function clipped(name: string): string {
+  return name.length > 100 ? `${name.slice(0, 100)}…` : name;
+}
+
 /** More headers than this are not listed. */
 const MOST_FIELDS = 100_000;
 
@@ -198,7 +203,7 @@ export function removeHeaders(message: Buffer, unwanted: (name: string) => boole
  * a header of its own.
  */
 export function formatHeader(name: string, value: string, encode = false): string {
-  if (!isName(name)) throw new HeaderError(`'${name}' is no header name`);
+  if (!isName(name)) throw new HeaderError(`'${clipped(name)}' is no header name`);
   if (encode) {
     const column = name.length + 2;
     const text = value.replace(/[\r\n]+[ \t]*/g, ' ').trim();
@@ -206,7 +211,9 @@ export function formatHeader(name: string, value: string, encode = false): strin
   }
   const folded = value.replace(/\r?\n$/, '').replace(/\r?\n(?=[ \t])/g, '\r\n');
   if (/\r(?!\n)|\n(?![ \t])/.test(folded)) {
-    throw new HeaderError(`the value of ${name} has a line break that is not followed by white space`);
+    throw new HeaderError(
+      `the value of ${clipped(name)} has a line break that is not followed by white space`,
+    );
   }
   return `${name}: ${folded}\r\n`;
 }
