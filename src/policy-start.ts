@@ -1,7 +1,7 @@
 import { luaModules, luaObjects } from './api/lua/index.ts';
 import { systemClock } from './io/clock/index.ts';
 import { createDiagnostics } from './io/diagnostics/index.ts';
-import { configureResolver } from './io/dns/index.ts';
+import { ConfiguredResolvers } from './io/dns/index.ts';
 import { helpersDirectory } from './io/files/index.ts';
 import { type AttachedLimits, LocalCounters, LocalThrottles } from './io/limits/index.ts';
 import { random } from './io/random/index.ts';
@@ -52,7 +52,7 @@ export async function initializePolicy(surroundings: PolicySurroundings): Promis
   const declarations = surroundings.declarations ?? [];
   const queues = new MessageQueues(systemClock);
   const close = serveQueues(queues);
-  const host = coordinatorHost(surroundings, {
+  const host = coordinatorHost(surroundings, declarations, {
     queues,
     declare: (declaration) => void declarations.push(declaration),
   });
@@ -70,7 +70,7 @@ export async function initializePolicy(surroundings: PolicySurroundings): Promis
 export async function checkPolicy(surroundings: PolicySurroundings): Promise<CheckedPolicy> {
   const declarations: InitDeclaration[] = [];
   let hasFailed = false;
-  const host = coordinatorHost(surroundings, {
+  const host = coordinatorHost(surroundings, declarations, {
     validating: true,
     queues: new MessageQueues(systemClock),
     declare: (declaration) => void declarations.push(declaration),
@@ -88,14 +88,20 @@ export async function checkPolicy(surroundings: PolicySurroundings): Promise<Che
   }
 }
 
-function coordinatorHost(surroundings: PolicySurroundings, own: Partial<PolicyHost>): PolicyHost {
+function coordinatorHost(
+  surroundings: PolicySurroundings,
+  declarations: readonly InitDeclaration[],
+  own: Partial<PolicyHost>,
+): PolicyHost {
+  const resolvers = new ConfiguredResolvers(systemClock, () => declarations);
   const { diagnostics, limits, epoch } = surroundings;
   return {
     clock: systemClock,
     diagnostics,
     throttles: limits.throttles,
     counters: limits.counters,
-    resolver: configureResolver(systemClock),
+    resolver: resolvers.main,
+    resolverNamed: resolvers.named,
     random,
     validating: false,
     declare: () => {},

@@ -8,7 +8,7 @@ import { systemClock } from './io/clock/index.ts';
 import { type LineBatch, RecordLog } from './io/delivery-log/index.ts';
 import { createDiagnostics } from './io/diagnostics/index.ts';
 import { DiskSpaceWatch } from './io/disk-space/index.ts';
-import { configureResolver, type PolicyResolverConfig } from './io/dns/index.ts';
+import { ConfiguredResolvers } from './io/dns/index.ts';
 import { helpersDirectory } from './io/files/index.ts';
 import { attachLimits } from './io/limits/index.ts';
 import { createMessageIds } from './io/message-id/index.ts';
@@ -64,6 +64,7 @@ class Shard {
   readonly #registry = new Registry();
   readonly #limits: ReturnType<typeof attachLimits>;
   readonly #resolver: Resolver;
+  readonly #resolverNamed: ConfiguredResolvers['named'];
   readonly #newMessageId: () => string;
   readonly #recordLog: RecordLog;
   readonly #log: MeteredLog;
@@ -89,10 +90,9 @@ class Shard {
     this.#start = start;
     this.#post = post;
     this.#limits = attachLimits(start.limits, start.shard, systemClock);
-    this.#resolver = configureResolver(
-      systemClock,
-      this.#declared<PolicyResolverConfig>('dns.configure_resolver').at(-1),
-    );
+    const resolvers = new ConfiguredResolvers(systemClock, () => start.declarations);
+    this.#resolver = resolvers.main;
+    this.#resolverNamed = resolvers.named;
     this.#generation = new GenerationNumber(start.generation);
     this.#policyHost = this.#makePolicyHost();
     this.#newMessageId = createMessageIds({ clock: systemClock, random, shard: start.shard });
@@ -175,6 +175,7 @@ class Shard {
       diagnostics: this.#diagnostics,
       throttles: this.#limits.throttles,
       resolver: this.#resolver,
+      resolverNamed: this.#resolverNamed,
       counters: this.#limits.counters,
       queues: remoteQueues(),
       observeLatency: (label, seconds) =>

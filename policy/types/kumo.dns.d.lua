@@ -7,26 +7,78 @@ local dns = {}
 
 ---Where a domain takes mail. Host names end in a dot. mta_sts is None in this release.
 ---@param domain string
+---@param resolver? string
 ---@return {domain_name: string, hosts: string[], site_name: string, by_pref: table<integer, string[]>, is_domain_literal: boolean, is_secure: boolean, is_mx: boolean, mta_sts: string}
-function dns.lookup_mx(domain) end
+function dns.lookup_mx(domain, resolver) end
 
 ---TXT records of a name.
 ---@param name string
+---@param resolver? string
 ---@return string[]
-function dns.lookup_txt(name) end
+function dns.lookup_txt(name, resolver) end
 
 ---Names of an IP address.
 ---@param address string
+---@param resolver? string
 ---@return string[]
-function dns.lookup_ptr(address) end
+function dns.lookup_ptr(address, resolver) end
 
----IP addresses of a name, IPv4 first.
+---IP addresses of a name, in the order of the strategy; with Then, the second family only when the first has none.
 ---@param name string
+---@param resolver? string
+---@param strategy? 'Ipv4Only'|'Ipv6Only'|'Ipv4AndIpv6'|'Ipv6AndIpv4'|'Ipv4ThenIpv6'|'Ipv6ThenIpv4'
 ---@return string[]
-function dns.lookup_addr(name) end
+function dns.lookup_addr(name, resolver, strategy) end
 
----Which DNS servers are asked. In the event `pre_init`.
----@param options kumo.dns.ConfigureResolverOptions
+---Asks a block list, such as zen.spamhaus.org, about an IP or IP:PORT: the address it answers and its text, or nil twice when it does not list the IP.
+---@param address string
+---@param base string
+---@param resolver? string
+---@return string?, string?
+function dns.rbl_lookup(address, base, resolver) end
+
+---The name at which DNS has the names of an IP, such as 1.0.0.127.in-addr.arpa. Asks nobody.
+---@param address string
+---@return string
+function dns.ptr_host(address) end
+
+---An IP with its parts from last to first, such as 1.0.0.127. Asks nobody.
+---@param address string
+---@return string
+function dns.reverse_ip(address) end
+
+---Which DNS servers are asked, or another resolver. In the event `pre_init`.
+---@param options kumo.dns.ConfigureResolverOptions|'HickorySystemConfig'|{Hickory: kumo.dns.ConfigureResolverOptions}|{Unbound: kumo.dns.ConfigureResolverOptions}|{Test: kumo.dns.TestResolver|string[]}|{Aggregate: table[]}
 function dns.configure_resolver(options) end
+
+---As configure_resolver. In the event `pre_init`.
+---@param options kumo.dns.ConfigureResolverOptions|'HickorySystemConfig'|{Hickory: kumo.dns.ConfigureResolverOptions}|{Unbound: kumo.dns.ConfigureResolverOptions}|{Test: kumo.dns.TestResolver|string[]}|{Aggregate: table[]}
+function dns.configure_unbound_resolver(options) end
+
+---A further resolver, which look-ups can name. In the event `pre_init`.
+---@param name string
+---@param config 'HickorySystemConfig'|{Hickory: kumo.dns.ConfigureResolverOptions}|{Unbound: kumo.dns.ConfigureResolverOptions}|{Test: kumo.dns.TestResolver|string[]}|{Aggregate: table[]}
+function dns.define_resolver(name, config) end
+
+---What a resolv.conf says, as a table for configure_resolver that can be changed first.
+---@param path? string
+---@return kumo.dns.ConfigureResolverOptions
+function dns.load_resolv_conf(path) end
+
+---How long one look-up of an MX may take; unless it is set, as long as the options of the resolver allow. In the event `pre_init`.
+---@param timeout number|string
+function dns.set_mx_timeout(timeout) end
+
+---How long a failed look-up of an MX is kept; unless it is set, as long as DNS says. In the event `pre_init`.
+---@param ttl number|string
+function dns.set_mx_negative_cache_ttl(ttl) end
+
+---Most look-ups of MX at one time in a shard; unless it is set, there is no such limit. In the event `pre_init`.
+---@param limit integer
+function dns.set_mx_concurrency_limit(limit) end
+
+---Whether MTA-STS policies of domains are obeyed. Accepted without effect in this release.
+---@param enabled boolean
+function dns.set_mta_sts_enabled(enabled) end
 
 return dns

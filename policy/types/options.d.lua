@@ -103,7 +103,7 @@
 ---@field meta? string[] Metadata to log; `name*` takes all that begin so.
 ---@field headers? string[] Headers to log, in any case; `X-*` takes all that begin so.
 ---@field per_record? table<string, kumo.LogPerRecordOptions> What differs by type of record; Any is for the types that are not named.
----@field filter_event? string Event that chooses which messages are logged. (No effect yet.)
+---@field filter_event? string Event that gets each message and returns true when the record is to be logged. Any other answer, an error, and an event without handler keep it out. Rejection is always logged: it has no message.
 ---@field min_free_space? integer|string With less free space no mail is taken. (No effect yet.)
 ---@field min_free_inodes? integer|string With fewer free inodes no mail is taken. (No effect yet.)
 
@@ -112,7 +112,7 @@
 ---@field enable? boolean Whether the type is logged.
 ---@field suffix? string End of the file name; records with the same go into one file.
 ---@field log_dir? string Directory for this type. (No effect yet.)
----@field template? string Template of the line in place of JSON. (No effect yet.)
+---@field template? string Jinja template of the line in place of JSON. Its variables are the fields of the record, and log_record, which is all of them.
 ---@field segment_header? string First line of every file. (No effect yet.)
 
 ---How one scheduled queue retries, for how long, and where it leads.
@@ -291,6 +291,16 @@
 ---@field positive_max_ttl? number|string Answers are kept at most this long.
 ---@field negative_min_ttl? number|string That a name does not exist is kept at least this long.
 ---@field negative_max_ttl? number|string That a name does not exist is kept at most this long.
+
+---A resolver that knows nothing but its zones.
+---@class kumo.dns.TestResolver
+---@field zones? (string|kumo.dns.TestZone)[] Zones.
+---@field servfail? string[] Names whose look-up fails.
+
+---A zone that is answered from without asking anybody.
+---@class kumo.dns.TestZone
+---@field zone string Text of the zone, as in a zone file.
+---@field secure? boolean Whether its answers count as proved by DNSSEC.
 
 ---How kumo.memoize keeps results.
 ---@class kumo.MemoizeOptions

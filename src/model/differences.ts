@@ -234,6 +234,21 @@ const moreModules: readonly Difference[] = [
   ),
   decided(
     'function',
+    'kumo.dns.configure_unbound_resolver',
+    'The name servers are asked by the resolver of Moonpost, as with configure_resolver; that an answer is secure is what a trusted server says of it.',
+  ),
+  decided(
+    'function',
+    'kumo.dns.set_mx_timeout',
+    'Unless it is set, a look-up of an MX takes as long as the options of the resolver allow (KumoMTA: 5 s); unless set_mx_negative_cache_ttl is, failures are kept as long as DNS says (5 min); set_mx_concurrency_limit counts in each shard (128).',
+  ),
+  decided(
+    'function',
+    'kumo.dns.set_mta_sts_enabled',
+    'Accepted without effect until MTA-STS comes; it says so once.',
+  ),
+  decided(
+    'function',
     'kumo.fs.glob',
     'Paths are sorted, and relative to `base` unless the pattern is absolute.',
   ),
@@ -313,11 +328,6 @@ const later: readonly Difference[] = [
     'function',
     'kumo.get_memory_soft_limit',
     'Memory limits come later; the functions that set them are accepted.',
-  ),
-  planned(
-    'function',
-    'kumo.dns.define_resolver',
-    'So do the other resolvers, rbl_lookup, and the settings of MX look-ups.',
   ),
   planned(
     'function',

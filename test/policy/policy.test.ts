@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { luaModules, luaObjects } from '../../src/api/lua/index.ts';
 import { systemClock } from '../../src/io/clock/index.ts';
+import { ConfiguredResolvers } from '../../src/io/dns/index.ts';
 import { createPolicyEngine } from '../../src/lua/index.ts';
 import { events } from '../../src/model/events/index.ts';
 import { notingHost } from '../api/lua/kit.ts';
@@ -16,6 +17,8 @@ const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.
 for (const file of files) {
   // What tests wait for is real, such as files, so time is too.
   const host = Object.assign(notingHost(), { clock: systemClock });
+  const resolvers = new ConfiguredResolvers(systemClock, () => host.declarations);
+  Object.assign(host, { resolver: resolvers.main, resolverNamed: resolvers.named });
   const { engine } = await createPolicyEngine({
     file: join(import.meta.dirname, file),
     modules: luaModules,
@@ -24,6 +27,8 @@ for (const file of files) {
     host,
     helpersDir: join(import.meta.dirname, '../../helpers'),
   });
+
+  await engine.fire('pre_init', []);
 
   describe(file, () => {
     afterAll(() => engine.close());

@@ -90,7 +90,8 @@ export class CachingResolver extends RecordResolver {
       // A name that the machine knows by itself exists, whatever DNS says about its MX.
       if (type === 'MX' && this.#hosts?.addresses(name) !== undefined) return localAnswer([])!;
       const { kind, message } = error;
-      const ttl = error instanceof NoSuchName ? error.ttl : FAILURE_TTL;
+      const ofMx = type === 'MX' ? this.#options.mxNegativeTtl : undefined;
+      const ttl = ofMx ?? (error instanceof NoSuchName ? error.ttl : FAILURE_TTL);
       const expires = this.#clock.monotonic() + ttl;
       this.#remember(key, { expires, records: [], secure: false, failure: { kind, message } });
       throw error;

@@ -25,6 +25,8 @@ export interface ResolverOptions {
   positiveMaxTtl: number;
   negativeMinTtl: number;
   negativeMaxTtl: number;
+  /** How long (ms) any failure of an MX look-up is kept; absent = as other failures. */
+  mxNegativeTtl?: number;
 }
 
 const DAY = 86_400_000;

@@ -17,6 +17,7 @@ import {
   smtpProtocolOptions,
   xferProtocolOptions,
 } from './queue-protocol.ts';
+import { testResolverOptions, testZoneOptions } from './resolver-shape.ts';
 import { spawnTaskOptions } from './spawn-task.ts';
 import { spoolOptions } from './spool.ts';
 
@@ -44,6 +45,8 @@ export const declaredOptions: readonly OptionsDeclaration<unknown>[] = [
   configureResolverOptions,
   nameServerOptions,
   resolverOptions,
+  testResolverOptions,
+  testZoneOptions,
   memoizeOptions,
   counterSeriesOptions,
   jsonLinesOptions,

@@ -12,5 +12,6 @@ export * from './local-logs.ts';
 export * from './memoize.ts';
 export * from './queue.ts';
 export * from './queue-protocol.ts';
+export * from './resolver-shape.ts';
 export * from './spawn-task.ts';
 export * from './spool.ts';

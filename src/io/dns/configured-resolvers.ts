@@ -1,0 +1,126 @@
+import type { Clock, DnsAnswer, InitDeclaration, MxHost, Resolver } from '../../model/index.ts';
+import { DnsError } from '../../model/index.ts';
+import type { ResolverShape } from '../../model/options/index.ts';
+import { AggregateResolver } from './aggregate-resolver.ts';
+import { CachingResolver } from './caching-resolver.ts';
+import { HostsFile } from './hosts-file.ts';
+import { resolverOptionsFromPolicy } from './options.ts';
+import type { RecordResolver } from './record-resolver.ts';
+import { readResolvConf } from './resolv-conf.ts';
+import { TestResolver } from './test-resolver.ts';
+
+/** What policy says about all look-ups of MX; absent = without that limit. Times in milliseconds. */
+export interface MxSettings {
+  timeout?: number;
+  negativeTtl?: number;
+  concurrency?: number;
+}
+
+/** Makes a resolver of what policy described. Throws ZoneError and DnsError for zones that cannot be read. */
+export function buildResolver(shape: ResolverShape, clock: Clock, mx: MxSettings = {}): RecordResolver {
+  switch (shape.kind) {
+    case 'test':
+      return new TestResolver(shape.options.zones, shape.options.servfail);
+    case 'aggregate':
+      return new AggregateResolver(shape.of.map((one) => buildResolver(one, clock, mx)));
+    case 'system':
+    case 'servers': {
+      const config = shape.kind === 'servers' ? shape.options : {};
+      const options = resolverOptionsFromPolicy(config, readResolvConf());
+      if (mx.negativeTtl !== undefined) options.mxNegativeTtl = mx.negativeTtl;
+      return new CachingResolver(options, clock, new HostsFile(clock));
+    }
+  }
+}
+
+/**
+ * The resolvers that pre_init and init declared. They are made when they are first asked, and anew when there are
+ * more declarations, so that init can use what pre_init declares.
+ */
+export class ConfiguredResolvers {
+  readonly #clock: Clock;
+  readonly #declarations: () => readonly InitDeclaration[];
+  #seen = -1;
+  #main: RecordResolver | undefined;
+  #mx: MxSettings = {};
+  #busy = 0;
+  readonly #waiting: (() => void)[] = [];
+  #shapes = new Map<string, ResolverShape>();
+  readonly #named = new Map<string, RecordResolver>();
+  /** What everything asks that names no other. */
+  readonly main: Resolver = {
+    mx: (domain) => this.#lookUpMx(domain),
+    a: (name) => this.#current().a(name),
+    aaaa: (name) => this.#current().aaaa(name),
+    txt: (name) => this.#current().txt(name),
+    ptr: (address) => this.#current().ptr(address),
+  };
+
+  constructor(clock: Clock, declarations: () => readonly InitDeclaration[]) {
+    this.#clock = clock;
+    this.#declarations = declarations;
+  }
+
+  /** The one of dns.define_resolver. */
+  readonly named = (name: string): Resolver | undefined => {
+    this.#current();
+    const made = this.#named.get(name);
+    const shape = this.#shapes.get(name);
+    if (made !== undefined || shape === undefined) return made;
+    const resolver = buildResolver(shape, this.#clock, this.#mx);
+    this.#named.set(name, resolver);
+    return resolver;
+  };
+
+  #current(): RecordResolver {
+    const declarations = this.#declarations();
+    if (this.#main !== undefined && this.#seen === declarations.length) return this.#main;
+    this.#seen = declarations.length;
+    const last = <T>(kind: string): T | undefined =>
+      declarations.filter((entry) => entry.kind === kind).at(-1)?.options as T | undefined;
+    const timeout = last<number>('dns.set_mx_timeout');
+    const negativeTtl = last<number>('dns.set_mx_negative_cache_ttl');
+    const concurrency = last<number>('dns.set_mx_concurrency_limit');
+    this.#mx = {
+      ...(timeout !== undefined && { timeout }),
+      ...(negativeTtl !== undefined && { negativeTtl }),
+      ...(concurrency !== undefined && { concurrency }),
+    };
+    const defined = declarations
+      .filter(({ kind }) => kind === 'dns.define_resolver')
+      .map(({ options }) => options as { name: string; shape: ResolverShape });
+    this.#shapes = new Map(defined.map(({ name, shape }) => [name, shape]));
+    this.#named.clear();
+    const shape = last<ResolverShape>('dns.configure_resolver') ?? { kind: 'system' };
+    this.#main = buildResolver(shape, this.#clock, this.#mx);
+    return this.#main;
+  }
+
+  async #lookUpMx(domain: string): Promise<DnsAnswer<MxHost>> {
+    const resolver = this.#current();
+    const { timeout, concurrency } = this.#mx;
+    if (timeout === undefined && concurrency === undefined) return resolver.mx(domain);
+    while (concurrency !== undefined && this.#busy >= concurrency) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#busy++;
+    try {
+      return await within(timeout, domain, resolver.mx(domain));
+    } finally {
+      this.#busy--;
+      this.#waiting.shift()?.();
+    }
+  }
+}
+
+/** Rejects after `timeout` ms; the look-up goes on and its answer is kept for who asks next. */
+function within<T>(timeout: number | undefined, domain: string, answer: Promise<T>): Promise<T> {
+  if (timeout === undefined) return answer;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new DnsError('timeout', `looking up MX of ${domain}: no answer within ${timeout} ms`)),
+      timeout,
+    );
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

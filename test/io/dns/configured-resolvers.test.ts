@@ -1,0 +1,66 @@
+import { createSocket } from 'node:dgram';
+import { expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../../../src/io/clock/index.ts';
+import { ConfiguredResolvers } from '../../../src/io/dns/index.ts';
+import { parseOptions } from '../../../src/model/define/index.ts';
+import type { InitDeclaration } from '../../../src/model/index.ts';
+import { configureResolverOptions } from '../../../src/model/options/index.ts';
+
+const declare = (kind: string, options: unknown): InitDeclaration => ({ kind, options, where: 'x:1' });
+
+/** A server that hears questions and never answers. */
+async function silentServer(): Promise<{ port: number; heard: () => number }> {
+  const socket = createSocket('udp4');
+  let heard = 0;
+  socket.on('message', () => heard++);
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  onTestFinished(() => void socket.close());
+  return { port: socket.address().port, heard: () => heard };
+}
+
+test('set_mx_timeout ends a look-up of an MX that nobody answers', async () => {
+  const { port } = await silentServer();
+  const options = parseOptions(configureResolverOptions, {
+    name_servers: [`127.0.0.1:${port}`],
+    options: { timeout: 0.2, attempts: 1 },
+  });
+  const { main } = new ConfiguredResolvers(systemClock, () => [
+    declare('dns.configure_resolver', { kind: 'servers', options }),
+    declare('dns.set_mx_timeout', 20),
+  ]);
+  await expect(main.mx('slow.example')).rejects.toThrow(
+    'looking up MX of slow.example: no answer within 20 ms',
+  );
+  await expect(main.txt('slow.example')).rejects.toThrow(/no answer from/);
+});
+
+test('set_mx_concurrency_limit lets the next look-up go when one is done', async () => {
+  const { port, heard } = await silentServer();
+  const options = parseOptions(configureResolverOptions, {
+    name_servers: [{ socket_addr: `127.0.0.1:${port}`, protocol: 'udp' }],
+    options: { timeout: 0.1, attempts: 1 },
+  });
+  const { main } = new ConfiguredResolvers(systemClock, () => [
+    declare('dns.configure_resolver', { kind: 'servers', options }),
+    declare('dns.set_mx_concurrency_limit', 1),
+  ]);
+  const order: string[] = [];
+  const ask = (name: string) =>
+    main.mx(name).catch(() => void order.push(`${name} ${heard()}`)) as Promise<unknown>;
+  await Promise.all([ask('one.example'), ask('two.example'), ask('three.example')]);
+  expect(order).toEqual(['one.example 1', 'two.example 2', 'three.example 3']);
+});
+
+test('later declarations count at the next question', async () => {
+  const declarations: InitDeclaration[] = [];
+  const { main, named } = new ConfiguredResolvers(systemClock, () => declarations);
+  expect(named('mine')).toBeUndefined();
+  const zone = (text: string) => ({
+    kind: 'test',
+    options: { zones: [{ zone: text, secure: false }], servfail: [] },
+  });
+  declarations.push(declare('dns.define_resolver', { name: 'mine', shape: zone('a.example. TXT "mine"') }));
+  declarations.push(declare('dns.configure_resolver', zone('a.example. TXT "main"')));
+  expect((await named('mine')!.txt('a.example')).records).toEqual(['mine']);
+  expect((await main.txt('a.example')).records).toEqual(['main']);
+});
