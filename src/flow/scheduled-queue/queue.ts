@@ -292,7 +292,7 @@ export class ScheduledQueue implements MessageHome {
   }
 
   async #fetch(): Promise<QueueOptions> {
-    this.#policyEpoch = this.#room.policyEpoch;
+    const epoch = this.#room.policyEpoch;
     try {
       const options = await this.#room.configs.fetch(this.name, this.parts);
       if (this.#options !== options) this.#feed?.invalidate();
@@ -304,6 +304,7 @@ export class ScheduledQueue implements MessageHome {
       // A policy that changed for the worse: the old configuration holds, as at any other refresh.
       return this.#options;
     } finally {
+      this.#policyEpoch = epoch;
       this.#refreshing = undefined;
     }
   }
