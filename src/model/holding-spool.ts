@@ -55,9 +55,9 @@ export class HoldingSpool implements Spool {
     return this.#spool.store(id, envelope, body);
   }
 
-  async updateEnvelope(entry: SpoolEntry, envelope: SpooledEnvelope): Promise<void> {
+  async updateEnvelope(entry: SpoolEntry, envelope: SpooledEnvelope, body?: Buffer): Promise<void> {
     if (entry instanceof HeldEntry) entry.envelope = structuredClone(envelope);
-    await this.#spool.updateEnvelope(await this.#written(entry), envelope);
+    await this.#spool.updateEnvelope(await this.#written(entry), envelope, body);
   }
 
   /** A message that is held is written now: its attempt failed. One that cannot be written stays in memory. */

@@ -50,8 +50,11 @@ export class SpoolDamageError extends Error {}
 export interface Spool {
   /** Resolves when envelope and body are on disk. Rejects with SpoolWriteError; then nothing was kept. */
   store(id: MessageId, envelope: SpooledEnvelope, body: Buffer): Promise<SpoolEntry>;
-  /** Replaces the envelope and metadata. Resolves when that is on disk. */
-  updateEnvelope(entry: SpoolEntry, envelope: SpooledEnvelope): Promise<void>;
+  /**
+   * Replaces the envelope and metadata, and the body when one is given. Resolves when that is on disk; when it
+   * rejects, the message is as it was.
+   */
+  updateEnvelope(entry: SpoolEntry, envelope: SpooledEnvelope, body?: Buffer): Promise<void>;
   /** Notes attempts and due time. Written with the next group; not waited for. */
   saveProgress(entry: SpoolEntry, progress: DeliveryProgress): void;
   loadEnvelope(entry: SpoolEntry): Promise<SpooledEnvelope>;

@@ -15,6 +15,8 @@ interface Ledger {
   updated: Map<string, string>;
   /** Updates whose promise was not settled or was rejected. */
   updateRejected: Set<string>;
+  /** Bodies that a change is writing, which may be there already. */
+  replacing: Map<string, string>;
   removed: Set<string>;
 }
 
@@ -47,6 +49,17 @@ async function work(spool: Spool, ledger: Ledger): Promise<void> {
       ledger.updateRejected.add(updated.id);
     }
   }
+  if (delayed !== undefined) {
+    const body = `replaced ${LARGE}`;
+    ledger.replacing.set(delayed.id, body);
+    try {
+      await spool.updateEnvelope(delayed, envelopeFor(), Buffer.from(body));
+      ledger.accepted.set(delayed.id, body);
+    } catch (error) {
+      expect(error).toBeInstanceOf(SpoolWriteError);
+    }
+    ledger.replacing.delete(delayed.id);
+  }
   if (removed !== undefined) {
     ledger.accepted.delete(removed.id);
     ledger.removed.add(removed.id);
@@ -61,6 +74,7 @@ function newLedger(): Ledger {
     rejected: new Set(),
     updated: new Map(),
     updateRejected: new Set(),
+    replacing: new Map(),
     removed: new Set(),
   };
 }
@@ -72,7 +86,8 @@ async function audit(disk: VolatileDisk, open: Open, ledger: Ledger, where: stri
   for (const [id, body] of ledger.accepted) {
     const message = found.get(id);
     expect(message, `${where}: accepted ${id} is lost`).toBeDefined();
-    expect((await spool.loadBody(message!.entry)).toString(), where).toBe(body);
+    const read = (await spool.loadBody(message!.entry)).toString();
+    if (read !== ledger.replacing.get(id)) expect(read, where).toBe(body);
     const recipient = ledger.updated.get(id);
     if (recipient !== undefined) expect(message!.envelope.recipients, where).toEqual([recipient]);
     if (ledger.updateRejected.has(id)) expect(message!.envelope, where).toEqual(envelopeFor());

@@ -152,6 +152,25 @@ export function spoolContract(name: string, makeHarness: () => Promise<SpoolHarn
       expect((await spool.loadBody(found.entry)).toString()).toBe('the body');
     });
 
+    test('a changed body replaces the old one together with the envelope, and keeps progress', async () => {
+      const entry = await spool.store(nextId(), envelopeFor(), Buffer.from('the body'));
+      spool.saveProgress(entry, { attempts: 3, due: 1_800_000_000_000 });
+      for (const body of ['x', 'a longer body than before', 'the last']) {
+        await spool.updateEnvelope(entry, envelopeFor('other@example.org'), Buffer.from(body));
+        expect((await spool.loadBody(entry)).toString()).toBe(body);
+      }
+      await spool.updateEnvelope(entry, envelopeFor('third@example.org'));
+      for (const again of [restartAfterKill, restart]) {
+        await spool.flush();
+        await again();
+        const found = (await enumerated(spool)).get(entry.id)!;
+        expect(found.envelope).toEqual(envelopeFor('third@example.org'));
+        expect(found.progress).toEqual({ attempts: 3, due: 1_800_000_000_000 });
+        expect(found.size).toBe('the last'.length);
+        expect((await spool.loadBody(found.entry)).toString()).toBe('the last');
+      }
+    });
+
     test('what is removed stays away, what is not stays', async () => {
       const bodies = ['a', 'b', 'c', 'd'];
       const entries = await Promise.all(

@@ -37,10 +37,12 @@ export class MemorySpool implements Spool {
     return { id };
   }
 
-  async updateEnvelope(entry: SpoolEntry, envelope: SpooledEnvelope): Promise<void> {
+  async updateEnvelope(entry: SpoolEntry, envelope: SpooledEnvelope, body?: Buffer): Promise<void> {
     if (this.failing) throw new SpoolWriteError('writing to the spool failed: the test says so');
     const kept = this.content.get(entry.id);
-    if (kept !== undefined) kept.envelope = JSON.stringify(envelope);
+    if (kept === undefined) return;
+    kept.envelope = JSON.stringify(envelope);
+    if (body !== undefined) kept.body = Buffer.from(body);
   }
 
   saveProgress(entry: SpoolEntry, progress: DeliveryProgress): void {

@@ -4,7 +4,7 @@ import type { MessageId, Spool, SpoolEntry, SpooledEnvelope } from '../../model/
 /** Where one message is in a LocalDisk spool: its paths follow from its id. */
 export class LocalDiskEntry implements SpoolEntry {
   readonly id: MessageId;
-  readonly owner: Spool;
+  readonly owner: Spool | undefined;
   size = 0;
   /** CRC-32 of the body, as a signed number since those are smaller in memory. */
   checksum = 0;
@@ -16,7 +16,7 @@ export class LocalDiskEntry implements SpoolEntry {
   /** The change of its files that is under way; the next one waits for it. */
   busy: Promise<void> | undefined = undefined;
 
-  constructor(id: MessageId, owner: Spool) {
+  constructor(id: MessageId, owner?: Spool) {
     this.id = id;
     this.owner = owner;
   }

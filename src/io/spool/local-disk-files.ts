@@ -45,6 +45,12 @@ export class LocalDiskFiles {
     await this.#files.close(file).catch(() => {});
   }
 
+  /** As `prepare`, and a power cut does not take it away either. */
+  async prepareDurably(id: string, bytes: Buffer): Promise<void> {
+    await this.prepare(id, bytes);
+    if (this.#flush) await this.#files.syncDirectory(`${this.path}/new`);
+  }
+
   /** Removes what `prepare` made. */
   discard(id: string): Promise<void> {
     return this.#unlinkIfThere(`${this.path}/new/${id}`);
@@ -88,8 +94,17 @@ export class LocalDiskFiles {
     }
   }
 
-  async read(id: string): Promise<Buffer> {
-    const file = await this.#files.open(this.pathOf(id));
+  read(id: string): Promise<Buffer> {
+    return this.#read(this.pathOf(id));
+  }
+
+  /** What `prepare` made and `publish` has not moved yet. */
+  readPrepared(id: string): Promise<Buffer> {
+    return this.#read(`${this.path}/new/${id}`);
+  }
+
+  async #read(path: string): Promise<Buffer> {
+    const file = await this.#files.open(path);
     try {
       return await readFully(this.#files, file, await this.#files.size(file), 0);
     } finally {
@@ -97,9 +112,17 @@ export class LocalDiskFiles {
     }
   }
 
-  async has(id: string): Promise<boolean> {
+  has(id: string): Promise<boolean> {
+    return this.#exists(this.pathOf(id));
+  }
+
+  hasPrepared(id: string): Promise<boolean> {
+    return this.#exists(`${this.path}/new/${id}`);
+  }
+
+  async #exists(path: string): Promise<boolean> {
     try {
-      await this.#files.close(await this.#files.open(this.pathOf(id)));
+      await this.#files.close(await this.#files.open(path));
       return true;
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return false;

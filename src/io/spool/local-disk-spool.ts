@@ -13,6 +13,7 @@ import {
   type Timer,
 } from '../../model/index.ts';
 import { errorCode, errorText, nodeFileSystem, patiently, type SpoolFileSystem } from './file-system.ts';
+import { findBody, finishReplacing } from './local-disk-bodies.ts';
 import { decodeMetadata, encodeMetadata, LocalDiskEntry } from './local-disk-entry.ts';
 import { LocalDiskFiles } from './local-disk-files.ts';
 import { Quarantine } from './quarantine.ts';
@@ -73,7 +74,7 @@ export class LocalDiskSpool implements Spool {
       if (!(await this.#meta.has(id))) await this.#bodies.remove(id, false);
       await this.#meta.discard(id);
     }
-    for (const id of await this.#bodies.leftovers()) await this.#bodies.discard(id);
+    for (const id of await this.#bodies.leftovers()) await finishReplacing(this.#meta, this.#bodies, id);
   }
 
   get directories(): readonly string[] {
@@ -88,8 +89,8 @@ export class LocalDiskSpool implements Spool {
     return this.#tracked(this.#store(id, envelope, body));
   }
 
-  updateEnvelope(entry: SpoolEntry, envelope: SpooledEnvelope): Promise<void> {
-    return this.#tracked(this.#updateEnvelope(this.#own(entry), envelope));
+  updateEnvelope(entry: SpoolEntry, envelope: SpooledEnvelope, body?: Buffer): Promise<void> {
+    return this.#tracked(this.#updateEnvelope(this.#own(entry), envelope, body));
   }
 
   async #store(id: MessageId, envelope: SpooledEnvelope, body: Buffer): Promise<SpoolEntry> {
@@ -115,11 +116,13 @@ export class LocalDiskSpool implements Spool {
     return entry;
   }
 
-  async #updateEnvelope(entry: LocalDiskEntry, updated: SpooledEnvelope): Promise<void> {
+  async #updateEnvelope(entry: LocalDiskEntry, updated: SpooledEnvelope, body?: Buffer): Promise<void> {
     const envelope = structuredClone(updated);
     try {
       await this.#inTurn(entry, async () => {
-        if (!entry.removed) await this.#rewrite(entry, envelope);
+        if (entry.removed) return;
+        if (body === undefined) await this.#rewrite(entry, envelope);
+        else await this.#replace(entry, envelope, body);
       });
     } catch (error) {
       throw new SpoolWriteError(`writing to the spool failed: ${errorText(error)}`, { cause: error });
@@ -165,13 +168,17 @@ export class LocalDiskSpool implements Spool {
 
   async loadBody(entry: SpoolEntry): Promise<Buffer> {
     const own = this.#own(entry);
-    const bytes = await this.#bodies.read(own.id).catch((error) => {
-      if (errorCode(error) === 'ENOENT')
-        throw new SpoolDamageError(`the body of message ${own.id} is missing`);
-      throw error;
-    });
-    if (bytes.length === own.size && (crc32(bytes) | 0) === own.checksum) return bytes;
-    return this.#refuse(own, 'body', bytes, `the body of message ${own.id} is damaged`);
+    for (;;) {
+      const { busy } = own;
+      const found = await findBody(this.#bodies, own);
+      if (found.isIntact) return found.bytes!;
+      // Perhaps it was just being replaced.
+      if (busy === undefined && own.busy === undefined) {
+        if (found.bytes === undefined) throw new SpoolDamageError(`the body of message ${own.id} is missing`);
+        return this.#refuse(own, 'body', found.bytes, `the body of message ${own.id} is damaged`);
+      }
+      await (busy ?? own.busy);
+    }
   }
 
   async enumerate(visit: (message: EnumeratedMessage) => MaybePromise<void>): Promise<EnumerationSummary> {
@@ -260,6 +267,28 @@ export class LocalDiskSpool implements Spool {
       await this.#restore(entry).catch(() => this.#note(entry));
       throw error;
     }
+  }
+
+  /**
+   * The new body waits in `new/`; once the metadata names it, the change has happened. The body then moves to its
+   * place, now or at the next start, and is found in `new/` until then.
+   */
+  async #replace(entry: LocalDiskEntry, envelope: SpooledEnvelope, body: Buffer): Promise<void> {
+    const { id, size, checksum } = entry;
+    if (await this.#bodies.hasPrepared(id)) await finishReplacing(this.#meta, this.#bodies, id);
+    await this.#bodies.prepareDurably(id, body);
+    entry.size = body.length;
+    entry.checksum = crc32(body) | 0;
+    try {
+      await this.#rewrite(entry, envelope);
+    } catch (error) {
+      entry.size = size;
+      entry.checksum = checksum;
+      // Until the old metadata is back, the new one may be found and would need its body.
+      if (entry.restore === undefined) await this.#bodies.discard(id).catch(() => {});
+      throw error;
+    }
+    await this.#bodies.publish(id).catch(() => {});
   }
 
   async #restore(entry: LocalDiskEntry): Promise<void> {

@@ -88,11 +88,13 @@ function newEntry(ticket: Ticket, meta: Segment, body: Segment): SegmentEntry {
 
 function moveBody(entry: SegmentEntry, ticket: Ticket, body: Segment, reclaim: Reclaim): void {
   const before = entry.bodyHome;
+  before.liveBytes -= RECORD_HEADER_BYTES + entry.size;
   entry.bodyHome = body;
   entry.bodyOffset = ticket.bodyOffset;
-  body.join(entry);
+  entry.size = ticket.body!.length;
   body.liveBytes += RECORD_HEADER_BYTES + entry.size;
-  before.liveBytes -= RECORD_HEADER_BYTES + entry.size;
+  if (before === body) return;
+  body.join(entry);
   before.leave();
   reclaim(before);
 }

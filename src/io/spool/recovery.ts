@@ -209,13 +209,21 @@ export class Recovery {
     const id = recordId(bytes, offset);
     const end = offset + RECORD_HEADER_BYTES + header.length;
     const record = decodeMessage(bytes, offset);
-    if ((header.flags & REPLACES) !== 0) this.#replaced.add(id);
+    const isSuspect = header.group === suspect;
+    const replaces = (header.flags & REPLACES) !== 0;
     const body = this.#options.body.segments.get(record.bodySegment);
-    if (body === undefined || record.bodyOffset + RECORD_HEADER_BYTES + record.size > body.size) {
-      await this.#keepBodiless(segment, bytes, offset, header, header.group === suspect);
+    const isMissing = body === undefined || record.bodyOffset + RECORD_HEADER_BYTES + record.size > body.size;
+    // A change whose new body did not get to the disk was never answered: the older record counts.
+    if (isSuspect && replaces && (isMissing || !(await this.#holdsBody(id, body, record)))) {
+      this.#options.withdraw(id, [{ segment: segment.number, offset }]);
       return;
     }
-    if (header.group === suspect && !(await this.#bodyIntact(id, body, record))) {
+    if (replaces) this.#replaced.add(id);
+    if (isMissing) {
+      await this.#keepBodiless(segment, bytes, offset, header, isSuspect);
+      return;
+    }
+    if (isSuspect && !(await this.#bodyIntact(id, body, record))) {
       await this.#keepDamage(segment, bytes, offset, end, `the body of message ${id} is damaged`);
       return;
     }
@@ -247,6 +255,11 @@ export class Recovery {
     entry.progressHome = newer.home;
     newer.home.liveBytes += PROGRESS_RECORD_BYTES;
     if (newer.home !== home) newer.home.join(entry);
+  }
+
+  async #holdsBody(id: string, body: Segment, record: MessageRecord): Promise<boolean> {
+    const length = RECORD_HEADER_BYTES + record.size;
+    return (await this.#options.body.readRecord(body, record.bodyOffset, length, id)).intact;
   }
 
   async #bodyIntact(id: string, body: Segment, record: MessageRecord): Promise<boolean> {

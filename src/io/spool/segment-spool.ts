@@ -127,12 +127,15 @@ export class SegmentSpool implements Spool {
     return entry!;
   }
 
-  async updateEnvelope(entry: SpoolEntry, envelope: SpooledEnvelope): Promise<void> {
+  async updateEnvelope(entry: SpoolEntry, envelope: SpooledEnvelope, body?: Buffer): Promise<void> {
     const own = this.#own(entry);
     if (own.removed) return;
+    if (body !== undefined && body.length >= 2 ** 31) {
+      throw new SpoolWriteError('the message is larger than 2 GiB');
+    }
     own.updates++;
     try {
-      await this.#writer.write(own.id, own, JSON.stringify(envelope), undefined);
+      await this.#writer.write(own.id, own, JSON.stringify(envelope), body);
     } finally {
       if (!own.removed) own.updates--;
     }

@@ -128,8 +128,8 @@ class ShardSpools implements Spool {
     return this.#current.store(id, envelope, body);
   }
 
-  updateEnvelope(entry: SpoolEntry, envelope: SpooledEnvelope): Promise<void> {
-    return ownerOf(entry).updateEnvelope(entry, envelope);
+  updateEnvelope(entry: SpoolEntry, envelope: SpooledEnvelope, body?: Buffer): Promise<void> {
+    return ownerOf(entry).updateEnvelope(entry, envelope, body);
   }
 
   saveProgress(entry: SpoolEntry, progress: DeliveryProgress): void {
