@@ -163,7 +163,7 @@ function message:import_scheduling_header(name, remove) end
 ---@return string
 function message:set_due(due) end
 
----Writes changes of envelope and metadata to the spool. A message that is not in it yet is written before it is acknowledged.
+---Writes changes to the spool. A message that is not in it yet is written before it is acknowledged.
 function message:save() end
 
 ---Without effect: what is saved is always on disk before it counts.

@@ -17,7 +17,7 @@
 ---@field batch_handling? 'BifurcateAlways'|'BatchByDomain' One message per recipient, or one per recipient domain.
 ---@field invalid_line_endings? 'Deny'|'Allow'|'Fix' What a bare CR or LF in a message leads to: 552 5.6.0 and the end of the connection, nothing, or CRLF in its place. NUL is refused like that in every mode.
 ---@field deferred_spool? boolean Answer before the message is on disk: it is written when the first attempt fails, or at shutdown. A crash loses it.
----@field deferred_queue? boolean Run the policy after the answer. (No effect yet.)
+---@field deferred_queue? boolean Run the policy after the answer.
 ---@field allow_xclient? boolean Let the client use XCLIENT.
 ---@field require_proxy_protocol? boolean Every connection starts with a PROXY header, version 1 or 2. Without it the connection is closed in silence.
 ---@field meta? table<string, any> Metadata that every connection starts with.
@@ -51,7 +51,7 @@
 ---@field batch_handling? 'BifurcateAlways'|'BatchByDomain' One message per recipient, or one per recipient domain.
 ---@field invalid_line_endings? 'Deny'|'Allow'|'Fix' What a bare CR or LF in a message leads to: 552 5.6.0 and the end of the connection, nothing, or CRLF in its place. NUL is refused like that in every mode.
 ---@field deferred_spool? boolean Answer before the message is on disk: it is written when the first attempt fails, or at shutdown. A crash loses it.
----@field deferred_queue? boolean Run the policy after the answer. (No effect yet.)
+---@field deferred_queue? boolean Run the policy after the answer.
 ---@field allow_xclient? boolean Let the client use XCLIENT.
 ---@field require_proxy_protocol? boolean Every connection starts with a PROXY header, version 1 or 2. Without it the connection is closed in silence.
 ---@field meta? table<string, any> Metadata that every connection starts with.

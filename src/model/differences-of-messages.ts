@@ -16,7 +16,7 @@ export const messageDifferences: readonly Difference[] = [
   decided(
     'method',
     'message:save',
-    'Writes envelope, metadata and scheduling. A message that is not in the spool yet is written before it is acknowledged; content that is changed after that is not written again, and shrink keeps it in memory.',
+    'Writes content, envelope, metadata and scheduling. A message that is not in the spool yet is written before it is acknowledged.',
   ),
   decided('method', 'message:set_force_sync', 'Without effect: what is saved is on disk before it counts.'),
   decided(

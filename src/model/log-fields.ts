@@ -32,7 +32,7 @@ export const recordTypeDocs: Readonly<Record<RecordType, string>> = {
   Rejection: 'The listener answered 4xx or 5xx.',
   AdminRebind: 'The message was moved to another queue. Planned.',
   Delayed: 'The message was put back into its scheduled queue for another reason than a failed attempt.',
-  DeferredInjectionRebind: 'The message left the queue of deferred injection. Planned.',
+  DeferredInjectionRebind: 'The message left the queue of deferred injection.',
   XferOut: 'The message was handed to another node. Planned.',
   XferIn: 'The message came from another node. Planned.',
 };

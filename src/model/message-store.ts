@@ -24,20 +24,24 @@ export class MessageStore implements MessageKeeper {
     return entry !== undefined;
   }
 
-  /** Puts a new message on disk. Rejects with SpoolWriteError; then nothing was kept. */
+  /**
+   * Puts a new message on disk. One whose body is in memory is handed to the spool before this returns. Rejects with
+   * SpoolWriteError; then nothing was kept.
+   */
   async keep(message: Message): Promise<void> {
-    const body = await message.data();
+    const body = message.body ?? (await message.data());
     message.keptBy(this, await this.spool.store(message.id, envelopeOf(message), body));
   }
 
-  /** Writes changes of envelope and metadata, if there are any. A changed body of a kept message is not. */
+  /** Writes what changed, if anything did. Rejects with SpoolWriteError; then the message counts as changed still. */
   async save(message: Message): Promise<void> {
     if (!message.dirty || message.entry === undefined) return;
-    message.dirty = false;
+    const body = message.isBodyChanged ? message.body : undefined;
+    const takeBack = message.savingBegins();
     try {
-      await this.spool.updateEnvelope(message.entry, envelopeOf(message));
+      await this.spool.updateEnvelope(message.entry, envelopeOf(message), body);
     } catch (error) {
-      message.dirty = true;
+      takeBack();
       throw error;
     }
   }

@@ -1,5 +1,5 @@
 import type { EnvelopeAddress } from '../protocol/smtp/index.ts';
-import type { JsonObject, MaybePromise } from './json.ts';
+import { cloneJson, type JsonObject, type MaybePromise } from './json.ts';
 import type { Schedule } from './schedule.ts';
 import type { MessageId, SpoolEntry } from './spool.ts';
 
@@ -65,6 +65,36 @@ export class Message {
     this.size = body.length;
     this.dirty = true;
     this.#bodyChanged = true;
+  }
+
+  /** The body differs from what the spool has. */
+  get isBodyChanged(): boolean {
+    return this.#bodyChanged;
+  }
+
+  /** The spool is about to have what the message is now. Gives a function for when it did not work out. */
+  savingBegins(): () => void {
+    const bodyChanged = this.#bodyChanged;
+    this.dirty = false;
+    this.#bodyChanged = false;
+    return () => {
+      this.dirty = true;
+      this.#bodyChanged ||= bodyChanged;
+    };
+  }
+
+  /** Remembers the message as it is. Gives a function that puts all of it back. */
+  remember(): () => void {
+    const { sender, body, size, due, schedule, dirty } = this;
+    const recipients = [...this.recipients];
+    const bodyChanged = this.#bodyChanged;
+    const meta = cloneJson(this.meta);
+    return () => {
+      Object.assign(this, { sender, recipients, meta, size, due, schedule, dirty });
+      // A body that was only read meanwhile is still the same one.
+      if (this.#bodyChanged !== bodyChanged || bodyChanged) this.body = body;
+      this.#bodyChanged = bodyChanged;
+    };
   }
 
   /** Called when the spool has the message with this body. */

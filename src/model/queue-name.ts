@@ -13,6 +13,12 @@ export interface QueueNameParts {
 /** A message of this queue is accepted and forgotten; policy is not asked about it (delivery.md section 2). */
 export const NULL_QUEUE = 'null';
 
+/** Where messages of listeners with `deferred_queue` wait for smtp_server_message_deferred_inject. */
+export const DEFERRED_INJECTION_QUEUE = 'deferred_smtp_inject.kumomta.internal';
+
+/** Where requests of the injection API with `deferred_generation` wait. */
+export const GENERATOR_QUEUE = 'generator.kumomta.internal';
+
 /** Metadata from which no queue name can be made. */
 export class QueueNameError extends Error {}
 

@@ -18,7 +18,8 @@ export class QueuedMessage implements WheelNode {
   due: number;
   /** Attempts counted so far. */
   attempts: number;
-  readonly size: number;
+  /** Of the body, in bytes. */
+  size: number;
   entry: SpoolEntry;
   home: MessageHome;
   loaded: Message | undefined;
@@ -49,6 +50,8 @@ export interface MessageHome {
 export type Settlement =
   /** Every recipient is final: the message leaves the spool. */
   | { kind: 'done' }
+  /** Policy let a deferred message pass: it goes to the queue that it names now, or is as before after `takeBack`. */
+  | { kind: 'rebound'; message: Message; takeBack: () => void; protocol: string }
   /** What the spool kept of it can no longer be read; the spool has set the bytes aside. */
   | { kind: 'damaged'; why: string }
   /** Back to the scheduled queue. */

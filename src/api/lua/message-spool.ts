@@ -10,7 +10,7 @@ async function saveAndShrink(message: Message): Promise<boolean> {
 
 export const spoolMethods = {
   save: method({
-    doc: 'Writes changes of envelope and metadata to the spool. A message that is not in it yet is written before it is acknowledged.',
+    doc: 'Writes changes to the spool. A message that is not in it yet is written before it is acknowledged.',
     call: (self) => self.keeper?.save(self),
   }),
   set_force_sync: method({

@@ -1,13 +1,15 @@
-import type { MessageHome, Timer } from '../../model/index.ts';
+import { DEFERRED_INJECTION_QUEUE, type MessageHome, type Timer } from '../../model/index.ts';
 import type { QueueOptions } from '../../model/options/index.ts';
 import type { MaildirTarget } from '../delivery/index.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { EgressCatalog, UNSPECIFIED } from './egress-catalog.ts';
-import { MaildirQueue } from './maildir-queue.ts';
+import { injectionQueue } from './injection-queue.ts';
+import { maildirQueue } from './maildir-queue.ts';
 import type { ReadyParts } from './parts.ts';
-import { ReadyFeed, type Routes } from './ready-feed.ts';
+import { type DeliveryQueue, ReadyFeed, type Routes } from './ready-feed.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import type { Site } from './routing.ts';
+import type { WorkerQueue } from './worker-queue.ts';
 
 /** A ready queue without messages and connections is forgotten after this long, ms. */
 const REAP_AFTER = 600_000;
@@ -21,7 +23,8 @@ export class ReadyQueues {
   readonly #parts: ReadyParts;
   readonly #catalog: EgressCatalog;
   readonly #queues = new Map<string, Live>();
-  readonly #maildirs = new Map<string, MaildirQueue>();
+  readonly #maildirs = new Map<string, WorkerQueue>();
+  readonly #injection: WorkerQueue;
   #upkeep: Timer;
   /** Where the look at all queues goes on, when it takes more than one turn. */
   #round: MapIterator<[string, Live]> | undefined;
@@ -32,6 +35,7 @@ export class ReadyQueues {
   constructor(parts: ReadyParts) {
     this.#parts = parts;
     this.#catalog = new EgressCatalog(parts);
+    this.#injection = injectionQueue(parts);
     this.#upkeep = parts.clock.after(UPKEEP, this.#maintain);
   }
 
@@ -64,17 +68,15 @@ export class ReadyQueues {
     this.#upkeep.cancel();
     const smtp = [...this.#queues.values()].map(({ queue }) => queue.stop());
     const maildirs = [...this.#maildirs.values()].map((queue) => queue.stop());
-    await Promise.all([...smtp, ...maildirs]);
+    await Promise.all([...smtp, ...maildirs, this.#injection.stop()]);
   }
 
   async #routes(home: MessageHome, options: QueueOptions): Promise<Routes> {
     if (this.#stopping) throw new Error('shutting down');
     const { protocol } = options;
     const now = this.#parts.clock.monotonic();
-    if (protocol.kind === 'maildir') {
-      const queues = new Map([[UNSPECIFIED, this.#maildir(protocol)]]);
-      return { pool: UNSPECIFIED, sources: [{ name: UNSPECIFIED, weight: 1 }], queues, expires: Infinity };
-    }
+    if (home.name === DEFERRED_INJECTION_QUEUE) return onlyTo(this.#injection);
+    if (protocol.kind === 'maildir') return onlyTo(this.#maildir(protocol));
     if (protocol.kind !== 'smtp') throw new Error(`protocol ${protocol.kind} is not available yet`);
     const domain = home.parts.routingDomain ?? home.parts.domain;
     const pool = await this.#catalog.pool(options.egress_pool);
@@ -118,11 +120,11 @@ export class ReadyQueues {
     return live.queue;
   }
 
-  #maildir(target: MaildirTarget): MaildirQueue {
+  #maildir(target: MaildirTarget): WorkerQueue {
     const key = JSON.stringify([target.maildir_path, target.dir_mode, target.file_mode]);
     const known = this.#maildirs.get(key);
     if (known !== undefined) return known;
-    const made = new MaildirQueue(this.#parts, target);
+    const made = maildirQueue(this.#parts, target);
     this.#maildirs.set(key, made);
     return made;
   }
@@ -197,4 +199,10 @@ interface Live {
   refreshing: boolean;
   /** Change of the policy that source and path are from. */
   policyEpoch: number;
+}
+
+/** The way of mail that is not sent through sources. */
+function onlyTo(queue: DeliveryQueue): Routes {
+  const queues = new Map([[UNSPECIFIED, queue]]);
+  return { pool: UNSPECIFIED, sources: [{ name: UNSPECIFIED, weight: 1 }], queues, expires: Infinity };
 }

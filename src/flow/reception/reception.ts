@@ -2,6 +2,7 @@ import {
   type Clock,
   type ConnectionMeta,
   cloneJson,
+  DEFERRED_INJECTION_QUEUE,
   type DeliveryEvent,
   type DeliveryLog,
   type Diagnostics,
@@ -33,7 +34,10 @@ export interface Transaction {
   recipients: EnvelopeAddress[];
   body: Buffer;
   meta: ConnectionMeta;
-  listener: Pick<EsmtpListenerOptions, 'batch_handling' | 'deferred_spool' | 'trace_headers'>;
+  listener: Pick<
+    EsmtpListenerOptions,
+    'batch_handling' | 'deferred_queue' | 'deferred_spool' | 'trace_headers'
+  >;
   hostname: string;
   peer: Endpoint;
   local: Endpoint;
@@ -162,6 +166,19 @@ export class Reception {
     queues.insert(queue, message, verdict);
   }
 
+  /**
+   * Takes a message that carries a log record; no record is made of it. It is handed to the spool before this
+   * returns. Rejects with SpoolWriteError when it could not be kept, and when its queue cannot be named.
+   */
+  async enqueue(message: Message, isDeferred: boolean): Promise<void> {
+    const name = queueNameOf(message);
+    if (name === NULL_QUEUE) return;
+    await this.#keep(message, isDeferred);
+    const { queues } = this.#parts;
+    // Once it is kept, a queue without configuration is no reason to give up: the message is tried again.
+    queues.insert(queues.named(name), message);
+  }
+
   #isLate(transaction: Transaction): boolean {
     return this.#parts.clock.monotonic() > transaction.deadline;
   }
@@ -224,7 +241,9 @@ export class Reception {
 
   async #askPolicy(message: Message, transaction: Transaction): Promise<ReceptionAnswer | undefined> {
     const { policy } = this.#parts;
-    if (policy.handles('smtp_server_message_received')) {
+    // Policy sees it later, in smtp_server_message_deferred_inject.
+    if (transaction.listener.deferred_queue) message.meta.queue = DEFERRED_INJECTION_QUEUE;
+    else if (policy.handles('smtp_server_message_received')) {
       const result = await policy.fire('smtp_server_message_received', [message, transaction.meta]);
       if (result.kind === 'error') return technicalDifficulties(transaction.hostname);
       if (result.kind === 'reject') {

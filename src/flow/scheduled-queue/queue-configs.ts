@@ -1,5 +1,13 @@
 import { LRUCache } from 'lru-cache';
-import type { Clock, PolicyEvents, PolicyResult, QueueNameParts } from '../../model/index.ts';
+import {
+  type Clock,
+  DEFERRED_INJECTION_QUEUE,
+  GENERATOR_QUEUE,
+  NULL_QUEUE,
+  type PolicyEvents,
+  type PolicyResult,
+  type QueueNameParts,
+} from '../../model/index.ts';
 import { defaultQueueOptions, QueueConfig, type QueueOptions } from '../../model/options/index.ts';
 
 /** Policy could not say how a queue is configured. `message` is for the log; peers get a generic reply. */
@@ -7,6 +15,13 @@ export class QueueConfigError extends Error {}
 
 /** A failure is not asked for again for this long, ms (delivery.md section 2). */
 const NEGATIVE_TTL = 60_000;
+
+/** Queues that policy is not asked about, with their retry_interval in ms (delivery.md section 2). */
+const BUILT_IN: ReadonlyMap<string, number> = new Map([
+  [NULL_QUEUE, 10_000],
+  [GENERATOR_QUEUE, 10_000],
+  [DEFERRED_INJECTION_QUEUE, 60_000],
+]);
 
 /** Asks policy for the configuration of scheduled queues. */
 export class QueueConfigs {
@@ -26,6 +41,8 @@ export class QueueConfigs {
 
   /** The configuration of the queue; defaults when no handler answers. Throws QueueConfigError. */
   async fetch(name: string, parts: QueueNameParts): Promise<QueueOptions> {
+    const retryInterval = BUILT_IN.get(name);
+    if (retryInterval !== undefined) return { ...defaultQueueOptions(), retry_interval: retryInterval };
     const failure = this.#failures.get(name);
     if (failure !== undefined && failure.until > this.#clock.monotonic()) throw failure.error;
     const args = [parts.domain, parts.tenant, parts.campaign, parts.routingDomain];

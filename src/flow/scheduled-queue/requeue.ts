@@ -78,6 +78,13 @@ export function bounceEvent(queued: QueuedMessage, message: Message, response: R
   return { ...recordOf(queued, message), type: 'Bounce', response };
 }
 
+/** The record of a message that has left the queue of deferred injection for the one of that name. */
+export function reboundEvent(queued: QueuedMessage, message: Message, name: string): DeliveryEvent {
+  const text = `Rebound from ${queued.home.name} to ${name}`;
+  const response = reply(250, '', text);
+  return { ...recordOf(queued, message), type: 'DeferredInjectionRebind', queue: name, response };
+}
+
 /** The record of a message for which no queue can be named (delivery.md section 16). */
 export function unnamedEvent(message: Message, response: Reply): DeliveryEvent {
   return {

@@ -77,7 +77,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
 
   /** The queue of that name with its configuration. Throws QueueConfigError when policy has none for it. */
   resolve(name: string): MaybePromise<ScheduledQueue> {
-    const queue = this.#queue(name);
+    const queue = this.named(name);
     const options = queue.configuration();
     return options instanceof Promise ? options.then(() => queue) : queue;
   }
@@ -151,7 +151,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
   }
 
   get isCongested(): boolean {
-    return this.#settler.isCongested;
+    return this.#settler.isCongested || this.#parts.log.isStalled === true;
   }
 
   get clock(): ScheduleParts['clock'] {
@@ -241,15 +241,21 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
     this.#leave(message.home as ScheduledQueue);
   }
 
-  move(message: QueuedMessage, name: string): void {
+  move(message: QueuedMessage, name: string, due: number): void {
     this.#leave(message.home as ScheduledQueue);
-    const target = this.#queue(name);
+    const target = this.named(name);
     message.home = target;
-    this.#parts.store.spool.saveProgress(message.entry, { attempts: message.attempts, due: 0 });
+    this.#parts.store.spool.saveProgress(message.entry, { attempts: message.attempts, due });
     this.#join(target);
     const now = this.#parts.clock.now();
-    if ((message.schedule?.adjust(now) ?? now) <= now) target.promote(message);
-    else this.schedule(message, now);
+    message.due = Math.max(due, now);
+    if ((message.schedule?.adjust(message.due) ?? message.due) <= now) target.promote(message);
+    else this.schedule(message, message.due);
+  }
+
+  saved(message: QueuedMessage, loaded: Message): void {
+    if (message.loaded !== undefined) this.#resident += loaded.size - message.size;
+    message.size = loaded.size;
   }
 
   pin(message: QueuedMessage, loaded: Message): void {
@@ -284,7 +290,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
       return;
     }
     await this.#parts.store.save(message);
-    const queue = this.#queue(name);
+    const queue = this.named(name);
     const queued = new QueuedMessage(entry, queue, size, undefined);
     queued.attempts = progress.attempts;
     queued.schedule = message.schedule;
@@ -342,7 +348,8 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
     message.loaded = undefined;
   }
 
-  #queue(name: string): ScheduledQueue {
+  /** The queue of that name; it asks for its configuration when it has a message to deliver. */
+  named(name: string): ScheduledQueue {
     let queue = this.#queues.get(name);
     if (queue === undefined) {
       queue = new ScheduledQueue(name, parseQueueName(name), this);

@@ -1,4 +1,6 @@
 import {
+  type DeliveryEvent,
+  type MaybePromise,
   type Message,
   NULL_QUEUE,
   type QueuedMessage,
@@ -7,17 +9,20 @@ import {
   type RequeueReason,
   type Settlement,
   SpoolDamageError,
+  SpoolWriteError,
 } from '../../model/index.ts';
 import type { QueueOptions } from '../../model/options/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import type { ScheduleParts } from './parts.ts';
 import type { ScheduledQueue } from './queue.ts';
+import { QueueConfigError } from './queue-configs.ts';
 import {
   bounceEvent,
   damagedEvent,
   delayedEvent,
   nextDue,
   type Requeue,
+  reboundEvent,
   refusedEvent,
   requeueArguments,
 } from './requeue.ts';
@@ -29,8 +34,12 @@ export interface SettlerRoom {
   schedule(message: QueuedMessage, due: number): void;
   /** The message leaves the spool. */
   remove(message: QueuedMessage): void;
-  /** The message goes to another queue and is due at once. */
-  move(message: QueuedMessage, name: string): void;
+  /** The message goes to another queue and is due then, in ms since the epoch; 0 for at once. */
+  move(message: QueuedMessage, name: string, due: number): void;
+  /** What was changed of the message is written. */
+  saved(message: QueuedMessage, loaded: Message): void;
+  /** Rejects with QueueConfigError when policy has no configuration for the queue. */
+  resolve(name: string): MaybePromise<ScheduledQueue>;
   /** The message stays in memory: what is changed of it could not be written. */
   pin(message: QueuedMessage, loaded: Message): void;
 }
@@ -60,6 +69,8 @@ export class Settler {
     if (settlement.kind === 'done') this.#room.remove(message);
     else if (settlement.kind === 'damaged')
       this.#track(queue, message, this.#giveUp(message, settlement.why));
+    else if (settlement.kind === 'rebound')
+      this.#track(queue, message, this.#rebound(queue, message, settlement));
     else this.#track(queue, message, this.#requeue(queue, message, settlement));
   }
 
@@ -152,6 +163,7 @@ export class Settler {
   async #save(queued: QueuedMessage, message: Message): Promise<void> {
     try {
       await this.#parts.store.save(message);
+      this.#room.saved(queued, message);
     } catch (error) {
       this.#room.pin(queued, message);
       this.#report(queued, error as Error);
@@ -181,8 +193,65 @@ export class Settler {
     await this.#save(queued, message);
     queued.attempts++;
     queued.schedule = message.schedule;
-    this.#room.move(queued, name);
+    this.#room.move(queued, name, 0);
     return true;
+  }
+
+  /** Policy let a deferred message pass. When it cannot go on, it is as before, and tried again. */
+  async #rebound(queue: ScheduledQueue, queued: QueuedMessage, settlement: Rebound): Promise<void> {
+    const { message, takeBack, protocol } = settlement;
+    const why = await this.#goOn(queue, queued, message, protocol);
+    if (why === undefined) return;
+    takeBack();
+    const response = reply(450, '', why);
+    const event = { ...refusedEvent(queued, message, response), deliveryProtocol: protocol };
+    await this.#parts.log.write(event);
+    await this.#requeue(queue, queued, { ...COUNTED, reply: response });
+  }
+
+  /** Moves the message to the queue that its metadata names, with its count of attempts at 0. Gives why it could not. */
+  async #goOn(
+    queue: ScheduledQueue,
+    queued: QueuedMessage,
+    message: Message,
+    protocol: string,
+  ): Promise<string | undefined> {
+    let name: string;
+    try {
+      name = queueNameOf(message);
+      if (name === queue.name) return `the message names the queue ${name} again`;
+      if (name !== NULL_QUEUE) {
+        await this.#room.resolve(name);
+        await this.#parts.store.save(message);
+      }
+    } catch (error) {
+      const isExpected = [QueueNameError, QueueConfigError, SpoolWriteError].some(
+        (kind) => error instanceof kind,
+      );
+      if (!isExpected) throw error;
+      this.#report(queued, error as Error);
+      return (error as Error).message;
+    }
+    await this.#note(queued, { ...reboundEvent(queued, message, name), deliveryProtocol: protocol });
+    if (name === NULL_QUEUE) {
+      this.#room.remove(queued);
+      return undefined;
+    }
+    this.#room.pin(queued, message);
+    this.#room.saved(queued, message);
+    queued.attempts = 0;
+    queued.schedule = message.schedule;
+    this.#room.move(queued, name, message.due);
+    return undefined;
+  }
+
+  /** Writes a record of what has happened already: a broken log must not have it happen again. */
+  async #note(queued: QueuedMessage, event: DeliveryEvent): Promise<void> {
+    try {
+      await this.#parts.log.write(event);
+    } catch (error) {
+      this.#report(queued, error as Error);
+    }
   }
 
   /** The queue that policy wants now; undefined, and reported, when its metadata names none. */
@@ -234,6 +303,8 @@ export class Settler {
     this.#parts.diagnostics.error('scheduled-queue', text);
   }
 }
+
+type Rebound = Extract<Settlement, { kind: 'rebound' }>;
 
 const TOO_OLD = reply(551, '5.4.7', 'too old');
 const COUNTED: Requeue = {

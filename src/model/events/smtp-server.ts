@@ -107,12 +107,13 @@ export const smtpServerEvents = [
   defineEvent({
     name: 'smtp_server_message_deferred_inject',
     args: { message: 'message', conn_meta: 'connection_meta' },
-    when: 'After the answer, for a listener with deferred_queue.',
+    when: 'After the answer, for a listener with deferred_queue: when the message leaves the queue deferred_smtp_inject.kumomta.internal.',
     often: 'Once per message, again after a failure.',
-    persisted: 'Everything it sets is kept with the message.',
-    failure: 'kumo.reject with 5xx bounces the message, anything else is tried again.',
-    doc: 'As smtp_server_message_received, but later.',
-    status: 'planned',
+    persisted:
+      'Everything it sets is kept with the message: metadata, envelope, content. conn_meta is made of the metadata of the message, and what is written to it is lost.',
+    failure:
+      'kumo.reject with 500 or more bounces the message. Any other rejection, and any other error as 450, is logged as TransientFailure and tried again, with the message as it came.',
+    doc: 'As smtp_server_message_received, but later. The metadata `queue` is null when it is called; the message then goes to the queue that its metadata names, with DeferredInjectionRebind logged and its count of attempts at 0. Without a handler it goes there at once.',
   }),
   defineEvent({
     name: 'smtp_server_rewrite_response',

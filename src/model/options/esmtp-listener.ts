@@ -89,7 +89,6 @@ const session = {
   }),
   deferred_queue: field(boolean(), {
     default: false,
-    effect: 'later',
     doc: 'Run the policy after the answer.',
   }),
   allow_xclient: field(boolean(), { default: false, doc: 'Let the client use XCLIENT.' }),

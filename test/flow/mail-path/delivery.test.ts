@@ -169,6 +169,7 @@ describe('failures and retries (delivery.md 5, 8, 9)', () => {
       ),
       listener: {
         batch_handling: 'BatchByDomain',
+        deferred_queue: false,
         deferred_spool: false,
         trace_headers: {
           received_header: true,

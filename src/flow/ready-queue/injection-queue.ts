@@ -1,0 +1,81 @@
+import {
+  ConnectionMeta,
+  cloneJson,
+  DEFERRED_INJECTION_QUEUE,
+  type DeliveryEvent,
+  type Message,
+  type PolicyResult,
+  type QueuedMessage,
+} from '../../model/index.ts';
+import { type Reply, reply } from '../../protocol/smtp/index.ts';
+import type { ReadyParts } from './parts.ts';
+import { WorkerQueue } from './worker-queue.ts';
+
+const EVENT = 'smtp_server_message_deferred_inject';
+/** Handlers that run at a time; each has a Lua state of its own. */
+const HANDLERS = 16;
+const SITE = `unspecified->${DEFERRED_INJECTION_QUEUE}@defersmtpinject`;
+const PROTOCOL = 'DeferredSmtpInjection';
+
+/**
+ * Messages of listeners with `deferred_queue`, which policy sees only now. Where it lets them pass they go on to the
+ * queue that their metadata names.
+ */
+export function injectionQueue(parts: ReadyParts): WorkerQueue {
+  return new WorkerQueue(parts, 'deferred injection', HANDLERS, (queued) => inject(parts, queued));
+}
+
+async function inject(parts: ReadyParts, queued: QueuedMessage): Promise<void> {
+  const message = await parts.store.load(queued);
+  await message.data();
+  // Should it fail, the next try begins with the message as it came.
+  const takeBack = message.remember();
+  message.meta.queue = null;
+  message.dirty = true;
+  const { queue: _, ...connection } = message.meta;
+  const meta = new ConnectionMeta(cloneJson(connection));
+  const failure = failureOf(await parts.policy.fire(EVENT, [message, meta]));
+  if (failure === undefined) {
+    queued.home.settle(queued, { kind: 'rebound', message, takeBack, protocol: PROTOCOL });
+    return;
+  }
+  takeBack();
+  const isFinal = failure.code >= 500;
+  await parts.log.write(attemptEvent(queued, message, isFinal ? 'Bounce' : 'TransientFailure', failure));
+  if (isFinal) queued.home.settle(queued, { kind: 'done' });
+  else {
+    queued.home.settle(queued, {
+      kind: 'requeue',
+      reply: failure,
+      reasons: ['LoggedTransientFailure'],
+      counted: true,
+      delay: undefined,
+    });
+  }
+}
+
+/** policy-api.md 1.4: a rejection keeps its code, any other error is 450. */
+function failureOf(result: PolicyResult): Reply | undefined {
+  if (result.kind === 'error') return reply(450, '', result.message);
+  return result.kind === 'reject' ? reply(result.code, '', result.text) : undefined;
+}
+
+function attemptEvent(
+  queued: QueuedMessage,
+  message: Message,
+  type: DeliveryEvent['type'],
+  response: Reply,
+): DeliveryEvent {
+  return {
+    type,
+    subject: message,
+    queue: queued.home.name,
+    site: SITE,
+    response,
+    peer: null,
+    attempts: queued.attempts,
+    pool: queued.home.egressPool,
+    deliveryProtocol: PROTOCOL,
+    providerName: queued.home.providerName,
+  };
+}

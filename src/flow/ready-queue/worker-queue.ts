@@ -1,0 +1,99 @@
+import { Fifo, type QueuedMessage, SpoolDamageError } from '../../model/index.ts';
+import { reply } from '../../protocol/smtp/index.ts';
+import type { ReadyParts } from './parts.ts';
+import type { DeliveryQueue } from './ready-feed.ts';
+
+const CAPACITY = 1024;
+
+/** Messages that are delivered without a connection, a few at a time. `work` settles the message that it is given. */
+export class WorkerQueue implements DeliveryQueue {
+  reaped = false;
+  /** Monotonic milliseconds of the last insert. */
+  lastUsed: number;
+  readonly #parts: Pick<ReadyParts, 'clock' | 'diagnostics'>;
+  readonly #name: string;
+  readonly #workers: number;
+  readonly #work: (queued: QueuedMessage) => Promise<void>;
+  readonly #messages = new Fifo<QueuedMessage>();
+  readonly #waitingForRoom = new Set<() => void>();
+  readonly #working = new Set<Promise<void>>();
+  #stopping = false;
+
+  constructor(
+    parts: Pick<ReadyParts, 'clock' | 'diagnostics'>,
+    name: string,
+    workers: number,
+    work: (queued: QueuedMessage) => Promise<void>,
+  ) {
+    this.#parts = parts;
+    this.#name = name;
+    this.#workers = workers;
+    this.#work = work;
+    this.lastUsed = parts.clock.monotonic();
+  }
+
+  /** Nothing waits and nothing is being worked on. */
+  get isIdle(): boolean {
+    return this.#messages.length === 0 && this.#working.size === 0;
+  }
+
+  get isFull(): boolean {
+    return this.#messages.length >= CAPACITY;
+  }
+
+  insert(message: QueuedMessage): boolean {
+    if (this.#stopping || this.isFull) return false;
+    this.lastUsed = this.#parts.clock.monotonic();
+    this.#messages.push(message);
+    this.#startWorkers();
+    return true;
+  }
+
+  whenRoom(callback: () => void): void {
+    this.#waitingForRoom.add(callback);
+  }
+
+  /** Hands out nothing more; resolves when what is being worked on is done. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(this.#working);
+  }
+
+  #startWorkers(): void {
+    while (!this.#stopping && this.#working.size < this.#workers) {
+      const message = this.#messages.shift();
+      if (message === undefined) return;
+      const working: Promise<void> = this.#work(message)
+        .catch((error: Error) => this.#failed(message, error))
+        .finally(() => {
+          this.#working.delete(working);
+          this.#startWorkers();
+          this.#offerRoom();
+        });
+      this.#working.add(working);
+    }
+  }
+
+  #failed(message: QueuedMessage, error: Error): void {
+    if (error instanceof SpoolDamageError) {
+      message.home.settle(message, { kind: 'damaged', why: error.message });
+      return;
+    }
+    this.#parts.diagnostics.error(this.#name, error.stack ?? error.message);
+    message.home.settle(message, {
+      kind: 'requeue',
+      reply: reply(451, '4.3.0', 'KumoMTA internal: delivery was interrupted'),
+      reasons: ['FailedToInsertIntoReadyQueue'],
+      counted: true,
+      delay: undefined,
+    });
+  }
+
+  #offerRoom(): void {
+    for (const callback of this.#waitingForRoom) {
+      if (this.#stopping || this.isFull) return;
+      this.#waitingForRoom.delete(callback);
+      callback();
+    }
+  }
+}
