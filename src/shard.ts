@@ -5,14 +5,14 @@ import { createRouting, ReadyQueues } from './flow/ready-queue/index.ts';
 import { Reception } from './flow/reception/index.ts';
 import { ScheduledQueues } from './flow/scheduled-queue/index.ts';
 import { systemClock } from './io/clock/index.ts';
-import { type LineBatch, RecordLog } from './io/delivery-log/index.ts';
+import type { LineBatch } from './io/delivery-log/index.ts';
 import { createDiagnostics } from './io/diagnostics/index.ts';
 import { DiskSpaceWatch } from './io/disk-space/index.ts';
 import { ConfiguredResolvers } from './io/dns/index.ts';
 import { helpersDirectory } from './io/files/index.ts';
 import { attachLimits } from './io/limits/index.ts';
 import { createMessageIds } from './io/message-id/index.ts';
-import { MeteredLog, Registry, type RegistrySnapshot } from './io/metrics/index.ts';
+import { Registry, type RegistrySnapshot } from './io/metrics/index.ts';
 import { dial } from './io/net/index.ts';
 import { random } from './io/random/index.ts';
 import { openShardSpools } from './io/spool/index.ts';
@@ -31,11 +31,11 @@ import {
 import type {
   EsmtpListenerOptions,
   HttpListenerOptions,
-  LocalLogsOptions,
   SpawnTaskOptions,
   SpoolOptions,
 } from './model/options/index.ts';
 import { declaredLimits } from './policy-start.ts';
+import { ShardLog } from './shard-log.ts';
 import type {
   Answered,
   CoordinatorRequests,
@@ -66,14 +66,15 @@ class Shard {
   readonly #resolver: Resolver;
   readonly #resolverNamed: ConfiguredResolvers['named'];
   readonly #newMessageId: () => string;
-  readonly #recordLog: RecordLog;
-  readonly #log: MeteredLog;
   readonly #disks: DiskSpaceWatch;
   readonly #linesTaken = new Map<number, () => void>();
   readonly #questions = new Map<number, (answer: Answered) => void>();
   readonly #generation: GenerationNumber;
   readonly #policyHost: PolicyHost;
   #policy!: PolicyGenerations;
+  #log!: ShardLog;
+  /** Of the generation that is prepared. */
+  #nextDeclarations: readonly InitDeclaration[] = [];
   #batches = 0;
   #asked = 0;
   #refusal: string | undefined = 'waiting for spool startup. Try again soon!';
@@ -96,14 +97,6 @@ class Shard {
     this.#generation = new GenerationNumber(start.generation);
     this.#policyHost = this.#makePolicyHost();
     this.#newMessageId = createMessageIds({ clock: systemClock, random, shard: start.shard });
-    this.#recordLog = new RecordLog({
-      loggers: this.#declared<LocalLogsOptions>('configure_local_logs'),
-      clock: systemClock,
-      nodeId: start.nodeId,
-      createdAt,
-      send: (batches) => this.#sendLines(batches),
-    });
-    this.#log = new MeteredLog(this.#recordLog, this.#registry);
     // Every shard looks, one speaks.
     const speaker = start.shard === 0 ? this.#diagnostics : createDiagnostics('off');
     this.#disks = new DiskSpaceWatch(this.#watchedDisks(), systemClock, speaker);
@@ -114,6 +107,16 @@ class Shard {
     const { texts, declarations } = this.#start;
     const engine = await this.#loadPolicy(texts, declarations);
     this.#policy = new PolicyGenerations(engine, () => this.#generation.value);
+    this.#log = new ShardLog({
+      declarations,
+      nodeId: this.#start.nodeId,
+      policy: this.#policy,
+      registry: this.#registry,
+      diagnostics: this.#diagnostics,
+      newMessageId: this.#newMessageId,
+      send: (batches) => this.#sendLines(batches),
+      enqueue: (message, isDeferred) => this.#reception!.enqueue(message, isDeferred),
+    });
     this.#smtp = await startSmtpListeners(this.#declared<EsmtpListenerOptions>('start_esmtp_listener'), {
       clock: systemClock,
       diagnostics: this.#diagnostics,
@@ -123,7 +126,7 @@ class Shard {
       refusal: () => this.#whyNot(),
       receive: (transaction) => this.#reception!.receive(transaction),
       log: () => this.#log,
-      isLogStalled: () => this.#recordLog.isStalled,
+      isLogStalled: () => this.#log.refusesMail,
       newMessageId: this.#newMessageId,
     });
     for (const options of this.#declared<HttpListenerOptions>('start_http_listener')) {
@@ -166,7 +169,7 @@ class Shard {
   #whyNot(): string | undefined {
     if (this.#refusal !== undefined) return this.#refusal;
     if (this.#disks.full) return 'disk is too full. Try later';
-    return this.#recordLog.isStalled ? 'load shedding. Try later' : undefined;
+    return this.#log.refusesMail ? 'load shedding. Try later' : undefined;
   }
 
   #makePolicyHost(): PolicyHost {
@@ -237,12 +240,14 @@ class Shard {
       if (systemClock.monotonic() >= deadline) this.#policy.abandonOldest();
       else await new Promise<void>((resolve) => systemClock.after(100, resolve));
     }
+    this.#nextDeclarations = declarations;
     this.#policy.prepare(generation, await this.#loadPolicy(texts, declarations));
   }
 
   /** What was asked of the generation before is asked of this one from now on. */
   #refresh(): void {
     this.#policy.settle();
+    this.#log.configureHooks(this.#nextDeclarations);
     this.#queues?.refresh();
     this.#ready?.refresh();
     this.#smtp?.refresh();
@@ -328,7 +333,7 @@ class Shard {
     // Connections that ended just now have settled messages that are still being written.
     await this.#queues?.stop();
     this.#disks.stop();
-    await this.#recordLog.flush();
+    await this.#log?.finish();
     await this.#spool?.close();
     await Promise.all(this.#http.map((server) => server.close()));
     this.#limits.close();

@@ -173,6 +173,14 @@ function kumo.make_egress_pool(options) end
 ---@return egress_source
 function kumo.make_egress_source(options) end
 
+---Makes a message of each log record and, where the event should_enqueue_log_record says so, puts it into a queue. In the event `init` or `pre_init`; a changed policy changes its hooks without a restart.
+---@param options kumo.LogHookOptions
+function kumo.configure_log_hook(options) end
+
+---Fires the event `log_disposition_NAME` for each log record, while it is logged. In the event `init` or `pre_init`; a changed policy changes its hooks without a restart.
+---@param options kumo.LogDispositionHookOptions
+function kumo.configure_log_disposition_hook(options) end
+
 ---Size of a thread pool in KumoMTA; Moonpost has shards (`--shards N`). Accepted without effect in this release.
 ---@param count integer
 function kumo.set_smtpsrv_threads(count) end

@@ -115,6 +115,20 @@
 ---@field template? string Jinja template of the line in place of JSON. Its variables are the fields of the record, and log_record, which is all of them.
 ---@field segment_header? string First line of every file. (No effect yet.)
 
+---A message for each log record, which goes its way through the queues like any other.
+---@class kumo.LogHookOptions
+---@field name string Name of the hook; no other of its kind has it.
+---@field back_pressure? integer Records that may be on their way into the spool, per shard. With so many no mail is taken and queues pause until there are fewer; none is dropped.
+---@field meta? string[] Metadata for the record and for the message that carries it; `name*` takes all that begin so.
+---@field headers? string[] Headers for the record, in any case; `X-*` takes all that begin so.
+---@field per_record? table<string, kumo.LogPerRecordOptions> What differs by type of record; Any is for the types that are not named. Of its keys only enable and, for configure_log_hook, template count: no files are written here.
+---@field deferred_spool? boolean Keeps the messages in memory alone until an attempt to deliver them fails. What is there is lost when the process is killed.
+
+---An event `log_disposition_NAME` for each log record, while it is logged.
+---@class kumo.LogDispositionHookOptions
+---@field name string Name of the hook; no other of its kind has it.
+---@field per_record? table<string, kumo.LogPerRecordOptions> What differs by type of record; Any is for the types that are not named. Of its keys only enable and, for configure_log_hook, template count: no files are written here.
+
 ---How one scheduled queue retries, for how long, and where it leads.
 ---@class kumo.QueueOptions
 ---@field egress_pool? string Name of the pool that sends for this queue.

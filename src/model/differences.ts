@@ -1,6 +1,7 @@
 import { type Difference, decided, extension, planned } from './difference.ts';
 import { listenerDifferences } from './differences-of-listeners.ts';
 import { messageDifferences } from './differences-of-messages.ts';
+import { moduleDifferences } from './differences-of-modules.ts';
 import { queueDifferences } from './differences-of-queues.ts';
 import { reloadDifferences } from './differences-of-reload.ts';
 
@@ -311,11 +312,6 @@ const later: readonly Difference[] = [
     'events marked `planned` in events.md',
     'Handlers may be registered; the events do not fire yet.',
   ),
-  planned(
-    'function',
-    'kumo.configure_log_hook',
-    'Log hooks, also configure_log_disposition_hook, come later.',
-  ),
   planned('function', 'kumo.configure_bounce_classifier', 'Classification of bounces comes later.'),
   planned('function', 'kumo.configure_redis_throttles', 'Limits shared between nodes come later.'),
   planned('function', 'kumo.configure_accounting_db_path', 'Accounting totals come later.'),
@@ -330,17 +326,6 @@ const later: readonly Difference[] = [
     'Memory limits come later; the functions that set them are accepted.',
   ),
   planned(
-    'function',
-    'kumo.dkim.rsa_sha256_signer',
-    'Signing and checking (DKIM, ARC, SPF, DMARC) come later.',
-  ),
-  planned(
-    'function',
-    'kumo.aaa, amqp, api, jsonl.new_tailer, jsonl.new_multi_tailer, kafka, nats, shaping, xfer',
-    'These modules come later.',
-  ),
-  planned('function', 'redis.open', 'This module comes later.'),
-  planned(
     'behaviour',
     'budgets of handlers',
     'Limits on the time that a handler may take come later; see also memory limits.',
@@ -349,11 +334,6 @@ const later: readonly Difference[] = [
     'behaviour',
     'helpers',
     'The files that policies require as policy-extras.NAME (shaping, queue, sources, listener_domains, dkim_sign, log_hooks and others) come later. Those of an installed KumoMTA are found through package.path.',
-  ),
-  planned(
-    'method',
-    'message:dkim_sign',
-    'Signing and checking (dkim_verify, arc_verify, arc_seal) come later.',
   ),
   planned(
     'endpoint',
@@ -373,4 +353,5 @@ export const differences: readonly Difference[] = [
   ...shardModules,
   ...extensions,
   ...later,
+  ...moduleDifferences,
 ];

@@ -49,6 +49,8 @@ export interface RefusedTransaction {
 /** Where rooms report to. The promise, when there is one, is back pressure: wait for it. It does not reject. */
 export interface DeliveryLog {
   write(event: DeliveryEvent): MaybePromise<void>;
+  /** True while it has more than it should: who cannot wait for `write` should write no more. */
+  readonly isStalled?: boolean;
 }
 
 /** One line of the delivery log; the fields and their order are those of operations.md 9.2. */

@@ -3,6 +3,7 @@ import { configFunctions } from './kumo-config.ts';
 import { coreFunctions } from './kumo-core.ts';
 import { deprecatedFunctions } from './kumo-deprecated.ts';
 import { epochFunctions } from './kumo-epoch.ts';
+import { logHookFunctions } from './kumo-log-hooks.ts';
 import { memoizeFunctions } from './kumo-memoize.ts';
 import { messageFunctions } from './kumo-messages.ts';
 import { settingFunctions } from './kumo-settings.ts';
@@ -25,6 +26,7 @@ export const kumoModule = defineModule(
     ...coreFunctions,
     ...messageFunctions,
     ...configFunctions,
+    ...logHookFunctions,
     ...settingFunctions,
     ...memoizeFunctions,
     ...epochFunctions,

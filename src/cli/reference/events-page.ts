@@ -1,12 +1,15 @@
 import type { EventDeclaration } from '../../model/define/index.ts';
-import { events } from '../../model/events/index.ts';
+import { chosenEvents, events } from '../../model/events/index.ts';
 
 export function eventsPage(): { name: string; title: string; text: string } {
   const intro =
     'Handlers are registered with `kumo.on(NAME, function)` while the policy is loaded. An event takes one handler, ' +
     'or several where the text says so: then they are called in the order of registration, and the first that ' +
     'returns anything, even nil, ends the chain. A raised error ends it too.';
-  return { name: 'events', title: 'Events', text: [intro, ...events.map(eventText)].join('\n\n') };
+  const chosen =
+    '# Events that you name\n\nTheir names are those that options of the policy give. Each takes one handler.';
+  const text = [intro, ...events.map(eventText), chosen, ...chosenEvents.map(eventText)].join('\n\n');
+  return { name: 'events', title: 'Events', text };
 }
 
 function eventText(event: EventDeclaration): string {

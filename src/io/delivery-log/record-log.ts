@@ -2,16 +2,16 @@ import {
   type Clock,
   type DeliveryEvent,
   type DeliveryLog,
-  type JsonObject,
-  logRecord,
+  type Diagnostics,
+  type LogRecord,
+  LogSelection,
   type MaybePromise,
   Message,
-  type RecordType,
-  selectMeta,
+  recordJson,
+  recordText,
   type Timer,
 } from '../../model/index.ts';
-import type { LocalLogsOptions } from '../../model/options/index.ts';
-import { headersOf, headerValue } from '../../protocol/mime/index.ts';
+import type { LocalLogsOptions, PerRecordOptions } from '../../model/options/index.ts';
 
 /** Lines on their way to one file of one logger. */
 export interface LineBatch {
@@ -30,6 +30,16 @@ export interface RecordLogParts {
   createdAt: (id: string) => number;
   /** Takes batches; resolves when the writer has room for more. */
   send: (batches: LineBatch[]) => Promise<void>;
+  /** Asks the policy whether a message is logged (filter_event). Does not throw. */
+  filter: (event: string, message: Message) => MaybePromise<boolean>;
+  diagnostics: Diagnostics;
+}
+
+/** One configure_local_logs. */
+interface Logger {
+  index: number;
+  filterEvent: string | undefined;
+  selection: LogSelection<PerRecordOptions>;
 }
 
 /** Batches are sent this often, ms. */
@@ -45,7 +55,10 @@ const BACK_PRESSURE_AT = 8 * 1024 * 1024;
  */
 export class RecordLog implements DeliveryLog {
   readonly #parts: RecordLogParts;
-  readonly #headerPatterns: ((name: string) => boolean)[];
+  readonly #loggers: readonly Logger[];
+  readonly #hasFilters: boolean;
+  /** Templates that failed, so that each is reported once. */
+  readonly #failedTemplates = new Set<string>();
   #batches = new Map<string, LineBatch>();
   #waiting = 0;
   #inFlight = 0;
@@ -54,7 +67,12 @@ export class RecordLog implements DeliveryLog {
 
   constructor(parts: RecordLogParts) {
     this.#parts = parts;
-    this.#headerPatterns = parts.loggers.map((logger) => matcher(logger.headers));
+    this.#loggers = parts.loggers.map((options, index) => ({
+      index,
+      filterEvent: options.filter_event,
+      selection: new LogSelection(options),
+    }));
+    this.#hasFilters = this.#loggers.some(({ filterEvent }) => filterEvent !== undefined);
   }
 
   /** The writer does not keep up; no further mail should be taken. */
@@ -63,17 +81,11 @@ export class RecordLog implements DeliveryLog {
   }
 
   write(event: DeliveryEvent): MaybePromise<void> {
-    const { subject } = event;
-    const needsBody =
-      subject instanceof Message &&
-      subject.body === undefined &&
-      this.#parts.loggers.some((logger) => logger.headers.length > 0);
-    // A body that cannot be read costs the record its headers, never the record.
-    if (needsBody) {
-      const append = (): MaybePromise<void> => this.#append(event);
-      return Promise.resolve(subject.data()).then(append, append);
-    }
-    return this.#append(event);
+    const now = this.#parts.clock.now();
+    if (!this.#hasFilters) return this.#writeTo(this.#loggers, event, now);
+    const chosen = this.#passFilters(event);
+    if (chosen instanceof Promise) return chosen.then((loggers) => this.#writeTo(loggers, event, now));
+    return this.#writeTo(chosen, event, now);
   }
 
   /** Passes on what waits; resolves when the writer has it. */
@@ -82,34 +94,56 @@ export class RecordLog implements DeliveryLog {
     await this.#sending;
   }
 
-  #append(event: DeliveryEvent): MaybePromise<void> {
-    const now = this.#parts.clock.now();
-    this.#parts.loggers.forEach((logger, index) => {
-      const how = perRecord(logger, event.type);
-      if (!how.enable) return;
-      const { subject } = event;
-      const created = subject instanceof Message ? this.#parts.createdAt(subject.id) : now;
-      const meta = selectMeta(subject.meta, logger.meta);
-      const headers = this.#headers(subject, index);
-      const record = logRecord(event, now, created, this.#parts.nodeId, meta, headers);
-      this.#add(index, how.suffix ?? '', `${JSON.stringify(record)}\n`);
+  /** The loggers that want the record, as the policy says. */
+  #passFilters(event: DeliveryEvent): MaybePromise<Logger[]> {
+    const verdicts = this.#loggers.map(({ filterEvent, selection }): MaybePromise<boolean> => {
+      // What was refused is no message to ask about (operations.md 10).
+      if (filterEvent === undefined || !(event.subject instanceof Message)) return true;
+      return selection.enables(event.type) && this.#parts.filter(filterEvent, event.subject);
     });
+    const passed = (passes: readonly MaybePromise<boolean>[]): Logger[] =>
+      this.#loggers.filter(({ index }) => passes[index] === true);
+    return verdicts.some((verdict) => verdict instanceof Promise)
+      ? Promise.all(verdicts).then(passed)
+      : passed(verdicts);
+  }
+
+  #writeTo(loggers: readonly Logger[], event: DeliveryEvent, now: number): MaybePromise<void> {
+    const { subject } = event;
+    if (subject instanceof Message && loggers.some(({ selection }) => selection.needsBodyOf(event))) {
+      // A body that cannot be read costs the record its headers, never the record.
+      const append = (): MaybePromise<void> => this.#append(loggers, event, now);
+      return Promise.resolve(subject.data()).then(append, append);
+    }
+    return this.#append(loggers, event, now);
+  }
+
+  #append(loggers: readonly Logger[], event: DeliveryEvent, now: number): MaybePromise<void> {
+    const { nodeId, createdAt } = this.#parts;
+    for (const { index, selection } of loggers) {
+      if (!selection.enables(event.type)) continue;
+      const { suffix, template } = selection.of(event.type) ?? {};
+      const record = selection.recordOf(event, { now, nodeId, createdAt });
+      const line = template === undefined ? recordJson(record) : this.#shown(record, template, now);
+      this.#add(index, suffix ?? '', line);
+    }
     if (this.#waiting >= SEND_AT) this.#send();
     else if (this.#waiting > 0) this.#timer ??= this.#parts.clock.after(SEND_EVERY, () => this.#send());
     if (this.isStalled) return this.#sending;
   }
 
-  #headers(subject: DeliveryEvent['subject'], logger: number): JsonObject {
-    const headers: JsonObject = {};
-    if (!(subject instanceof Message) || subject.body === undefined) return headers;
-    if (this.#parts.loggers[logger]!.headers.length === 0) return headers;
-    for (const field of headersOf(subject.body, this.#headerPatterns[logger])) {
-      const value = String(headerValue(subject.body, field));
-      const seen = headers[field.name];
-      if (seen === undefined) headers[field.name] = value;
-      else headers[field.name] = Array.isArray(seen) ? [...seen, value] : [seen, value];
+  /** A template that fails on a record costs it its shape, never the record. */
+  #shown(record: LogRecord, template: string, now: number): string {
+    try {
+      return recordText(record, template, now);
+    } catch (error) {
+      const text = `template of a ${record.type} record, which is written as JSON: ${(error as Error).message}`;
+      if (!this.#failedTemplates.has(text) && this.#failedTemplates.size < 100) {
+        this.#failedTemplates.add(text);
+        this.#parts.diagnostics.error('log', text);
+      }
+      return recordJson(record);
     }
-    return headers;
   }
 
   #add(logger: number, suffix: string, line: string): void {
@@ -134,24 +168,4 @@ export class RecordLog implements DeliveryLog {
     });
     this.#sending = Promise.all([this.#sending, taken]).then(() => {});
   }
-}
-
-function perRecord(
-  logger: LocalLogsOptions,
-  type: RecordType,
-): { enable: boolean; suffix?: string | undefined } {
-  return logger.per_record[type] ?? logger.per_record.Any ?? { enable: true };
-}
-
-function matcher(patterns: readonly string[]): (name: string) => boolean {
-  const exact = new Set(
-    patterns.filter((pattern) => !pattern.endsWith('*')).map((name) => name.toLowerCase()),
-  );
-  const prefixes = patterns
-    .filter((pattern) => pattern.endsWith('*'))
-    .map((pattern) => pattern.slice(0, -1).toLowerCase());
-  return (name) => {
-    const lower = name.toLowerCase();
-    return exact.has(lower) || prefixes.some((prefix) => lower.startsWith(prefix));
-  };
 }

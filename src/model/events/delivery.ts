@@ -110,16 +110,4 @@ export const deliveryEvents = [
     doc: 'Says where the message goes.',
     status: 'planned',
   }),
-  defineEvent({
-    name: 'should_enqueue_log_record',
-    multiple: true,
-    args: { message: 'message', hook_name: 'string' },
-    returns: 'boolean|nil',
-    when: 'A record was logged and a log hook is configured.',
-    often: 'Per record and hook.',
-    persisted: 'Everything it sets is kept with the message that carries the record.',
-    failure: 'Is logged; the record is not sent.',
-    doc: 'Returns whether the record is sent. Without an answer it is not.',
-    status: 'planned',
-  }),
 ];

@@ -2,6 +2,7 @@ import type { EventDeclaration } from '../define/index.ts';
 import { deliveryEvents } from './delivery.ts';
 import { httpEvents } from './http.ts';
 import { lifecycleEvents } from './lifecycle.ts';
+import { chosenEvents, loggingEvents } from './logging.ts';
 import { smtpServerEvents } from './smtp-server.ts';
 
 /** Every event that policies can handle, in the order of the life of a message. */
@@ -10,7 +11,10 @@ export const events: readonly EventDeclaration[] = [
   ...smtpServerEvents,
   ...httpEvents,
   ...deliveryEvents,
+  ...loggingEvents,
 ];
+
+export { chosenEvents };
 
 const byName: ReadonlyMap<string, EventDeclaration> = new Map(events.map((event) => [event.name, event]));
 

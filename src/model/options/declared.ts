@@ -9,6 +9,7 @@ import { httpListenerOptions } from './http-listener.ts';
 import { jsonLinesOptions } from './json-lines.ts';
 import { listenerDomainOptions } from './listener-domain.ts';
 import { localLogsOptions, perRecordOptions } from './local-logs.ts';
+import { logDispositionHookOptions, logHookOptions } from './log-hook.ts';
 import { memoizeOptions } from './memoize.ts';
 import { queueOptions, shrinkOptions } from './queue.ts';
 import {
@@ -31,6 +32,8 @@ export const declaredOptions: readonly OptionsDeclaration<unknown>[] = [
   spoolOptions,
   localLogsOptions,
   perRecordOptions,
+  logHookOptions,
+  logDispositionHookOptions,
   queueOptions,
   queueProtocolOptions,
   smtpProtocolOptions,

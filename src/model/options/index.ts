@@ -9,6 +9,7 @@ export * from './http-listener.ts';
 export * from './json-lines.ts';
 export * from './listener-domain.ts';
 export * from './local-logs.ts';
+export * from './log-hook.ts';
 export * from './memoize.ts';
 export * from './queue.ts';
 export * from './queue-protocol.ts';

@@ -6,13 +6,31 @@ import {
   freeFloor,
   integer,
   list,
+  makeKind,
   map,
   type OptionsOf,
   oneOf,
+  PolicyValueError,
+  type RichKind,
   string,
   table,
 } from '../define/index.ts';
 import { RECORD_TYPES } from '../log-fields.ts';
+import type { RecordType } from '../log-record.ts';
+import { checkJinja } from '../texts/index.ts';
+
+/** The text of a Jinja template; one that cannot be compiled is refused. */
+function jinja(): RichKind<string> {
+  return makeKind('template', 'string', (value, at, strict) => {
+    const source = string().parse(value, at, strict);
+    try {
+      checkJinja(source);
+    } catch (error) {
+      throw new PolicyValueError(`${at}: ${(error as Error).message}`);
+    }
+    return source;
+  });
+}
 
 export const perRecordOptions = defineOptions(
   'configure_local_logs.per_record',
@@ -21,10 +39,17 @@ export const perRecordOptions = defineOptions(
     enable: field(boolean(), { default: true, doc: 'Whether the type is logged.' }),
     suffix: field(string(), { doc: 'End of the file name; records with the same go into one file.' }),
     log_dir: field(string(), { effect: 'later', doc: 'Directory for this type.' }),
-    template: field(string(), { effect: 'later', doc: 'Template of the line in place of JSON.' }),
+    template: field(jinja(), {
+      doc: 'Jinja template of the line in place of JSON. Its variables are the fields of the record, and log_record, which is all of them.',
+    }),
     segment_header: field(string(), { default: '', effect: 'later', doc: 'First line of every file.' }),
   },
 );
+
+/** What may be said of each type of record, by its name or Any. */
+export function perRecord(): RichKind<Partial<Record<RecordType | 'Any', PerRecordOptions>>> {
+  return map(table(perRecordOptions), oneOf('Any', ...RECORD_TYPES));
+}
 
 export const localLogsOptions = defineOptions(
   'configure_local_logs',
@@ -50,11 +75,13 @@ export const localLogsOptions = defineOptions(
       default: [],
       doc: 'Headers to log, in any case; `X-*` takes all that begin so.',
     }),
-    per_record: field(map(table(perRecordOptions), oneOf('Any', ...RECORD_TYPES)), {
+    per_record: field(perRecord(), {
       default: {},
       doc: 'What differs by type of record; Any is for the types that are not named.',
     }),
-    filter_event: field(string(), { effect: 'later', doc: 'Event that chooses which messages are logged.' }),
+    filter_event: field(string(), {
+      doc: 'Event that gets each message and returns true when the record is to be logged. Any other answer, an error, and an event without handler keep it out. Rejection is always logged: it has no message.',
+    }),
     min_free_space: field(freeFloor(), {
       default: '10%',
       effect: 'later',
@@ -68,4 +95,5 @@ export const localLogsOptions = defineOptions(
   },
 );
 
+export type PerRecordOptions = OptionsOf<typeof perRecordOptions>;
 export type LocalLogsOptions = OptionsOf<typeof localLogsOptions>;

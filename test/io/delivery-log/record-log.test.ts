@@ -34,15 +34,25 @@ function event(parts: Partial<DeliveryEvent> = {}): DeliveryEvent {
   };
 }
 
+type Filter = (event: string, message: Message) => boolean | Promise<boolean>;
+
 function recordLog(...loggers: object[]) {
+  return filteredLog(() => false, ...loggers);
+}
+
+function filteredLog(filter: Filter, ...loggers: object[]) {
   const clock = new FakeClock();
   const sent: LineBatch[] = [];
+  const said: string[] = [];
+  const say = (_target: string, text: string): void => void said.push(text);
   let release: (() => void)[] = [];
   const log = new RecordLog({
     loggers: loggers.map((options) => parseOptions(localLogsOptions, { log_dir: '/x', ...options })),
     clock,
     nodeId: 'node',
     createdAt: () => clock.now() - 5000,
+    filter,
+    diagnostics: { error: say, warn: say, info: say, debug: say },
     send: (batches) => {
       sent.push(...batches);
       return new Promise((resolve) => release.push(resolve));
@@ -53,7 +63,7 @@ function recordLog(...loggers: object[]) {
     release = [];
   };
   const records = () => sent.flatMap(({ lines }) => lines.trim().split('\n')).map((line) => JSON.parse(line));
-  return { log, clock, sent, taken, records };
+  return { log, clock, sent, said, taken, records };
 }
 
 describe('records (operations.md 9.2)', () => {
@@ -167,4 +177,98 @@ test('a writer that does not keep up makes callers wait, and loses nothing', asy
   await clock.advance(100);
   taken();
   expect(records()).toHaveLength(written);
+});
+
+describe('per_record', () => {
+  test('template writes the line; its variables are the fields, and log_record is all of them', async () => {
+    const { log, clock, sent } = recordLog({
+      per_record: {
+        Delivery: { template: '{{ type }} {{ response.code }} {{ log_record.queue }} <{{ sender }}>' },
+        Any: { template: 'other {{ type }}\n' },
+        Bounce: { suffix: '.bounces' },
+      },
+    });
+    await log.write(event());
+    await log.write(event({ type: 'Expiration' }));
+    await log.write(event({ type: 'Bounce' }));
+    await clock.advance(50);
+    expect(sent.map(({ suffix }) => suffix)).toEqual(['', '.bounces']);
+    expect(sent[0]!.lines).toBe('Delivery 250 b.example <s@a.example>\nother Expiration\n');
+    // An entry of the type itself counts as a whole.
+    expect(JSON.parse(sent[1]!.lines)).toMatchObject({ type: 'Bounce' });
+  });
+
+  test('a template that fails on a record leaves it in JSON, and is reported once', async () => {
+    const { log, clock, records, said } = recordLog({
+      per_record: { Any: { template: '{{ response.code.no.such }}' } },
+    });
+    for (let i = 0; i < 3; i++) await log.write(event());
+    await clock.advance(50);
+    expect(records()).toHaveLength(3);
+    expect(records()[0]).toMatchObject({ type: 'Delivery', queue: 'b.example' });
+    expect(said).toHaveLength(1);
+    expect(said[0]).toContain('template of a Delivery record');
+  });
+
+  test('a template that cannot be compiled is refused where it is given', () => {
+    expect(() => recordLog({ per_record: { Bounce: { template: '{{ id ' } } })).toThrow(
+      /per_record\.Bounce\.template: syntax error/,
+    );
+  });
+});
+
+describe('filter_event', () => {
+  test('keeps out what it does not want, for its own logger alone', async () => {
+    const asked: unknown[] = [];
+    const { log, clock, sent } = filteredLog(
+      (name, subject) => {
+        asked.push([name, subject.meta.tenant]);
+        return subject.meta.tenant === 'wanted';
+      },
+      { filter_event: 'only_wanted' },
+      {},
+    );
+    await log.write(event());
+    const wanted = message();
+    wanted.meta.tenant = 'wanted';
+    await log.write(event({ subject: wanted }));
+    await clock.advance(50);
+    expect(asked).toEqual([
+      ['only_wanted', 't'],
+      ['only_wanted', 'wanted'],
+    ]);
+    expect(sent.map(({ logger, lines }) => [logger, lines.trim().split('\n').length])).toEqual([
+      [1, 2],
+      [0, 1],
+    ]);
+  });
+
+  test('is not asked about what was refused, nor about types that are off', async () => {
+    let asked = 0;
+    const { log, clock, records } = filteredLog(
+      () => {
+        asked++;
+        return false;
+      },
+      { filter_event: 'f', per_record: { Delayed: { enable: false } } },
+    );
+    const subject = { sender: '', recipient: '', meta: {} };
+    await log.write(event({ type: 'Rejection', subject, recipients: undefined }));
+    await log.write(event({ type: 'Delayed' }));
+    await clock.advance(50);
+    expect(records().map(({ type }) => type)).toEqual(['Rejection']);
+    expect(asked).toBe(0);
+  });
+
+  test('may wait; the record has the time at which it was written', async () => {
+    const { log, clock, records } = filteredLog(
+      () => new Promise((resolve) => clock.after(1000, () => resolve(true))),
+      { filter_event: 'f' },
+    );
+    const written = log.write(event());
+    const at = new Date(clock.now()).toISOString();
+    await clock.advance(1100);
+    await written;
+    expect(records()[0]!.event_time).toBe(at);
+  });
 });

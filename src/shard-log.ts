@@ -1,0 +1,85 @@
+import { declaredHooks, LogHooks, passesLogFilter } from './flow/log-hooks/index.ts';
+import { systemClock } from './io/clock/index.ts';
+import { type LineBatch, RecordLog } from './io/delivery-log/index.ts';
+import { MeteredLog, type Registry } from './io/metrics/index.ts';
+import {
+  createdAt,
+  type DeliveryEvent,
+  type DeliveryLog,
+  type Diagnostics,
+  type InitDeclaration,
+  type MaybePromise,
+  type Message,
+  type PolicyEvents,
+} from './model/index.ts';
+import type { LocalLogsOptions } from './model/options/index.ts';
+
+/** What a shard gives to its delivery log. */
+export interface ShardLogParts {
+  declarations: readonly InitDeclaration[];
+  nodeId: string;
+  policy: PolicyEvents;
+  registry: Registry;
+  diagnostics: Diagnostics;
+  newMessageId: () => string;
+  /** Hands lines to the writer of the process; resolves when it has room for more. */
+  send: (batches: LineBatch[]) => Promise<void>;
+  /** Puts a message that carries a record into the spool and its queue. */
+  enqueue: (message: Message, isDeferred: boolean) => Promise<void>;
+}
+
+/** The delivery log of a shard: an event is counted, then goes to the local logs, then to the log hooks. */
+export class ShardLog implements DeliveryLog {
+  readonly #records: RecordLog;
+  readonly #metered: MeteredLog;
+  readonly #hooks: LogHooks;
+
+  constructor(parts: ShardLogParts) {
+    const { declarations, policy, registry } = parts;
+    const shared = { ...parts, clock: systemClock, createdAt };
+    this.#records = new RecordLog({
+      ...shared,
+      loggers: declarations
+        .filter(({ kind }) => kind === 'configure_local_logs')
+        .map(({ options }) => options as LocalLogsOptions),
+      filter: (event, message) => passesLogFilter(policy, event, message),
+    });
+    this.#metered = new MeteredLog(this.#records, registry);
+    this.#hooks = new LogHooks({
+      ...shared,
+      log: this.#metered,
+      onBacklog: (hook) => registry.series('log_hook_backlog_count', hook).add(),
+    });
+    this.configureHooks(declarations);
+  }
+
+  /** Replaces the log hooks by those declared here. */
+  configureHooks(declarations: readonly InitDeclaration[]): void {
+    this.#hooks.configure(declaredHooks(declarations));
+  }
+
+  write(event: DeliveryEvent): MaybePromise<void> {
+    return this.#hooks.write(event);
+  }
+
+  /** Queues pause while a hook is full; see LogHooks. */
+  get isStalled(): boolean {
+    return this.#hooks.isStalled;
+  }
+
+  /** No mail should be taken, because its records could not be. */
+  get refusesMail(): boolean {
+    return this.#records.isStalled || this.#hooks.isStalled || this.#hooks.hasUnkept;
+  }
+
+  /** Forgets what was counted for a ready queue. */
+  forget(readyQueue: string): void {
+    this.#metered.forget(readyQueue);
+  }
+
+  /** Resolves when the spool has every record that hooks took, and the writer all lines. For the end. */
+  async finish(): Promise<void> {
+    await this.#hooks.idle();
+    await this.#records.flush();
+  }
+}
