@@ -3,6 +3,7 @@ import { fail, luaFunctionOf, pushResult } from './binding-call.ts';
 import { type LuaCFunction, type LuaThread, type Table, type TValue, tag, type Userdata } from './fengari.ts';
 import { luaString, textOf } from './lua-text.ts';
 import { type ClassRegistry, exactFromLua, fromLua, markEmptyLists, toLua } from './marshalling.ts';
+import { rememberClass, rememberModule } from './nearest-name.ts';
 import { PolicyReject } from './policy-reject.ts';
 import { raise } from './position.ts';
 import { fengari } from './vm.ts';
@@ -44,6 +45,8 @@ interface BoundObject {
   readonly type: Constructor;
   readonly name: string;
   readonly methods: readonly (readonly [name: string, fn: LuaCFunction])[];
+  /** Names of methods and fields. */
+  readonly members: readonly string[];
   readonly metamethods: readonly (readonly [name: string, fn: LuaCFunction])[];
 }
 
@@ -69,7 +72,8 @@ function bindObject(object: ObjectDeclaration): BoundObject {
   if (object.entries !== undefined) {
     metamethods.push(['__pairs', pairsFunction(object)], ['__len', lengthFunction(object)]);
   }
-  return { type: object.type, name: object.name, methods, metamethods };
+  const members = [...object.methods, ...(object.fields ?? [])].map(({ name }) => name);
+  return { type: object.type, name: object.name, methods, members, metamethods };
 }
 
 function selfOf(L: LuaThread): unknown {
@@ -229,6 +233,7 @@ export class StateClasses implements ClassRegistry {
 function metatableFor(L: LuaThread, object: BoundObject): Table {
   // __metatable keeps getmetatable and setmetatable away from what all objects of the class share.
   const metatable = newTable(L, { __name: object.name, __metatable: false });
+  rememberClass(metatable, object.name, object.members);
   const methods = newTable(L, {});
   for (const [name, fn] of object.methods) setFunction(L, methods, name, fn);
   set(L, metatable, '__index', tableValue(methods));
@@ -252,6 +257,7 @@ export function installModules(
     if (known !== undefined) return known;
     const table = newTable(L, {});
     tables.set(name, table);
+    rememberModule(table, name);
     set(L, loaded, name, tableValue(table));
     const dot = name.lastIndexOf('.');
     if (dot > 0) set(L, tableOf(name.slice(0, dot)), name.slice(dot + 1), tableValue(table));

@@ -11,6 +11,7 @@ import {
 import { openFileLibrary } from './file-library.ts';
 import { luaString, textOf } from './lua-text.ts';
 import { fromLua, toLua } from './marshalling.ts';
+import { isPlanned } from './nearest-name.ts';
 import { compile, type PolicyFiles } from './policy-files.ts';
 import { raise } from './position.ts';
 import { openRandom } from './random-library.ts';
@@ -222,7 +223,10 @@ function searchFiles(library: Table, files: PolicyFiles): LuaCFunction {
     if ((path.type & 0x0f) !== tag.string) raise(L, "'package.path' must be a string");
     const name = String(argument(L, 1));
     const result = files.search(name, String(textOf(path.value)));
-    if ('tried' in result) return push(L, notFound(result.tried));
+    if ('tried' in result) {
+      const later = isPlanned(name) ? `\n\t'${name}' comes in a later release of Moonpost` : '';
+      return push(L, notFound(result.tried) + later);
+    }
     const loaded = files.load(L, result.found);
     if (typeof loaded === 'string') raise(L, `error loading module '${name}':\n\t${loaded}`);
     return pushValue(L, loaded) + push(L, result.found);

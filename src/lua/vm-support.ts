@@ -1,3 +1,4 @@
+import { memberHint } from './nearest-name.ts';
 import { formatFloat, formatNumber } from './number-format.ts';
 
 /**
@@ -132,6 +133,7 @@ export const vmSupport = {
   formatFloat,
   formatNumber,
   formatBytes,
+  memberHint,
   patternSteps,
   /** Longest string that string.rep and `..` build, in bytes. */
   longestString: 256 * 1024 * 1024,

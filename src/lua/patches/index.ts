@@ -1,6 +1,7 @@
 import { closePatches } from './close.ts';
 import { corePatches } from './core.ts';
 import { languagePatches } from './language.ts';
+import { memberNamePatches } from './member-names.ts';
 import { numberPatches } from './numbers.ts';
 import type { Patch } from './patch.ts';
 
@@ -14,6 +15,7 @@ export const patches: readonly Patch[] = [
   ...languagePatches,
   ...closePatches,
   ...numberPatches,
+  ...memberNamePatches,
 ];
 
 /** Applies the edits in order. Throws when one does not fit, since a half-patched VM must never run policy. */

@@ -1,0 +1,66 @@
+import { type Difference, planned } from './difference.ts';
+
+/** Functions and methods of KumoMTA that come later, by module. A call of one says so, and asking gives nil. */
+const LATER: Readonly<Record<string, { names: readonly string[]; reason: string }>> = {
+  'kumo.aaa': {
+    names: [
+      'auth_info',
+      'configure_acct_log',
+      'load_acl_map',
+      'make_access_control_list',
+      'make_http_url_resource',
+      'query_resource_access',
+      'set_acl_cache_ttl',
+      'set_check_cache_ttl',
+      'set_fall_back_to_acl_map',
+    ],
+    reason: 'Access control comes with the administrative endpoints.',
+  },
+  'kumo.amqp': { names: ['basic_publish', 'build_client'], reason: 'Clients of message brokers come later.' },
+  'kumo.kafka': { names: ['build_producer'], reason: 'Clients of message brokers come later.' },
+  'kumo.nats': { names: ['connect', 'publish', 'close'], reason: 'Clients of message brokers come later.' },
+  redis: { names: ['open'], reason: 'Comes with limits shared between nodes.' },
+  'kumo.xfer': {
+    names: ['cancel_xfer', 'get_xfer_target', 'xfer', 'xfer_in_requeue'],
+    reason: 'Transfer of mail between nodes comes later.',
+  },
+  'kumo.dkim': {
+    names: ['rsa_sha256_signer', 'ed25519_signer', 'set_signing_threads'],
+    reason: 'Signing comes later.',
+  },
+  'kumo.spf': { names: ['check_host', 'check_msg'], reason: 'Checks of incoming mail come later.' },
+  'kumo.dmarc': { names: ['check_msg'], reason: 'Checks of incoming mail come later.' },
+  'kumo.shaping': { names: ['load'], reason: 'Traffic shaping by shaping.toml comes later.' },
+  'kumo.api.inject': { names: ['inject_v1', 'build_v1'], reason: 'Comes with injection over HTTP.' },
+  'kumo.api.admin.suspend': {
+    names: ['suspend', 'list', 'delete'],
+    reason: 'Comes with the administrative endpoints.',
+  },
+  'kumo.api.admin.suspend_ready_q': {
+    names: ['suspend', 'list', 'delete'],
+    reason: 'Comes with the administrative endpoints.',
+  },
+  'kumo.api.admin.bounce': {
+    names: ['bounce', 'list', 'delete'],
+    reason: 'Comes with the administrative endpoints.',
+  },
+  'policy-extras.mail_auth': {
+    names: ['check', 'iprev', 'iprev_msg'],
+    reason: 'The helper comes with the checks of incoming mail.',
+  },
+  tsa: { names: ['configure_tsa_db_path', 'start_http_listener'], reason: 'Comes with tsa-daemon.' },
+};
+
+const METHODS: Readonly<Record<string, string>> = {
+  'message:dkim_sign': 'Signing comes later.',
+  'message:dkim_verify': 'Checks of incoming mail come later.',
+  'message:arc_verify': 'Checks of incoming mail come later.',
+  'message:arc_seal': 'Signing comes later.',
+};
+
+export const moduleDifferences: readonly Difference[] = [
+  ...Object.entries(LATER).flatMap(([module, { names, reason }]) =>
+    names.map((name) => planned('function', `${module}.${name}`, reason)),
+  ),
+  ...Object.entries(METHODS).map(([name, reason]) => planned('method', name, reason)),
+];
