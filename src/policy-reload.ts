@@ -111,7 +111,7 @@ export class PolicyReload {
   noteFile(path: string, use: 'read' | 'written'): void {
     if (use === 'read' && !this.#written.has(path) && this.#alsoRead.size < MOST_NOTED) {
       this.#alsoRead.add(path);
-      this.#watch.expect(path);
+      void this.#watch.join(path);
     }
     if (use === 'read') return;
     this.#alsoRead.delete(path);

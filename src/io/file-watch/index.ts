@@ -39,8 +39,6 @@ export class FileWatch {
   readonly #parts: FileWatchParts;
   #base: Seen = new Map();
   #digests = new Map<string, string>();
-  /** Files that joined since the last look. */
-  readonly #expected = new Set<string>();
   #timer: Timer | undefined;
   #isStopped = false;
   #hasTold = false;
@@ -67,9 +65,12 @@ export class FileWatch {
     return [...(await this.#look()).keys()].sort();
   }
 
-  /** From now on a file is watched that was read just now: not its being there is the change, but the next. */
-  expect(path: string): void {
-    if (!this.#base.has(path)) this.#expected.add(path);
+  /** A file joins that was read just now: as it is at this moment it is no change. */
+  async join(path: string): Promise<void> {
+    const [state, content] = await Promise.all([look(path), digest(path)]);
+    if (state === undefined || this.#base.has(path)) return;
+    this.#base.set(path, state);
+    this.#digests.set(path, content);
   }
 
   stop(): void {
@@ -93,7 +94,6 @@ export class FileWatch {
   async #turn(): Promise<number> {
     const before = this.#parts.clock.monotonic();
     let seen = await this.#look();
-    await this.#adopt(seen);
     const took = this.#parts.clock.monotonic() - before;
     while (differing(this.#base, seen).length > 0 && !this.#isStopped) {
       await this.#pause(STILL_FOR);
@@ -105,16 +105,6 @@ export class FileWatch {
       seen = again;
     }
     return Math.max(LOOK_EVERY, took * REST_SHARE);
-  }
-
-  async #adopt(seen: Seen): Promise<void> {
-    for (const path of [...this.#expected]) {
-      this.#expected.delete(path);
-      const state = seen.get(path);
-      if (state === undefined || this.#base.has(path)) continue;
-      this.#digests.set(path, await digest(path));
-      this.#base.set(path, state);
-    }
   }
 
   async #take(seen: Seen): Promise<void> {
@@ -147,8 +137,8 @@ export class FileWatch {
     if (paths.size >= MOST_FILES) this.#tellTooMany();
     const seen: Seen = new Map();
     for (const path of paths) {
-      const found = await stat(path, { bigint: true }).catch(() => undefined);
-      if (found?.isFile()) seen.set(path, `${found.mtimeNs} ${found.size} ${found.ino}`);
+      const state = await look(path);
+      if (state !== undefined) seen.set(path, state);
     }
     return seen;
   }
@@ -158,6 +148,12 @@ export class FileWatch {
     this.#hasTold = true;
     this.#parts.trouble(`more than ${MOST_FILES} files match the monitored globs; the rest is not watched`);
   }
+}
+
+/** What a file shows without being read; undefined where there is none. */
+async function look(path: string): Promise<string | undefined> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  return found?.isFile() ? `${found.mtimeNs} ${found.size} ${found.ino}` : undefined;
 }
 
 function differing(a: Seen, b: Seen): string[] {

@@ -112,7 +112,7 @@ test('a file that joins later is no change by itself; its next one is', async ()
   await watching({ files });
   write('data.json', '{}');
   files.push(at('data.json'));
-  watch.expect(at('data.json'));
+  await watch.join(at('data.json'));
   await pass(1500);
   expect(told).toEqual([]);
   write('data.json', '[]');
