@@ -89,6 +89,8 @@ export interface LuaThread {
   status: number;
   /** Non-yieldable calls in progress; waiting is possible only at 0. */
   readonly nny: number;
+  /** Whoever resumed it can be suspended, and so can it: our scheduler's mark. */
+  sliceable: boolean;
   readonly ci: CallInfo;
   readonly l_G: GlobalState;
 }

@@ -233,7 +233,11 @@ export class PolicyEngine implements PolicyEvents {
       }
       case 'error':
         this.#errors.report(event, result.message, result.traceback);
-        return { kind: 'error', message: result.message };
+        return {
+          kind: 'error',
+          message: result.message,
+          ...(result.overBudget && { overBudget: true }),
+        };
     }
   }
 

@@ -1,11 +1,12 @@
 import type { CallContext, LuaFunction } from '../model/define/index.ts';
 import type { MaybePromise, PolicyHost } from '../model/index.ts';
 import { type BindingSet, get, installModules, StateClasses } from './bindings.ts';
+import { Budget, type BudgetLimits, handlerLimits, loadLimits, OverBudget } from './budget.ts';
 import { type LuaThread, status, type Table, type TValue, tag, type Userdata } from './fengari.ts';
 import { fromLua, LuaFunctionReference, toLua } from './marshalling.ts';
 import { type PolicyFiles, PolicyLoadError } from './policy-files.ts';
 import { PolicyReject } from './policy-reject.ts';
-import { traceback, whereIs } from './position.ts';
+import { placesOf, traceback, whereIs } from './position.ts';
 import { openLibraries, setGlobal } from './standard-library.ts';
 import { fengari } from './vm.ts';
 import type { OwningState } from './waiting.ts';
@@ -14,12 +15,18 @@ import type { OwningState } from './waiting.ts';
 export type RunResult =
   | { kind: 'values'; values: unknown[] }
   | { kind: 'reject'; reject: PolicyReject }
-  | { kind: 'error'; message: string; traceback: string };
+  | { kind: 'error'; message: string; traceback: string; overBudget?: boolean };
 
 export interface RegisteredHandler {
   readonly function: TValue;
   /** FILE:LINE of the registration. */
   readonly where: string;
+}
+
+/** Budgets, as far as they are not the default. */
+export interface StateBudget {
+  readonly handler?: Partial<BudgetLimits>;
+  readonly load?: Partial<BudgetLimits>;
 }
 
 export interface StateOptions {
@@ -30,9 +37,14 @@ export interface StateOptions {
   /** Names of the events that take more than one handler. */
   readonly multipleEvents: ReadonlySet<string>;
   readonly print: (text: string) => void;
+  /** What differs from the default budget. */
+  readonly budget?: StateBudget;
   /** Fires an event of this generation, in another state. */
   readonly fire: CallContext['fire'];
 }
+
+/** Bytes after which a state is replaced. */
+const mostAllocated = 2 * handlerLimits.memory;
 
 /**
  * One Lua state: the policy file run once, and its handlers. It serves one event at a time; whoever owns it
@@ -53,6 +65,9 @@ export class PolicyState implements OwningState {
   usable = true;
   uses = 0;
   readonly bornAt: number;
+  readonly budget: Budget;
+  /** What each handler may use. */
+  limits: BudgetLimits;
   readonly #L: LuaThread;
   readonly #globals: Table;
   readonly #options: StateOptions;
@@ -65,6 +80,8 @@ export class PolicyState implements OwningState {
     this.#options = options;
     this.print = options.print;
     this.bornAt = options.host.clock.monotonic();
+    this.budget = new Budget(options.host.clock, this);
+    this.limits = { ...handlerLimits, ...options.budget?.handler };
     const L = lauxlib.luaL_newstate();
     this.#L = L;
     this.calling = L;
@@ -98,21 +115,49 @@ export class PolicyState implements OwningState {
     return whereIs(L, this.#options.files.helpersDir);
   }
 
+  placesOf(L: LuaThread): string {
+    return placesOf(L);
+  }
+
   /** Names the event that is being handled; undefined after it. */
   begin(event: string | undefined): void {
     this.event = event;
     if (event !== undefined) setGlobal(this.#L, this.#globals, '_KUMO_CURRENT_EVENT', event);
   }
 
-  /** Calls a function as a coroutine. Answers at once unless a binding waits. */
+  /** Calls a function as a coroutine, with a budget of its own. Answers at once unless it waits or takes long. */
   run(fn: TValue, args: readonly unknown[]): MaybePromise<RunResult> {
     const { lua, lobject } = fengari();
-    const T = this.#thread ?? this.#newThread();
-    this.#thread = undefined;
-    lua.lua_checkstack(T, args.length + 1);
-    T.stack[T.top++] = new lobject.TValue(fn.type, fn.value);
-    for (const arg of args) T.stack[T.top++] = toLua(T, arg, this.classes);
-    return this.#proceed(T, lua.lua_resume(T, null, args.length));
+    const { budget } = this;
+    budget.begin(this.#loading ? { ...loadLimits, ...this.#options.budget?.load } : this.limits);
+    budget.enter();
+    try {
+      const T = this.#thread ?? this.#newThread();
+      this.#thread = undefined;
+      lua.lua_checkstack(T, args.length + 1);
+      T.stack[T.top++] = new lobject.TValue(fn.type, fn.value);
+      for (const arg of args) T.stack[T.top++] = toLua(T, arg, this.classes);
+      return this.#proceed(T, lua.lua_resume(T, null, args.length));
+    } catch (error) {
+      return this.#stopped(error);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  #leave(): void {
+    this.budget.leave();
+    // What a script keeps is not known; what it made is, and bounds it.
+    if (this.budget.allocated > mostAllocated) this.usable = false;
+  }
+
+  /** A run that was over its budget leaves the state in no order. */
+  #stopped(error: unknown): RunResult {
+    if (!(error instanceof OverBudget)) throw error;
+    this.usable = false;
+    this.pending = undefined;
+    const message = `${error.where}: stopped for being over its budget: ${error.what}`;
+    return { kind: 'error', message, traceback: error.traceback, overBudget: true };
   }
 
   #proceed(T: LuaThread, result: number): MaybePromise<RunResult> {
@@ -136,7 +181,18 @@ export class PolicyState implements OwningState {
       settled = { failed: true, value: error instanceof Error ? error : new Error(String(error)) };
     }
     this.#settled = settled;
-    return this.#proceed(T, fengari().lua.lua_resume(T, null, 0));
+    return this.#resume(T);
+  }
+
+  #resume(T: LuaThread): MaybePromise<RunResult> {
+    this.budget.enter();
+    try {
+      return this.#proceed(T, fengari().lua.lua_resume(T, null, 0));
+    } catch (error) {
+      return this.#stopped(error);
+    } finally {
+      this.#leave();
+    }
   }
 
   /** What the awaited promise came to; asked once, by the binding that waits. */
@@ -149,6 +205,7 @@ export class PolicyState implements OwningState {
   #newThread(): LuaThread {
     const { lua } = fengari();
     const T = lua.lua_newthread(this.#L);
+    T.sliceable = true;
     lua.lua_settop(this.#L, 0);
     return T;
   }
@@ -160,6 +217,7 @@ export class PolicyState implements OwningState {
     try {
       for (let i = 0; i < count; i++) values[i] = fromLua(T.stack[T.top - count + i]!);
     } catch (error) {
+      if (error instanceof OverBudget) throw error;
       return { kind: 'error', message: `the returned value: ${(error as Error).message}`, traceback: '' };
     } finally {
       lua.lua_settop(T, 0);
@@ -187,7 +245,8 @@ export class PolicyState implements OwningState {
     try {
       const text = Buffer.from(lauxlib.luaL_tolstring(L, -1)).toString();
       return (error.type & 0x0f) === tag.string ? text : `${this.where(T)}: ${text}`;
-    } catch {
+    } catch (error) {
+      if (error instanceof OverBudget) throw error;
       return `${this.where(T)}: error object without text`;
     } finally {
       lua.lua_settop(L, top);

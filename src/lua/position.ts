@@ -39,3 +39,17 @@ export function traceback(L: LuaThread, of: LuaThread): string {
   lua.lua_settop(L, top);
   return text;
 }
+
+const mostPlaces = 12;
+
+/** The lines that are running, innermost first, as a traceback without names. */
+export function placesOf(L: LuaThread): string {
+  const { lua } = fengari();
+  const record = new lua.lua_Debug();
+  const places = ['stack traceback:'];
+  for (let level = 0; places.length <= mostPlaces && lua.lua_getstack(L, level, record); level++) {
+    lua.lua_getinfo(L, sourceAndLine, record);
+    if (record.currentline > 0) places.push(`${Buffer.from(record.short_src)}:${record.currentline}`);
+  }
+  return places.join('\n\t');
+}

@@ -1,3 +1,4 @@
+import { charge, meter, OverBudget } from './meter.ts';
 import { memberHint } from './nearest-name.ts';
 import { formatFloat, formatNumber } from './number-format.ts';
 
@@ -109,14 +110,6 @@ function formatBytes(spec: string, bytes: Uint8Array): Uint8Array {
   return padded;
 }
 
-/**
- * How many steps one call of a pattern function may take on a subject of this many bytes. Lua patterns
- * backtrack: without a limit 40 bytes of remote text can stall a shard for seconds.
- */
-function patternSteps(subjectLength: number): number {
-  return 4_000_000 + 32 * subjectLength;
-}
-
 /** What the patched sources see as `require('moonpost')`. */
 export const vmSupport = {
   isSafe,
@@ -134,7 +127,7 @@ export const vmSupport = {
   formatNumber,
   formatBytes,
   memberHint,
-  patternSteps,
-  /** Longest string that string.rep and `..` build, in bytes. */
-  longestString: 256 * 1024 * 1024,
+  meter,
+  charge,
+  OverBudget,
 };

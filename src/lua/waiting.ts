@@ -49,7 +49,7 @@ export function waitFor(L: LuaThread, promise: Promise<unknown>, waiting: Waitin
     const where = state.where(L);
     raise(
       L,
-      `${where}: ${waiting.name} waits, which is not possible inside table.sort, string.gsub or __tostring`,
+      `${where}: ${waiting.name} waits, which is not possible inside __tostring, __close or the reader of load`,
     );
   }
   state.pending = promise;
@@ -65,6 +65,7 @@ const continueWaiting: Continuation = (L, _status, context) => {
 /** Moves the arguments over and resumes; passes a wait inside `coroutine` on to whoever resumed us. */
 function resumeInner(L: LuaThread, coroutine: LuaThread, args: number, finish: Finish): number {
   const { lua } = fengari();
+  coroutine.sliceable = L.sliceable && lua.lua_isyieldable(L);
   const result = lua.lua_resume(coroutine, L, args);
   const state = stateOf(L);
   if (result === status.yield && state.pending !== undefined) {
@@ -74,7 +75,7 @@ function resumeInner(L: LuaThread, coroutine: LuaThread, args: number, finish: F
     state.pending.catch(() => undefined);
     state.pending = undefined;
     coroutine.status = status.runtime;
-    raise(L, `${state.where(L)}: cannot wait inside table.sort, string.gsub or __tostring`);
+    raise(L, `${state.where(L)}: cannot wait inside __tostring, __close or the reader of load`);
   }
   if (result === status.ok || result === status.yield) {
     const results = lua.lua_gettop(coroutine);

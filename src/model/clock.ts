@@ -4,6 +4,8 @@ export interface Clock {
   now(): number;
   /** Milliseconds that never go back, on one scale for every shard of the process. */
   monotonic(): number;
+  /** Milliseconds that this thread has run on a processor; where there is none, `monotonic` serves. */
+  cpu?(): number;
   /** Calls back once after `delay` milliseconds, or at the next turn of the event loop for 0. */
   after(delay: number, callback: () => void): Timer;
 }

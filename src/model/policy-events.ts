@@ -8,8 +8,8 @@ export type PolicyResult =
   | { kind: 'values'; values: unknown[] }
   /** kumo.reject / kumo.disconnect (policy-api.md 1.4). */
   | { kind: 'reject'; code: number; text: string; disconnect: DisconnectMode }
-  /** Any other error. It has been logged with the operator's file and line. */
-  | { kind: 'error'; message: string };
+  /** Any other error, and a handler that was stopped for being over its budget. It has been logged with file and line. */
+  | { kind: 'error'; message: string; overBudget?: boolean };
 
 export type DisconnectMode = 'If421' | 'ForceDisconnect' | 'FollowWith421';
 

@@ -114,18 +114,33 @@ describe('a failed wait', () => {
 });
 
 test.each([
-  ['table.sort', `table.sort({3, 1, 2}, function(a, b) kumo.soon() return a < b end)`],
-  ['string.gsub', `string.gsub('abc', '.', function() return kumo.soon('x') end)`],
-  ['__tostring', `tostring(setmetatable({}, {__tostring = function() return kumo.soon('x') end}))`],
+  [
+    'table.sort',
+    `local t = {3, 1, 2}; table.sort(t, function(a, b) return kumo.soon(a < b) end) return table.concat(t)`,
+    '123',
+  ],
+  ['string.gsub', `return (string.gsub('abc', '.', function(c) return kumo.soon(c .. '.') end))`, 'a.b.c.'],
   [
     'a coroutine inside table.sort',
-    `table.sort({2, 1}, function(a, b)
-     return coroutine.wrap(function() kumo.soon() return a < b end)() end)`,
+    `local t = {2, 1}; table.sort(t, function(a, b)
+     return coroutine.wrap(function() return kumo.soon(a < b) end)() end) return table.concat(t)`,
+    '12',
+  ],
+])('a function called by %s may wait', async (_where, source, value) => {
+  expect(await evaluate(source)).toEqual({ kind: 'values', values: [value] });
+});
+
+test.each([
+  ['__tostring', `tostring(setmetatable({}, {__tostring = function() return kumo.soon('x') end}))`],
+  [
+    'a coroutine inside __close',
+    `local t <close> = setmetatable({}, {__close = function()
+     return coroutine.wrap(function() kumo.soon() end)() end})`,
   ],
 ])('a wait inside %s is an error that says so', async (_where, source) => {
   expect(await evaluate(source)).toMatchObject({
     kind: 'error',
-    message: expect.stringMatching(/policy\.lua:\d: .*(table\.sort, string\.gsub or __tostring)/),
+    message: expect.stringMatching(/policy\.lua:\d: .*(__tostring, __close or the reader of load)/),
   });
   // The state goes on to work.
   expect(await evaluate(`pcall(function() ${source} end) return kumo.soon(1)`)).toEqual({

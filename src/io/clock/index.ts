@@ -4,6 +4,10 @@ import type { Clock, Timer } from '../../model/index.ts';
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => Number(process.hrtime.bigint()) / 1e6,
+  cpu() {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1000;
+  },
   after(delay: number, callback: () => void): Timer {
     if (delay <= 0) {
       const handle = setImmediate(callback);

@@ -1,9 +1,10 @@
+import { budgetPatches } from './budget.ts';
 import { closePatches } from './close.ts';
 import { corePatches } from './core.ts';
 import { languagePatches } from './language.ts';
-import { memberNamePatches } from './member-names.ts';
 import { numberPatches } from './numbers.ts';
 import type { Patch } from './patch.ts';
+import { slicePatches } from './slices.ts';
 
 export type { Patch } from './patch.ts';
 
@@ -15,7 +16,8 @@ export const patches: readonly Patch[] = [
   ...languagePatches,
   ...closePatches,
   ...numberPatches,
-  ...memberNamePatches,
+  ...budgetPatches,
+  ...slicePatches,
 ];
 
 /** Applies the edits in order. Throws when one does not fit, since a half-patched VM must never run policy. */

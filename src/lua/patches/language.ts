@@ -123,11 +123,11 @@ const findloader =`,
     ],
   ),
   ...patchGroup('string size', "string.rep('x', 1e9) allocated a gigabyte.", [
-    ['lstrlib', 'l + lsep > MAXSIZE / n)', 'l + lsep > moonpost.longestString / n)'],
+    ['lstrlib', 'l + lsep > MAXSIZE / n)', 'l + lsep > moonpost.meter.longestString / n)'],
     [
       'lvm',
       '            let buff = new Uint8Array(tl);\n            copy2buff',
-      `            if (tl > moonpost.longestString)
+      `            if (tl > moonpost.meter.longestString)
                 ldebug.luaG_runerror(L, to_luastring("resulting string too large", true));
             let buff = new Uint8Array(tl);
             copy2buff`,

@@ -1,0 +1,225 @@
+import type { Clock } from '../model/index.ts';
+import type { LuaThread } from './fengari.ts';
+import { charge, meter, OverBudget, plenty, stopMeter } from './meter.ts';
+
+export { charge, OverBudget };
+
+/** What one run, that is one call of a handler or the loading of the policy, may use. */
+export interface BudgetLimits {
+  /** Milliseconds of running; waiting does not count. */
+  readonly cpuTime: number;
+  /** Instructions of the VM, and what libraries do, counted as the instructions that take as long. */
+  readonly instructions: number;
+  /** Bytes allocated, whether or not they are still in use. */
+  readonly memory: number;
+  /** Calls inside each other; one more is the Lua error "stack overflow". */
+  readonly depth: number;
+  /** Bytes of one string that Lua builds; more is the Lua error "resulting string too large". */
+  readonly stringSize: number;
+  /** Steps of one pattern match, beside 32 for each byte of its subject; more is a Lua error. */
+  readonly patternSteps: number;
+  /** Milliseconds of running where the event loop cannot have a turn. */
+  readonly unbrokenTime: number;
+}
+
+export const handlerLimits: BudgetLimits = {
+  cpuTime: 200,
+  instructions: 50_000_000,
+  memory: 256 * 1024 * 1024,
+  depth: 20_000,
+  stringSize: 32 * 1024 * 1024,
+  patternSteps: 4_000_000,
+  unbrokenTime: 15,
+};
+
+export const loadLimits: BudgetLimits = {
+  ...handlerLimits,
+  cpuTime: 5000,
+  instructions: 1_000_000_000,
+  memory: plenty,
+  unbrokenTime: 250,
+};
+
+/** Milliseconds after which a run lets the event loop have a turn. */
+const SLICE = 5;
+
+/** Units between two looks at the clock, 20 to 200 us. A look costs 0.6 us. */
+const QUANTUM = 2000;
+
+/** What a run needs of the state that it runs in. */
+export interface Sliceable {
+  /** Promise of what suspended the running handler. */
+  pending: Promise<unknown> | undefined;
+  where(L?: LuaThread): string;
+  placesOf(L: LuaThread): string;
+}
+
+let current: Budget | undefined;
+
+/** The run that is metered now; for work that is not of the VM. */
+export function currentBudget(): Budget | undefined {
+  return current;
+}
+
+function look(where: unknown, atRest: boolean): boolean {
+  return current!.look(where as LuaThread | null, atRest);
+}
+
+/**
+ * The budget of a state's runs, one run at a time. `begin` starts a run; between `enter` and `leave` it runs, and the
+ * meter counts for it; while it waits nothing counts. A run that fires an event, and so runs another state, pays for
+ * both. A run that is over budget stays so: every further look throws again.
+ */
+export class Budget {
+  /** What ended the run. */
+  killed: OverBudget | undefined;
+  /** Bytes allocated by all runs. */
+  allocated = 0;
+  readonly #clock: Clock;
+  readonly #state: Sliceable;
+  #limits: BudgetLimits = handlerLimits;
+  #outer: Budget | undefined;
+  #instructions = 0;
+  #memory = 0;
+  #quantum = 0;
+  #bytes = 0;
+  /** Milliseconds used before the last `enter`. */
+  #cpu = 0;
+  /** Readings at the first look after `enter`; negative before it, so that a short run never reads a clock. */
+  #cpuStart = -1;
+  #breakStart = -1;
+  #wallStart = -1;
+  #uninterrupted = 0;
+
+  constructor(clock: Clock, state: Sliceable) {
+    this.#clock = clock;
+    this.#state = state;
+  }
+
+  begin(limits: BudgetLimits): void {
+    this.killed = undefined;
+    this.use(limits);
+    this.#cpu = 0;
+  }
+
+  /** Other limits for the run in progress, of which nothing is spent. */
+  use(limits: BudgetLimits): void {
+    if (current === this) this.#settle();
+    this.#limits = limits;
+    this.#instructions = limits.instructions;
+    this.#memory = limits.memory;
+    if (current === this) this.#install();
+  }
+
+  enter(): void {
+    this.#outer = current;
+    if (current !== undefined) current.#settle();
+    current = this;
+    this.#cpuStart = -1;
+    this.#uninterrupted = 0;
+    meter.look = look;
+    this.#install();
+  }
+
+  leave(): void {
+    this.#settle();
+    if (this.#cpuStart >= 0) this.#cpu += this.#cpuNow() - this.#cpuStart;
+    this.#cpuStart = -1;
+    current = this.#outer;
+    this.#outer = undefined;
+    if (current === undefined) stopMeter();
+    else current.#install();
+  }
+
+  /** Does work that is long and not the policy's fault, such as compiling its files, as if it were in small pieces. */
+  uninterrupted<T>(work: () => T): T {
+    this.#uninterrupted++;
+    try {
+      return work();
+    } finally {
+      this.#uninterrupted--;
+      this.#breakStart = -1;
+    }
+  }
+
+  /** Milliseconds for which a piece of work may go on that nothing can interrupt. */
+  get longestPiece(): number {
+    return this.#limits.unbrokenTime;
+  }
+
+  look(L: LuaThread | null, atRest: boolean): boolean {
+    if (this.killed !== undefined) this.#throwKilled();
+    this.#settle();
+    if (this.#memory < 0) this.#kill(L, `memory of ${this.#limits.memory} bytes`);
+    if (this.#instructions < 0) this.#kill(L, `instructions of ${this.#limits.instructions}`);
+    const slice = this.#lookAtClock(L, atRest);
+    this.#install();
+    return slice;
+  }
+
+  #lookAtClock(L: LuaThread | null, atRest: boolean): boolean {
+    const wall = this.#clock.monotonic();
+    if (this.#cpuStart < 0) {
+      this.#cpuStart = this.#cpuNow();
+      this.#breakStart = this.#cpuStart;
+      this.#wallStart = wall;
+      return false;
+    }
+    if (wall - this.#wallStart < SLICE && this.#breakStart >= 0) return false;
+    const cpu = this.#cpuNow();
+    if (this.#cpu + cpu - this.#cpuStart > this.#limits.cpuTime) {
+      this.#kill(L, `cpu_time of ${this.#limits.cpuTime} ms`);
+    }
+    if (atRest && L !== null && L.nny === 0 && L.sliceable) {
+      this.#state.pending = this.#turn();
+      return true;
+    }
+    if (this.#breakStart < 0) this.#breakStart = cpu;
+    if (this.#uninterrupted === 0 && cpu - this.#breakStart > this.#limits.unbrokenTime) {
+      this.#kill(L, `unbroken_time of ${this.#limits.unbrokenTime} ms`);
+    }
+    return false;
+  }
+
+  /** One turn of the event loop. */
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#clock.after(0, resolve));
+  }
+
+  #cpuNow(): number {
+    return this.#clock.cpu?.() ?? this.#clock.monotonic();
+  }
+
+  #kill(L: LuaThread | null, what: string): never {
+    const where = L === null ? this.#state.where() : this.#state.where(L);
+    this.killed = new OverBudget(what, where, L === null ? '' : this.#state.placesOf(L));
+    this.#throwKilled();
+  }
+
+  #throwKilled(): never {
+    meter.left = -1;
+    throw this.killed;
+  }
+
+  /** Takes what the meter counted off what is left. */
+  #settle(): void {
+    this.#instructions -= this.#quantum - meter.left;
+    const bytes = this.#bytes - meter.memory;
+    this.#memory -= bytes;
+    this.allocated += bytes;
+    this.#quantum = meter.left;
+    this.#bytes = meter.memory;
+  }
+
+  /** Sets the meter for the time until the next look. */
+  #install(): void {
+    const limits = this.#limits;
+    this.#quantum = this.killed === undefined ? Math.min(QUANTUM, this.#instructions) : -1;
+    this.#bytes = Math.min(plenty, Math.max(this.#memory, 0));
+    meter.left = this.#quantum;
+    meter.memory = this.#bytes;
+    meter.depth = limits.depth;
+    meter.longestString = limits.stringSize;
+    meter.patternSteps = limits.patternSteps;
+  }
+}
