@@ -30,7 +30,7 @@ export const recordTypeDocs: Readonly<Record<RecordType, string>> = {
   OOB: 'A delivery report arrived; one record per failed recipient. Planned.',
   Feedback: 'A feedback report arrived; in place of Reception. Planned.',
   Rejection: 'The listener answered 4xx or 5xx.',
-  AdminRebind: 'The message was moved to another queue. Planned.',
+  AdminRebind: 'An administrator moved the message to another queue.',
   Delayed: 'The message was put back into its scheduled queue for another reason than a failed attempt.',
   DeferredInjectionRebind: 'The message left the queue of deferred injection.',
   XferOut: 'The message was handed to another node. Planned.',

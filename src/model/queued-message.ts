@@ -14,6 +14,9 @@ export class QueuedMessage implements WheelNode {
   wheelNext: WheelNode | undefined = undefined;
   wheelPrev: WheelNode | undefined = undefined;
   wheelSlot = -1;
+  /** The messages before and after it in its home. */
+  memberNext: QueuedMessage | undefined = undefined;
+  memberPrev: QueuedMessage | undefined = undefined;
   /** Milliseconds since the epoch. */
   due: number;
   /** Attempts counted so far. */

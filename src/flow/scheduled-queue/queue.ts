@@ -12,6 +12,7 @@ import {
 import type { QueueOptions } from '../../model/options/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import type { OfferVerdict, ReadyFeed } from '../ready-queue/index.ts';
+import { Members } from './members.ts';
 import { QueueConfigError, type QueueConfigs } from './queue-configs.ts';
 import type { GateVerdict } from './ready-gate.ts';
 
@@ -64,7 +65,7 @@ export class ScheduledQueue implements MessageHome {
   readonly name: string;
   readonly parts: QueueNameParts;
   /** Messages that belong here: scheduled, due, or being delivered. */
-  size = 0;
+  readonly members = new Members();
   #options: QueueOptions | undefined;
   #refreshed = 0;
   /** Epoch of the policy that the configuration is from. */
@@ -114,6 +115,31 @@ export class ScheduledQueue implements MessageHome {
   policyChanged(): void {
     this.#feed?.invalidate();
     if (this.#hold !== undefined) this.#release();
+  }
+
+  /** How many messages belong here. */
+  get size(): number {
+    return this.members.size;
+  }
+
+  /** Takes out what is due and waits in line, but for a message that is on its way just now. */
+  takeLine(): Fifo<QueuedMessage> | undefined {
+    const line = this.#line;
+    const first = line?.peek();
+    if (line === undefined || first === undefined) return undefined;
+    this.#line = undefined;
+    if (this.#busy) {
+      line.shift();
+      this.#line = new Fifo();
+      this.#line.push(first);
+      const hasPassed = this.#passed.has(first);
+      this.#passed.clear();
+      if (hasPassed) this.#passed.add(first);
+    } else {
+      this.#isAdmitted = false;
+      this.#passed.clear();
+    }
+    return line;
   }
 
   /** What is due now has to wait. */

@@ -85,6 +85,17 @@ export function reboundEvent(queued: QueuedMessage, message: Message, name: stri
   return { ...recordOf(queued, message), type: 'DeferredInjectionRebind', queue: name, response };
 }
 
+/** The record of a message that an administrator moved to the queue of that name. */
+export function adminRebindEvent(
+  queued: QueuedMessage,
+  message: Message,
+  name: string,
+  what: string,
+): DeliveryEvent {
+  const response = reply(250, '', `Rebound ${what}`);
+  return { ...recordOf(queued, message), type: 'AdminRebind', queue: name, site: 'localhost', response };
+}
+
 /** The record of a message for which no queue can be named (delivery.md section 16). */
 export function unnamedEvent(message: Message, response: Reply): DeliveryEvent {
   return {

@@ -1,16 +1,11 @@
 import {
-  type EnumeratedMessage,
   type EnumerationSummary,
   expiresBefore,
   type MaybePromise,
   type Message,
   type MessageHome,
-  messageFrom,
-  NULL_QUEUE,
   parseQueueName,
   QueuedMessage,
-  QueueNameError,
-  queueNameOf,
   type RequeueReason,
   type Settlement,
   type ThrottleVerdict,
@@ -18,13 +13,15 @@ import {
   TimerWheel,
 } from '../../model/index.ts';
 import type { QueueOptions } from '../../model/options/index.ts';
-import { type Reply, reply } from '../../protocol/smtp/index.ts';
+import type { Reply } from '../../protocol/smtp/index.ts';
 import type { ReadyFeed } from '../ready-queue/index.ts';
 import type { ScheduleParts } from './parts.ts';
 import { type QueueRoom, ScheduledQueue } from './queue.ts';
 import { QueueConfigs } from './queue-configs.ts';
 import { type GateVerdict, ReadyGate } from './ready-gate.ts';
-import { delayedEvent, unnamedEvent } from './requeue.ts';
+import { Rebinding, type RebindRequest, type RebindRoom, type RebindSummary } from './rebinding.ts';
+import { delayedEvent } from './requeue.ts';
+import { type RestoringRoom, restoreMessage } from './restoring.ts';
 import { Settler, type SettlerRoom } from './settler.ts';
 
 /** Bodies of messages near delivery stay in memory up to this many bytes per shard; beyond, they are read again. */
@@ -41,7 +38,7 @@ const REAPED_PER_LOOK = 8;
 const REAP_UNUSED = 60_000;
 
 /** All scheduled queues of a shard, and the one wheel that knows when their messages are due. */
-export class ScheduledQueues implements QueueRoom, SettlerRoom {
+export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, RebindRoom {
   readonly configs: QueueConfigs;
   readonly #parts: ScheduleParts;
   readonly #settler: Settler;
@@ -50,6 +47,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
   /** Empty queues with the monotonic ms since when, oldest first. */
   readonly #empty = new Map<ScheduledQueue, number>();
   readonly #wheel: TimerWheel<QueuedMessage>;
+  readonly #rebinds = new Set<Promise<RebindSummary>>();
   #resident = 0;
   #size = 0;
   #timer: Timer | undefined;
@@ -98,7 +96,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
   insert(queue: ScheduledQueue, message: Message, verdict?: GateVerdict): void {
     const due = message.due;
     const queued = new QueuedMessage(message.entry!, queue, message.size, message);
-    this.#join(queue);
+    this.join(queued);
     this.#resident += message.size;
     if (verdict?.kind === 'later') this.#settler.throttle(queue, queued, due, ['Received']);
     else if (due <= this.#parts.clock.now()) queue.promote(queued, verdict !== undefined);
@@ -111,7 +109,14 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
 
   /** Takes back what the spool kept, with attempts and due times as they were. */
   restore(): Promise<EnumerationSummary> {
-    return this.#parts.store.spool.enumerate((stored) => this.#restoreOne(stored));
+    return this.#parts.store.spool.enumerate((stored) => restoreMessage(this.#parts, this, stored));
+  }
+
+  /** Looks once at every message that waits in the selected queues, which may move it (operations.md 5.6). */
+  rebind(request: RebindRequest): Promise<RebindSummary> {
+    const work = new Rebinding(this.#parts, this, request).run().finally(() => this.#rebinds.delete(work));
+    this.#rebinds.add(work);
+    return work;
   }
 
   /**
@@ -141,7 +146,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#timer?.cancel();
-    await this.#settler.idle();
+    await Promise.all([this.#settler.idle(), ...this.#rebinds]);
   }
 
   // --- what the queues ask of the room ---
@@ -238,19 +243,29 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
     if (message.loaded !== undefined) message.loaded.dirty = false;
     this.#unload(message);
     this.#parts.store.spool.remove(message.entry);
-    this.#leave(message.home as ScheduledQueue);
+    this.#leave(message);
   }
 
   move(message: QueuedMessage, name: string, due: number): void {
-    this.#leave(message.home as ScheduledQueue);
+    this.#leave(message);
     const target = this.named(name);
     message.home = target;
     this.#parts.store.spool.saveProgress(message.entry, { attempts: message.attempts, due });
-    this.#join(target);
+    this.join(message);
+    message.due = due;
+    this.makeDue(message);
+  }
+
+  makeDue(message: QueuedMessage): void {
     const now = this.#parts.clock.now();
-    message.due = Math.max(due, now);
-    if ((message.schedule?.adjust(message.due) ?? message.due) <= now) target.promote(message);
-    else this.schedule(message, message.due);
+    const due = Math.max(message.due, now);
+    if ((message.schedule?.adjust(due) ?? due) <= now) (message.home as ScheduledQueue).promote(message);
+    else this.schedule(message, due);
+  }
+
+  /** Takes a message that waits for its due time; false when it does not. */
+  withdraw(message: QueuedMessage): boolean {
+    return this.#wheel.remove(message);
   }
 
   saved(message: QueuedMessage, loaded: Message): void {
@@ -261,53 +276,6 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
   pin(message: QueuedMessage, loaded: Message): void {
     if (message.loaded === undefined) this.#resident += message.size;
     message.loaded = loaded;
-  }
-
-  // --- the spool at the start ---
-
-  /** One message that cannot be placed must not keep the others from coming back. */
-  async #restoreOne(stored: EnumeratedMessage): Promise<void> {
-    try {
-      await this.#place(stored);
-    } catch (error) {
-      this.#report(stored.entry.id, error as Error);
-    }
-  }
-
-  async #place(stored: EnumeratedMessage): Promise<void> {
-    const { spool } = this.#parts.store;
-    const { entry, envelope, size, progress } = stored;
-    const message = messageFrom(entry.id, envelope, size, () => spool.loadBody(entry));
-    message.keptBy(this.#parts.store, entry);
-    message.due = progress.due;
-    message.attempts = progress.attempts;
-    if (this.#parts.policy.handles('spool_message_enumerated')) {
-      await this.#parts.policy.fire('spool_message_enumerated', [message]);
-    }
-    const name = await this.#nameOrExpire(message);
-    if (name === undefined || name === NULL_QUEUE) {
-      spool.remove(entry);
-      return;
-    }
-    await this.#parts.store.save(message);
-    const queue = this.named(name);
-    const queued = new QueuedMessage(entry, queue, size, undefined);
-    queued.attempts = progress.attempts;
-    queued.schedule = message.schedule;
-    this.#join(queue);
-    this.schedule(queued, Math.max(message.due, this.#parts.clock.now()));
-  }
-
-  /** The queue of the message; one that names none expires (delivery.md section 16). */
-  async #nameOrExpire(message: Message): Promise<string | undefined> {
-    try {
-      return queueNameOf(message);
-    } catch (error) {
-      if (!(error instanceof QueueNameError)) throw error;
-      this.#report(message.id, error);
-      await this.#parts.log.write(unnamedEvent(message, reply(551, '5.1.3', error.message)));
-      return undefined;
-    }
   }
 
   // --- due times ---
@@ -360,17 +328,21 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom {
     return queue;
   }
 
-  #join(queue: ScheduledQueue): void {
+  /** The message belongs to its home from now on. */
+  join(message: QueuedMessage): void {
+    const queue = message.home as ScheduledQueue;
     this.#size++;
-    if (queue.size++ === 0) {
-      this.#empty.delete(queue);
-      this.#queues.set(queue.name, queue);
-    }
+    queue.members.add(message);
+    if (queue.size > 1) return;
+    this.#empty.delete(queue);
+    this.#queues.set(queue.name, queue);
   }
 
-  #leave(queue: ScheduledQueue): void {
+  #leave(message: QueuedMessage): void {
+    const queue = message.home as ScheduledQueue;
     this.#size--;
-    if (--queue.size === 0) this.#empty.set(queue, this.#parts.clock.monotonic());
+    queue.members.delete(message);
+    if (queue.size === 0) this.#empty.set(queue, this.#parts.clock.monotonic());
     if (this.#timerDue === Infinity) this.#reap();
   }
 

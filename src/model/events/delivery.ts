@@ -103,11 +103,10 @@ export const deliveryEvents = [
   defineEvent({
     name: 'rebind_message',
     args: { message: 'message', data: 'table<string, string>' },
-    when: 'An administrator moves messages and asks for the event.',
-    often: 'Per message.',
+    when: 'An administrator rebinds queues and asks for the event.',
+    often: 'Per message that waits in those queues, due or not; not for those in a ready queue.',
     persisted: 'Everything it sets is kept with the message.',
-    failure: 'Is logged; the message stays.',
-    doc: 'Says where the message goes.',
-    status: 'planned',
+    failure: 'Is logged; the message stays as it was. So does it without a handler.',
+    doc: 'Says where the message goes, by its metadata. In another queue it is due at once; in the same queue within a minute, unless the request says at once.',
   }),
 ];

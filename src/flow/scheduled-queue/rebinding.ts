@@ -1,0 +1,207 @@
+import {
+  type JsonObject,
+  type Message,
+  NULL_QUEUE,
+  type QueuedMessage,
+  type QueueSelector,
+  queueNameOf,
+  selectsQueue,
+  setOwn,
+  uncountedDelay,
+} from '../../model/index.ts';
+import type { ScheduleParts } from './parts.ts';
+import type { ScheduledQueue } from './queue.ts';
+import { adminRebindEvent, delayedEvent } from './requeue.ts';
+
+const EVENT = 'rebind_message';
+/** Messages changed at a time, so that the disk is asked once for many of them. */
+const AT_A_TIME = 64;
+/** Queues and messages looked at per turn of the event loop. */
+const STEPS_PER_TURN = 1000;
+
+/** What an administrator asks for (operations.md 5.6). */
+export interface RebindRequest {
+  selector: QueueSelector;
+  /** For the AdminRebind records. */
+  reason: string;
+  /** Written to the metadata of each message, or given to the event. */
+  data: Readonly<Record<string, string>>;
+  /** Asks rebind_message instead of writing `data`. */
+  triggerEvent: boolean;
+  /** Messages that stay in their queue are due at once too, instead of within a minute. */
+  alwaysFlush: boolean;
+  suppressLogging: boolean;
+}
+
+export interface RebindSummary {
+  /** Messages that were looked at. */
+  messages: number;
+  /** Of them, those that went to another queue. */
+  moved: number;
+}
+
+/** What rebinding needs of the room. */
+export interface RebindRoom {
+  readonly isStopping: boolean;
+  live(): Iterable<ScheduledQueue>;
+  /** Takes a message that waits for its due time. False when it is elsewhere, such as in delivery. */
+  withdraw(message: QueuedMessage): boolean;
+  schedule(message: QueuedMessage, due: number): void;
+  /** The message is due as soon as its schedule allows. */
+  makeDue(message: QueuedMessage): void;
+  move(message: QueuedMessage, name: string, due: number): void;
+  remove(message: QueuedMessage): void;
+  saved(message: QueuedMessage, loaded: Message): void;
+}
+
+/**
+ * One request to rebind: looks once at every message that is scheduled in the selected queues, or due there and not
+ * yet in a ready queue. Takes turns with everything else, and never has more than a few messages in hand.
+ */
+export class Rebinding {
+  readonly #parts: ScheduleParts;
+  readonly #room: RebindRoom;
+  readonly #request: RebindRequest;
+  /** Those that went to another queue; it may be one that is still to be looked at. */
+  readonly #moved = new Set<QueuedMessage>();
+  #messages = 0;
+  #steps = 0;
+  #batch: Promise<void>[] = [];
+
+  constructor(parts: ScheduleParts, room: RebindRoom, request: RebindRequest) {
+    this.#parts = parts;
+    this.#room = room;
+    this.#request = request;
+  }
+
+  /** Resolves when every message has been looked at. Does not reject: a message that fails stays as it was. */
+  async run(): Promise<RebindSummary> {
+    if (this.#request.triggerEvent && !this.#parts.policy.handles(EVENT)) {
+      this.#parts.diagnostics.error('scheduled-queue', `Event ${EVENT} has not been registered`);
+      return { messages: 0, moved: 0 };
+    }
+    for (const queue of [...this.#room.live()]) {
+      await this.#step();
+      if (selectsQueue(this.#request.selector, queue)) await this.#rebindQueue(queue);
+    }
+    await Promise.all(this.#batch);
+    return { messages: this.#messages, moved: this.#moved.size };
+  }
+
+  async #rebindQueue(queue: ScheduledQueue): Promise<void> {
+    const line = queue.takeLine();
+    for (let message = line?.shift(); message !== undefined; message = line?.shift()) {
+      if (this.#moved.has(message)) this.#room.makeDue(message);
+      else await this.#take(queue, message);
+    }
+    const walk = queue.members.walk();
+    try {
+      for (let message = walk.next(); message !== undefined; message = walk.next()) {
+        if (this.#room.isStopping) return;
+        await this.#step();
+        if (message.home !== queue || this.#moved.has(message)) continue;
+        if (this.#room.withdraw(message)) await this.#take(queue, message);
+      }
+    } finally {
+      walk.close();
+    }
+  }
+
+  /** The message is in no line and no wheel now. */
+  async #take(queue: ScheduledQueue, message: QueuedMessage): Promise<void> {
+    if (this.#room.isStopping) return;
+    this.#messages++;
+    this.#batch.push(this.#rebindOrPutBack(queue, message));
+    if (this.#batch.length < AT_A_TIME) return;
+    const batch = this.#batch;
+    this.#batch = [];
+    await Promise.all(batch);
+    await this.#step();
+  }
+
+  async #step(): Promise<void> {
+    if (++this.#steps % STEPS_PER_TURN !== 0) return;
+    await new Promise<void>((resolve) => void this.#parts.clock.after(0, resolve));
+  }
+
+  async #rebindOrPutBack(queue: ScheduledQueue, queued: QueuedMessage): Promise<void> {
+    const { due } = queued;
+    try {
+      await this.#rebind(queue, queued);
+    } catch (error) {
+      const text = `${queue.name} ${queued.entry.id}: ${EVENT}: ${(error as Error).message}`;
+      this.#parts.diagnostics.error('scheduled-queue', text);
+      this.#room.schedule(queued, due);
+    }
+  }
+
+  async #rebind(queue: ScheduledQueue, queued: QueuedMessage): Promise<void> {
+    const message = await this.#parts.store.load(queued);
+    const takeBack = message.remember();
+    let name: string;
+    try {
+      await this.#change(message);
+      name = queueNameOf(message);
+      if (name !== NULL_QUEUE) await this.#parts.store.save(message);
+    } catch (error) {
+      takeBack();
+      throw error;
+    }
+    this.#room.saved(queued, message);
+    queued.schedule = message.schedule;
+    if (name === queue.name) this.#stay(queued, message);
+    else this.#go(queue, queued, message, name);
+  }
+
+  async #change(message: Message): Promise<void> {
+    const { data, triggerEvent } = this.#request;
+    if (!triggerEvent) {
+      for (const [key, value] of Object.entries(data)) setOwn(message.meta, key, value);
+      message.dirty = true;
+      return;
+    }
+    const result = await this.#parts.policy.fire(EVENT, [message, { ...data } satisfies JsonObject]);
+    if (result.kind === 'error') throw new Error(result.message);
+    if (result.kind === 'reject') throw new Error(`rejected: ${result.code} ${result.text}`);
+  }
+
+  #go(queue: ScheduledQueue, queued: QueuedMessage, message: Message, name: string): void {
+    if (!this.#request.suppressLogging) {
+      this.#log(
+        adminRebindEvent(queued, message, name, `from ${queue.name} to ${name}: ${this.#request.reason}`),
+      );
+    }
+    if (name === NULL_QUEUE) this.#room.remove(queued);
+    else this.#room.move(queued, name, 0);
+    this.#moved.add(queued);
+  }
+
+  #stay(queued: QueuedMessage, message: Message): void {
+    const { spool } = this.#parts.store;
+    const { attempts } = queued;
+    if (this.#request.alwaysFlush) {
+      spool.saveProgress(queued.entry, { attempts, due: 0 });
+      queued.due = 0;
+      this.#room.makeDue(queued);
+      return;
+    }
+    const wanted = this.#parts.clock.now() + uncountedDelay(this.#parts.random());
+    const due = queued.schedule?.adjust(wanted) ?? wanted;
+    spool.saveProgress(queued.entry, { attempts, due });
+    if (!this.#request.suppressLogging) {
+      this.#log(delayedEvent(this.#parts, queued, message, ['AdminRebind'], due));
+    }
+    this.#room.schedule(queued, due);
+  }
+
+  /** The message has been changed on disk: a broken log must not have it changed again. */
+  #log(event: Parameters<ScheduleParts['log']['write']>[0]): void {
+    const report = (error: Error): void => this.#parts.diagnostics.error('log', error.message);
+    try {
+      const waiting = this.#parts.log.write(event);
+      if (waiting instanceof Promise) waiting.catch(report);
+    } catch (error) {
+      report(error as Error);
+    }
+  }
+}

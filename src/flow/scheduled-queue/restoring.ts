@@ -1,0 +1,80 @@
+import {
+  type EnumeratedMessage,
+  type Message,
+  messageFrom,
+  NULL_QUEUE,
+  QueuedMessage,
+  QueueNameError,
+  queueNameOf,
+} from '../../model/index.ts';
+import { reply } from '../../protocol/smtp/index.ts';
+import type { ScheduleParts } from './parts.ts';
+import type { ScheduledQueue } from './queue.ts';
+import { unnamedEvent } from './requeue.ts';
+
+const EVENT = 'spool_message_enumerated';
+
+/** What restoring needs of the room. */
+export interface RestoringRoom {
+  named(name: string): ScheduledQueue;
+  join(message: QueuedMessage): void;
+  schedule(message: QueuedMessage, due: number): void;
+}
+
+/** Puts a message that the spool kept back into its queue. One that cannot be placed must not keep the others. */
+export async function restoreMessage(
+  parts: ScheduleParts,
+  room: RestoringRoom,
+  stored: EnumeratedMessage,
+): Promise<void> {
+  try {
+    await place(parts, room, stored);
+  } catch (error) {
+    report(parts, stored.entry.id, (error as Error).message);
+  }
+}
+
+async function place(parts: ScheduleParts, room: RestoringRoom, stored: EnumeratedMessage): Promise<void> {
+  const { spool } = parts.store;
+  const { entry, envelope, size, progress } = stored;
+  const message = messageFrom(entry.id, envelope, size, () => spool.loadBody(entry));
+  message.keptBy(parts.store, entry);
+  message.due = progress.due;
+  message.attempts = progress.attempts;
+  if (parts.policy.handles(EVENT)) await askPolicy(parts, message);
+  const name = await nameOrExpire(parts, message);
+  if (name === undefined || name === NULL_QUEUE) {
+    spool.remove(entry);
+    return;
+  }
+  await parts.store.save(message);
+  const queued = new QueuedMessage(entry, room.named(name), message.size, undefined);
+  queued.attempts = message.attempts;
+  queued.schedule = message.schedule;
+  room.join(queued);
+  room.schedule(queued, Math.max(message.due, parts.clock.now()));
+}
+
+/** An error leaves the message as it was; the engine has reported it, but not a rejection, which means nothing here. */
+async function askPolicy(parts: ScheduleParts, message: Message): Promise<void> {
+  const takeBack = message.remember();
+  const result = await parts.policy.fire(EVENT, [message]);
+  if (result.kind === 'error' || result.kind === 'reject') takeBack();
+  if (result.kind === 'reject') report(parts, message.id, `${EVENT} rejected: ${result.code} ${result.text}`);
+}
+
+/** The queue of the message; one that names none expires (delivery.md section 16). */
+async function nameOrExpire(parts: ScheduleParts, message: Message): Promise<string | undefined> {
+  try {
+    return queueNameOf(message);
+  } catch (error) {
+    if (!(error instanceof QueueNameError)) throw error;
+    report(parts, message.id, error.message);
+    await parts.log.write(unnamedEvent(message, reply(551, '5.1.3', error.message)));
+    return undefined;
+  }
+}
+
+function report(parts: ScheduleParts, id: string, text: string): void {
+  parts.diagnostics.error('scheduled-queue', `message ${id}: ${text}`);
+}
