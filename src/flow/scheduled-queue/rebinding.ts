@@ -17,7 +17,7 @@ const EVENT = 'rebind_message';
 /** Messages changed at a time, so that the disk is asked once for many of them. */
 const AT_A_TIME = 64;
 /** Queues and messages looked at per turn of the event loop. */
-const STEPS_PER_TURN = 1000;
+const STEPS_PER_TURN = 200;
 
 /** What an administrator asks for (operations.md 5.6). */
 export interface RebindRequest {
@@ -81,7 +81,7 @@ export class Rebinding {
       return { messages: 0, moved: 0 };
     }
     for (const queue of [...this.#room.live()]) {
-      await this.#step();
+      if (this.#isTurnOver()) await this.#nextTurn();
       if (selectsQueue(this.#request.selector, queue)) await this.#rebindQueue(queue);
     }
     await Promise.all(this.#batch);
@@ -98,7 +98,7 @@ export class Rebinding {
     try {
       for (let message = walk.next(); message !== undefined; message = walk.next()) {
         if (this.#room.isStopping) return;
-        await this.#step();
+        if (this.#isTurnOver()) await this.#nextTurn();
         if (message.home !== queue || this.#moved.has(message)) continue;
         if (this.#room.withdraw(message)) await this.#take(queue, message);
       }
@@ -116,12 +116,15 @@ export class Rebinding {
     const batch = this.#batch;
     this.#batch = [];
     await Promise.all(batch);
-    await this.#step();
+    if (this.#isTurnOver()) await this.#nextTurn();
   }
 
-  async #step(): Promise<void> {
-    if (++this.#steps % STEPS_PER_TURN !== 0) return;
-    await new Promise<void>((resolve) => void this.#parts.clock.after(0, resolve));
+  #isTurnOver(): boolean {
+    return ++this.#steps % STEPS_PER_TURN === 0;
+  }
+
+  #nextTurn(): Promise<void> {
+    return new Promise<void>((resolve) => void this.#parts.clock.after(0, resolve));
   }
 
   async #rebindOrPutBack(queue: ScheduledQueue, queued: QueuedMessage): Promise<void> {
