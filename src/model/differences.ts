@@ -177,6 +177,11 @@ const behaviour: readonly Difference[] = [
   ),
   ...messageDifferences,
   decided('option', 'make_egress_path.tls_prefer_openssl', 'Without effect: Node has one TLS library.'),
+  decided(
+    'behaviour',
+    'log hooks',
+    'The message of a record is handed to the spool before the message that it is about can leave it, so kill -9 loses neither; KumoMTA keeps records under way in memory. A full hook takes no mail and pauses queues. What a full disk refuses waits in memory and is tried again. A template that fails on a record leaves it in JSON.',
+  ),
 ];
 
 const modules: readonly Difference[] = [

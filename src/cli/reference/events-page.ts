@@ -32,6 +32,7 @@ function eventText(event: EventDeclaration): string {
       `- On failure: ${event.failure}`,
       `- Since: ${event.since}`,
     ].join('\n'),
+    ...(event.example === undefined ? [] : [`\`\`\`lua\n${event.example.trim()}\n\`\`\``]),
   ];
   return lines.join('\n\n');
 }

@@ -6,7 +6,7 @@ import { eventsPage } from './events-page.ts';
 import { lifecyclePage } from './lifecycle-page.ts';
 import { logRecordsPage, metricsPage } from './log-and-metrics-pages.ts';
 import { modulePage, objectPage } from './lua-pages.ts';
-import { moduleTypes, objectTypes, optionTypes } from './lua-types.ts';
+import { handlerTypes, logRecordTypes, moduleTypes, objectTypes, optionTypes } from './lua-types.ts';
 import { optionsPage } from './options-page.ts';
 
 /** Folders that hold nothing but generated files, relative to the package. */
@@ -23,6 +23,8 @@ function types(): [string, string][] {
     ...luaModules.map((module) => file(module.name, moduleTypes(module, luaModules))),
     ...luaObjects.map((object) => file(object.name, objectTypes(object))),
     file('options', optionTypes(declaredOptions)),
+    file('handlers', handlerTypes()),
+    file('log_record', logRecordTypes()),
   ];
 }
 

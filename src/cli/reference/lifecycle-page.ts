@@ -46,6 +46,7 @@ export function lifecyclePage(): { name: string; title: string; text: string } {
     text: [
       'The way of a message from top to bottom, the events that it meets on the right, and what a failed handler leads to on the left. "Its reply" is that of `kumo.reject`.',
       `\`\`\`text${PICTURE}\`\`\``,
+      'Each `log:` is a record. Before it is written a logger may ask its `filter_event`; then each log hook asks [should_enqueue_log_record](events.md#should_enqueue_log_record), and each disposition hook fires [log_disposition_NAME](events.md#log_disposition_name). A failure there costs the record, never the mail.',
       'Before all that, once per start: `pre_init`, then `init`.',
       markdownTable(['Event', 'When', 'What is kept of what the handler does'], rows),
     ].join('\n\n'),

@@ -1,10 +1,12 @@
 import type {
+  EventDeclaration,
   FunctionDeclaration,
   ModuleDeclaration,
   ObjectDeclaration,
   OptionsDeclaration,
 } from '../../model/define/index.ts';
-import { events } from '../../model/events/index.ts';
+import { chosenEvents, events } from '../../model/events/index.ts';
+import { logFields } from '../../model/index.ts';
 
 /** Definition files for LuaLS, the language server of most editors. */
 
@@ -29,10 +31,41 @@ export function moduleTypes(module: ModuleDeclaration, all: readonly ModuleDecla
 
 /** Lets editors know the arguments of handlers by the name of the event. */
 function eventOverloads(): string[] {
-  return events.map(({ name, args, returns }) => {
-    const params = args.map((arg) => `${arg.name}: ${arg.luaType}`).join(', ');
-    return `---@overload fun(event: '${name}', handler: fun(${params})${returns === '' ? '' : `: ${returns}`})`;
+  return events.map((event) => `---@overload fun(event: '${event.name}', handler: ${handlerType(event)})`);
+}
+
+function handlerType({ args, returns }: EventDeclaration): string {
+  const params = args.map((arg) => `${arg.name}: ${arg.luaType}`).join(', ');
+  return `fun(${params})${returns === '' ? '' : `: ${returns}`}`;
+}
+
+/** Handlers of events whose names the policy chooses, for `---@type kumo.Handler.NAME`. */
+export function handlerTypes(): string {
+  const lines = [HEAD];
+  for (const event of chosenEvents) {
+    lines.push('', comment(event.doc), `---@alias kumo.Handler.${event.name} ${handlerType(event)}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** A record of the delivery log as policy sees it. */
+export function logRecordTypes(): string {
+  const fields = logFields.map(({ name, type, doc }) => {
+    const isOptional = /absent/.test(type);
+    return `---@field ${name}${isOptional ? '?' : ''} ${recordFieldType(type)} ${doc}`;
   });
+  const about = comment('A record of the delivery log. What it has no value for is NULL.');
+  return `${[HEAD, '', about, '---@class kumo.LogRecord', ...fields].join('\n')}\n`;
+}
+
+/** The words of a field's JSON type as LuaLS types. */
+function recordFieldType(words: string): string {
+  const [type = ''] = words.split(',');
+  const names: Record<string, string> = { object: 'table', null: 'lightuserdata' };
+  return type
+    .split(' or ')
+    .map((word) => names[word] ?? word)
+    .join('|');
 }
 
 export function objectTypes(object: ObjectDeclaration): string {

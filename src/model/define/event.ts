@@ -20,6 +20,8 @@ export interface EventDeclaration {
   readonly failure: string;
   /** What holds without a handler, and what else is to be said. */
   readonly doc: string;
+  /** A policy that shows it. */
+  readonly example?: string;
   readonly since: string;
   /** `planned`: the name is known, so that a policy may register it, and it does not fire yet. */
   readonly status: 'now' | 'planned';

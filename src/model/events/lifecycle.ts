@@ -1,7 +1,9 @@
 import { defineEvent } from '../define/index.ts';
 
-const startFailure = 'The start is aborted with exit status 1.';
-const nothingKept = 'What it declares (listeners, spools, logs) holds until the next start.';
+const startFailure =
+  'The start is aborted with exit status 1. Of a changed policy: it does not come into service, and its status says why.';
+const nothingKept =
+  'What it declares holds until the next start; of a changed policy log hooks are taken over at once, and what needs a restart is named in its status.';
 
 export const lifecycleEvents = [
   defineEvent({
@@ -9,7 +11,8 @@ export const lifecycleEvents = [
     multiple: true,
     args: {},
     when: 'After the policy was loaded, before init.',
-    often: 'Once per start, in the coordinator.',
+    often:
+      'Once per start, in the coordinator. A changed policy is tried first in the mode of `--validate`, which runs it too and starts nothing.',
     persisted: nothingKept,
     failure: startFailure,
     doc: 'For settings that must be made before anything runs, and for helpers.',
@@ -18,7 +21,8 @@ export const lifecycleEvents = [
     name: 'init',
     args: {},
     when: 'After pre_init, before mail is taken.',
-    often: 'Once per start, in the coordinator.',
+    often:
+      'Once per start, in the coordinator. A changed policy is tried first in the mode of `--validate`, which runs it too and starts nothing.',
     persisted: nothingKept,
     failure: startFailure,
     doc: 'Starts listeners, defines the spool, configures logs.',
@@ -81,7 +85,7 @@ export const lifecycleEvents = [
     often: 'Once.',
     persisted: 'Nothing.',
     failure: 'The start is aborted.',
-    doc: 'Of the proxy server.',
+    doc: 'Starts the listeners of the proxy server.',
     status: 'planned',
   }),
   defineEvent({
@@ -92,7 +96,7 @@ export const lifecycleEvents = [
     often: 'Once per connection.',
     persisted: 'Nothing.',
     failure: 'The connection is refused.',
-    doc: 'Of the proxy server.',
+    doc: 'Returns whether the password is right. Of the proxy server.',
     status: 'planned',
   }),
 ];
