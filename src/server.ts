@@ -223,6 +223,9 @@ class Coordinator {
       case 'bump-epoch':
         this.#policy.bump(question.asked);
         return;
+      case 'rebind':
+        await this.#pool.askAll('rebind', question.asked);
+        return;
       case 'file-used':
         this.#policy.noteFile(question.asked.path, question.asked.use);
         return;

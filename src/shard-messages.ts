@@ -1,3 +1,4 @@
+import type { RebindRequest } from './flow/scheduled-queue/index.ts';
 import type { LineBatch } from './io/delivery-log/index.ts';
 import type { SharedLimits } from './io/limits/index.ts';
 import type { RegistrySnapshot } from './io/metrics/index.ts';
@@ -30,6 +31,8 @@ export interface ShardRequests {
   'drop-policy': { asked: number; answer: undefined };
   /** It serves: take what it says for what is kept of the one before. */
   'policy-switched': { asked: undefined; answer: undefined };
+  /** Put queued messages elsewhere; answered when it has begun. */
+  rebind: { asked: RebindRequest; answer: undefined };
   /** Generations before the one that serves, with the events that they still handle. */
   'old-policies': { asked: undefined; answer: { generation: number; running: number }[] };
 }
@@ -41,6 +44,8 @@ export interface CoordinatorRequests {
   'policy-status': { asked: undefined; answer: PolicyStatus };
   /** Build the next generation of the policy although no file changed; says who wants it. */
   'bump-epoch': { asked: string; answer: undefined };
+  /** Put queued messages elsewhere, in every shard. */
+  rebind: { asked: RebindRequest; answer: undefined };
   /** The policy read or wrote a file. */
   'file-used': { asked: { path: string; use: 'read' | 'written' }; answer: undefined };
   /** Files that are monitored now. */

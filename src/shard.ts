@@ -1,9 +1,10 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { type HttpServer, serveHttp } from './api/http/index.ts';
 import { luaModules, luaObjects } from './api/lua/index.ts';
+import { CoordinatorLine } from './coordinator-line.ts';
 import { createRouting, ReadyQueues } from './flow/ready-queue/index.ts';
 import { Reception } from './flow/reception/index.ts';
-import { ScheduledQueues } from './flow/scheduled-queue/index.ts';
+import { type RebindRequest, ScheduledQueues } from './flow/scheduled-queue/index.ts';
 import { systemClock } from './io/clock/index.ts';
 import type { LineBatch } from './io/delivery-log/index.ts';
 import { createDiagnostics } from './io/diagnostics/index.ts';
@@ -38,7 +39,6 @@ import { declaredLimits } from './policy-start.ts';
 import { ShardLog } from './shard-log.ts';
 import type {
   Answered,
-  CoordinatorRequests,
   FromShard,
   NextGeneration,
   Question,
@@ -68,7 +68,7 @@ class Shard {
   readonly #newMessageId: () => string;
   readonly #disks: DiskSpaceWatch;
   readonly #linesTaken = new Map<number, () => void>();
-  readonly #questions = new Map<number, (answer: Answered) => void>();
+  readonly #coordinator: CoordinatorLine;
   readonly #generation: GenerationNumber;
   readonly #policyHost: PolicyHost;
   #policy!: PolicyGenerations;
@@ -76,7 +76,6 @@ class Shard {
   /** Of the generation that is prepared. */
   #nextDeclarations: readonly InitDeclaration[] = [];
   #batches = 0;
-  #asked = 0;
   #refusal: string | undefined = 'waiting for spool startup. Try again soon!';
   #smtp: SmtpListeners | undefined;
   #http: HttpServer[] = [];
@@ -90,6 +89,7 @@ class Shard {
   constructor(start: ShardStart, post: (message: FromShard) => void) {
     this.#start = start;
     this.#post = post;
+    this.#coordinator = new CoordinatorLine(post);
     this.#limits = attachLimits(start.limits, start.shard, systemClock);
     const resolvers = new ConfiguredResolvers(systemClock, () => start.declarations);
     this.#resolver = resolvers.main;
@@ -108,8 +108,7 @@ class Shard {
     const engine = await this.#loadPolicy(texts, declarations);
     this.#policy = new PolicyGenerations(engine, () => this.#generation.value);
     this.#log = new ShardLog({
-      declarations,
-      nodeId: this.#start.nodeId,
+      ...this.#start,
       policy: this.#policy,
       registry: this.#registry,
       diagnostics: this.#diagnostics,
@@ -133,9 +132,10 @@ class Shard {
       this.#http.push(
         await serveHttp(options, {
           refusal: () => this.#whyNot(),
-          collectMetrics: () => this.#ask('metrics', undefined),
-          policyStatus: () => this.#ask('policy-status', undefined),
-          bumpConfigEpoch: () => this.#ask('bump-epoch', 'bump-config-epoch'),
+          collectMetrics: () => this.#coordinator.ask('metrics', undefined),
+          policyStatus: () => this.#coordinator.ask('policy-status', undefined),
+          rebind: (request) => this.#coordinator.ask('rebind', request),
+          bumpConfigEpoch: () => this.#coordinator.ask('bump-epoch', 'bump-config-epoch'),
         }),
       );
     }
@@ -154,8 +154,7 @@ class Shard {
       case 'question':
         return this.#answer(message.number, message.question);
       case 'answer':
-        this.#questions.get(message.number)?.(message.answer);
-        this.#questions.delete(message.number);
+        this.#coordinator.answered(message.number, message.answer);
         return;
       case 'stop':
         return this.#stop();
@@ -192,9 +191,9 @@ class Shard {
       validationFailed: () => {},
       configEpoch: () => this.#generation.value,
       // The coordinator always answers, or the process ends.
-      bumpEpoch: () => void this.#ask('bump-epoch', 'kumo.bump_config_epoch'),
-      fileUsed: (path, use) => void this.#ask('file-used', { path, use }),
-      monitoredFiles: () => this.#ask('monitored-files', undefined),
+      bumpEpoch: () => void this.#coordinator.ask('bump-epoch', 'kumo.bump_config_epoch'),
+      fileUsed: (path, use) => void this.#coordinator.ask('file-used', { path, use }),
+      monitoredFiles: () => this.#coordinator.ask('monitored-files', undefined),
     };
   }
 
@@ -228,6 +227,8 @@ class Shard {
         return this.#policy.drop(question.asked);
       case 'policy-switched':
         return this.#refresh();
+      case 'rebind':
+        return this.#rebind(question.asked);
       case 'old-policies':
         return this.#policy.old;
     }
@@ -242,6 +243,15 @@ class Shard {
     }
     this.#nextDeclarations = declarations;
     this.#policy.prepare(generation, await this.#loadPolicy(texts, declarations));
+  }
+
+  #rebind(request: RebindRequest): void {
+    if (this.#queues === undefined) throw new Error('waiting for spool startup. Try again soon!');
+    // Goes on beside everything else, and does not reject.
+    void this.#queues.rebind(request).then(({ messages, moved }) => {
+      const text = `rebind (${request.reason}): ${messages} messages looked at, ${moved} moved`;
+      this.#diagnostics.info('scheduled-queue', text);
+    });
   }
 
   /** What was asked of the generation before is asked of this one from now on. */
@@ -347,20 +357,6 @@ class Shard {
     return new Promise((resolve) => {
       this.#linesTaken.set(batch, resolve);
       this.#post({ kind: 'lines', batch, batches });
-    });
-  }
-
-  #ask<Kind extends keyof CoordinatorRequests>(
-    kind: Kind,
-    asked: CoordinatorRequests[Kind]['asked'],
-  ): Promise<CoordinatorRequests[Kind]['answer']> {
-    const number = this.#asked++;
-    return new Promise((resolve, reject) => {
-      this.#questions.set(number, (answer) => {
-        if ('error' in answer) reject(new Error(answer.error));
-        else resolve(answer.value as CoordinatorRequests[Kind]['answer']);
-      });
-      this.#post({ kind: 'question', number, question: { kind, asked } as Question<CoordinatorRequests> });
     });
   }
 

@@ -106,3 +106,48 @@ test('metrics are for trusted hosts; liveness is for all', async () => {
   expect((await get(server, '/metrics.json')).status).toBe(403);
   expect((await get(server, '/api/check-liveness/v1')).status).toBe(200);
 });
+
+function post(server: Moonpost, path: string, body: unknown): Promise<Response> {
+  return fetch(`http://127.0.0.1:${server.http}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+}
+
+test('rebind puts queued mail of every shard where rebind_message says, and is strict about what it is asked', async () => {
+  const drop = await MailDrop.start();
+  const policy = `${initLua()}${relayLua(drop.port)}
+kumo.on('smtp_server_message_received', function(message)
+  message:set_scheduling { first_attempt = '2099-01-01T00:00:00Z' }
+end)
+kumo.on('rebind_message', function(message, data)
+  message:set_scheduling(nil)
+  message:set_meta('tenant', data.tenant)
+end)`;
+  const server = await Moonpost.start({ policy, shards: 2 });
+  const { accepted } = await inject(server.smtp, { count: 40, sessions: 8 });
+  expect(accepted.size).toBe(40);
+  const wrong = [
+    { data: {} },
+    { reason: 'why', data: {}, domian: 'dest.example' },
+    { reason: 'why', data: { tenant: [7] } },
+  ];
+  for (const body of wrong) {
+    expect((await post(server, '/api/admin/rebind/v1', body)).status).toBe(400);
+  }
+  const asked = {
+    reason: 'a test',
+    data: { tenant: 'moved' },
+    domain: 'dest.example',
+    trigger_rebind_event: true,
+  };
+  const answer = await post(server, '/api/admin/rebind/v1', asked);
+  expect([answer.status, await answer.json()]).toEqual([200, {}]);
+  const records = await server.untilCounts({ AdminRebind: 40, Delivery: 40 });
+  const [rebound] = records.filter(({ type }) => type === 'AdminRebind');
+  expect(rebound!.response.content).toBe('Rebound from dest.example to moved@dest.example: a test');
+  expect(records.filter(({ type }) => type === 'Delivery').map(({ queue }) => queue)).toEqual(
+    Array.from({ length: 40 }, () => 'moved@dest.example'),
+  );
+});

@@ -1,4 +1,5 @@
 import fastify, { type FastifyInstance } from 'fastify';
+import type { RebindRequest } from '../../flow/scheduled-queue/index.ts';
 import type { RegistrySnapshot } from '../../io/metrics/index.ts';
 import type { PolicyStatus } from '../../model/index.ts';
 import type { HttpListenerOptions } from '../../model/options/index.ts';
@@ -7,6 +8,7 @@ import { bumpConfigEpoch } from './bump-config-epoch.ts';
 import { liveness } from './liveness.v1.ts';
 import { metrics } from './metrics.ts';
 import { policyStatus } from './policy-status.v1.ts';
+import { rebind } from './rebind.v1.ts';
 
 export interface HttpParts {
   /** Why no mail can be taken now; undefined when it can. */
@@ -16,6 +18,8 @@ export interface HttpParts {
   policyStatus: () => Promise<PolicyStatus>;
   /** Begins the next epoch of the configuration. */
   bumpConfigEpoch: () => Promise<void>;
+  /** Puts queued messages elsewhere; resolves when every shard has begun. */
+  rebind: (request: RebindRequest) => Promise<void>;
 }
 
 export interface HttpServer {
@@ -32,7 +36,9 @@ const SHARED_PORT: object = { reusePort: true };
  * Serves the HTTP API on one listener. Every shard does, on the same port. Rejects when the port cannot be had.
  */
 export async function serveHttp(options: HttpListenerOptions, parts: HttpParts): Promise<HttpServer> {
-  const app = fastify({ logger: false, forceCloseConnections: true });
+  // What is not as declared is an error, not something to drop or to bend in silence.
+  const ajv = { customOptions: { removeAdditional: false, coerceTypes: false } as const };
+  const app = fastify({ logger: false, forceCloseConnections: true, ajv });
   guard(app, new CidrSet(options.trusted_hosts));
   route(app, parts);
   const { address, port } = options.listen;
@@ -45,6 +51,7 @@ function route(app: FastifyInstance, parts: HttpParts): void {
   metrics(app, parts.collectMetrics);
   policyStatus(app, parts.policyStatus);
   bumpConfigEpoch(app, parts.bumpConfigEpoch);
+  rebind(app, parts.rebind);
 }
 
 /** Every endpoint that is served. */
@@ -62,6 +69,7 @@ export function endpoints(): { method: string; path: string }[] {
     collectMetrics: unused,
     policyStatus: unused,
     bumpConfigEpoch: unused,
+    rebind: unused,
   };
   route(app, parts);
   return found;
