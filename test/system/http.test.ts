@@ -151,3 +151,16 @@ end)`;
     Array.from({ length: 40 }, () => 'moved@dest.example'),
   );
 });
+
+test('what changes something is not done for the page of somebody else', async () => {
+  const server = await Moonpost.start({ policy: initLua() });
+  const bump = async (headers: Record<string, string>): Promise<number> => {
+    const url = `http://127.0.0.1:${server.http}/api/admin/bump-config-epoch`;
+    return (await fetch(url, { method: 'POST', headers })).status;
+  };
+  expect(await bump({ origin: 'https://evil.example' })).toBe(403);
+  expect(await bump({ origin: 'null' })).toBe(403);
+  expect(await bump({ origin: `http://127.0.0.1:${server.http}` })).toBe(200);
+  expect(await bump({})).toBe(200);
+  expect((await get(server, '/api/admin/policy-status/v1')).status).toBe(200);
+});

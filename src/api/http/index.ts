@@ -1,4 +1,4 @@
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { RebindRequest } from '../../flow/scheduled-queue/index.ts';
 import type { RegistrySnapshot } from '../../io/metrics/index.ts';
 import type { PolicyStatus } from '../../model/index.ts';
@@ -81,8 +81,23 @@ function guard(app: FastifyInstance, trusted: CidrSet): void {
     if (OPEN_PATHS.has(path) || trusted.has(request.ip)) return;
     await reply.code(403).type('text/plain; charset=utf-8').send('Error: not allowed from this address');
   });
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.method === 'GET' || !isFromForeignPage(request.headers)) return;
+    await reply.code(403).type('text/plain; charset=utf-8').send('Error: not allowed from a web page');
+  });
   app.setErrorHandler(async (error: Error & { statusCode?: number }, _request, reply) => {
     const code = error.statusCode ?? 500;
     await reply.code(code).type('text/plain; charset=utf-8').send(`Error: ${error.message}`);
   });
+}
+
+/**
+ * Whether a browser sent this for a page of somebody else. This machine is trusted, and a browser on it would do
+ * what any page tells it to.
+ */
+function isFromForeignPage(headers: FastifyRequest['headers']): boolean {
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') return true;
+  const { origin, host } = headers;
+  return origin !== undefined && origin.replace(/^https?:\/\//, '') !== host;
 }
