@@ -102,6 +102,7 @@ function coordinatorHost(
     counters: limits.counters,
     resolver: resolvers.main,
     resolverNamed: resolvers.named,
+    declared: (kind) => declarations.findLast((entry) => entry.kind === kind)?.options,
     random,
     validating: false,
     declare: () => {},

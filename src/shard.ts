@@ -13,7 +13,7 @@ import { ConfiguredResolvers } from './io/dns/index.ts';
 import { helpersDirectory } from './io/files/index.ts';
 import { attachLimits } from './io/limits/index.ts';
 import { createMessageIds } from './io/message-id/index.ts';
-import { Registry, type RegistrySnapshot } from './io/metrics/index.ts';
+import { formatPrometheus, Registry, type RegistrySnapshot } from './io/metrics/index.ts';
 import { dial } from './io/net/index.ts';
 import { random } from './io/random/index.ts';
 import { openShardSpools } from './io/spool/index.ts';
@@ -185,6 +185,8 @@ class Shard {
       random,
       validating: false,
       declare: () => {},
+      declared: (kind) => this.#declared<unknown>(kind).at(-1),
+      metricsText: async () => formatPrometheus(await this.#coordinator.ask('metrics', undefined)),
       newMessageId: () => this.#newMessageId(),
       inject: (message: Message) => this.#reception!.inject(message),
       once: (key) => this.#limits.counters.add(`said ${key}`, 1) === 1,

@@ -213,15 +213,15 @@ function kumo.set_logging_threads(count) end
 ---@param spec? string
 function kumo.set_httpinject_recipient_rate_limit(spec) end
 
----Memory that is never exceeded. Accepted without effect in this release.
+---Memory that is never exceeded. Without effect on mail in this release. In the event `pre_init`.
 ---@param bytes? integer
 function kumo.set_memory_hard_limit(bytes) end
 
----Memory from which no mail is taken. Accepted without effect in this release.
+---Memory from which no mail is taken. Without effect on mail in this release. In the event `pre_init`.
 ---@param bytes? integer
 function kumo.set_memory_soft_limit(bytes) end
 
----Memory from which it is saved. Accepted without effect in this release.
+---Memory from which it is saved. Without effect on mail in this release. In the event `pre_init`.
 ---@param bytes? integer
 function kumo.set_memory_low_thresh(bytes) end
 
@@ -229,6 +229,18 @@ function kumo.set_memory_low_thresh(bytes) end
 ---@param name string
 ---@param capacity integer
 function kumo.set_lruttl_cache_capacity(name, capacity) end
+
+---When KumoMTA collects the garbage of a Lua state. Accepted without effect in this release.
+---@param percent integer
+function kumo.set_lua_gc_on_put(percent) end
+
+---Size of a thread pool in KumoMTA; Moonpost has shards (`--shards N`). Accepted without effect in this release.
+---@param options? table
+function kumo.spawn_thread_pool(options) end
+
+---Whether KumoMTA notes who asked for memory. Accepted without effect in this release.
+---@param enable boolean
+function kumo.enable_memory_callstack_tracking(enable) end
 
 ---Seconds after which a Lua state is replaced; default 300. In the event `pre_init`.
 ---@param seconds integer
@@ -270,6 +282,80 @@ function kumo.eval_config_monitor_globs() end
 ---Runs an event in the background, once. From init it runs on one shard when the server is up.
 ---@param options kumo.SpawnTaskOptions
 function kumo.spawn_task(options) end
+
+---What get_queue_config says of a queue, as a table.
+---@param queue_name string
+---@return kumo.QueueOptions
+function kumo.invoke_get_queue_config(queue_name) end
+
+---What get_egress_path_config says of a path, as a table without openssl_options and rustls_cipher_suites.
+---@param routing_domain string
+---@param source string
+---@param site string
+---@return kumo.EgressPathOptions
+function kumo.invoke_get_egress_path_config(routing_domain, source, site) end
+
+---What get_egress_pool says of a pool, as a table.
+---@param name? string
+---@return kumo.EgressPoolOptions
+function kumo.invoke_get_egress_pool(name) end
+
+---What get_egress_source says of a source, as a table.
+---@param name string
+---@return kumo.EgressSourceOptions
+function kumo.invoke_get_egress_source(name) end
+
+---How fast a queue can be at most, and what limits it. Rates are per second.
+---@param config kumo.QueueOptions|table
+---@return {max_concurrent_dispatchers: {value: number, source: {kind: string, name: string}, display: string}, max_message_rate: {value: number, source: {kind: string, name: string}, display: string}, max_message_rate_declared: {value: number, source: {kind: string, name: string}, display: string}, max_connection_rate: {value: number, source: {kind: string, name: string}, display: string}, max_source_selection_rate: {value: number, source: {kind: string, name: string}, display: string}}
+function kumo.compute_queue_config_constraints(config) end
+
+---How much a path can do at most, and what limits it. Rates are per second. `extra`: the constraints of the queue.
+---@param config kumo.EgressPathOptions|table
+---@param extra? any
+---@return {max_concurrent_dispatchers: {value: number, source: {kind: string, name: string}, display: string}, max_message_rate: {value: number, source: {kind: string, name: string}, display: string}, max_message_rate_declared: {value: number, source: {kind: string, name: string}, display: string}, max_connection_rate: {value: number, source: {kind: string, name: string}, display: string}, max_source_selection_rate: {value: number, source: {kind: string, name: string}, display: string}}
+function kumo.compute_egress_path_config_constraints(config, extra) end
+
+---Constraints as lines of text.
+---@param constraints any
+---@return string
+function kumo.format_egress_path_config_constraints(constraints) end
+
+---TOML of the configuration of a queue. What is unset is left out.
+---@param config any
+---@return string
+function kumo.format_queue_config_toml(config) end
+
+---TOML of the configuration of a path. What is unset is left out.
+---@param config any
+---@return string
+function kumo.format_egress_path_config_toml(config) end
+
+---Bytes of memory that are never exceeded; all there is unless it was set.
+---@return integer?
+function kumo.get_memory_hard_limit() end
+
+---Bytes from which no mail is taken; 75 % of the hard limit unless it was set.
+---@return integer?
+function kumo.get_memory_soft_limit() end
+
+---Bytes from which memory is saved; 80 % of the soft limit unless it was set.
+---@return integer?
+function kumo.get_memory_low_thresh() end
+
+---For each handler of an event, where it was registered.
+---@param event string
+---@return {name: string?, what: string?, short_src: string, currentline: integer?}[][]
+function kumo.get_event_registrars(event) end
+
+---The calls in progress, innermost first; the first `level` are left out.
+---@param level? integer
+---@return {name: string?, what: string?, short_src: string, currentline: integer?}[]
+function kumo.traceback(level) end
+
+---The metrics of the process in the text format of Prometheus.
+---@return string
+function kumo.prometheus_metrics() end
 
 ---Old name of kumo.serde.json_encode.
 ---@param value any

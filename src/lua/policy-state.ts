@@ -2,6 +2,7 @@ import type { CallContext, LuaFunction } from '../model/define/index.ts';
 import type { MaybePromise, PolicyHost } from '../model/index.ts';
 import { type BindingSet, get, installModules, StateClasses } from './bindings.ts';
 import { Budget, type BudgetLimits, handlerLimits, loadLimits, OverBudget } from './budget.ts';
+import { callStack } from './call-stack.ts';
 import { type LuaThread, status, type Table, type TValue, tag, type Userdata } from './fengari.ts';
 import { fromLua, LuaFunctionReference, toLua } from './marshalling.ts';
 import { type PolicyFiles, PolicyLoadError } from './policy-files.ts';
@@ -264,6 +265,12 @@ export class PolicyState implements OwningState {
       register: (event, handler) => state.#register(event, handler),
       fire: this.#options.fire,
       noteFile: (path, use = 'read') => state.#options.files.note(path, use),
+      callStack: (level) => callStack(state.calling, level + 1),
+      registrars: (event) =>
+        (state.handlers.get(event) ?? []).map(({ where }) => {
+          const [, file, line] = /^(.*):(\d+)$/s.exec(where) ?? [];
+          return [{ short_src: file, currentline: line === undefined ? undefined : Number(line) }];
+        }),
     };
   }
 

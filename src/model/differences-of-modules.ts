@@ -1,4 +1,4 @@
-import { type Difference, planned } from './difference.ts';
+import { type Difference, decided, planned } from './difference.ts';
 
 /** Functions and methods of KumoMTA that come later, by module. A call of one says so, and asking gives nil. */
 const LATER: Readonly<Record<string, { names: readonly string[]; reason: string }>> = {
@@ -58,7 +58,27 @@ const METHODS: Readonly<Record<string, string>> = {
   'message:arc_seal': 'Signing comes later.',
 };
 
+const introspection: readonly Difference[] = [
+  decided(
+    'function',
+    'kumo.compute_egress_path_config_constraints',
+    'Values of rates are per second; display is the throttle as policy writes it.',
+  ),
+  decided(
+    'function',
+    'kumo.get_event_registrars',
+    'Gives one frame per handler: the line of the operator that registered it.',
+  ),
+  decided('function', 'kumo.prometheus_metrics', 'Gives the text that /metrics gives.'),
+  decided(
+    'function',
+    'kumo.set_memory_soft_limit',
+    'The limits of memory are kept for the functions that get them; they do not hold mail up yet.',
+  ),
+];
+
 export const moduleDifferences: readonly Difference[] = [
+  ...introspection,
   ...Object.entries(LATER).flatMap(([module, { names, reason }]) =>
     names.map((name) => planned('function', `${module}.${name}`, reason)),
   ),

@@ -321,16 +321,6 @@ const later: readonly Difference[] = [
   planned('function', 'kumo.configure_redis_throttles', 'Limits shared between nodes come later.'),
   planned('function', 'kumo.configure_accounting_db_path', 'Accounting totals come later.'),
   planned(
-    'function',
-    'kumo.invoke_get_queue_config',
-    'So do the other invoke_, compute_ and format_ functions.',
-  ),
-  planned(
-    'function',
-    'kumo.get_memory_soft_limit',
-    'Memory limits come later; the functions that set them are accepted.',
-  ),
-  planned(
     'behaviour',
     'budgets of handlers',
     'Limits on the time that a handler may take come later; see also memory limits.',

@@ -37,6 +37,7 @@ export * from './spool.ts';
 export * from './supplemental-trace.ts';
 export * from './text-pieces.ts';
 export * from './throttle-spec.ts';
+export * from './throughput.ts';
 export * from './time-delta.ts';
 export * from './time-zone.ts';
 export * from './timer-wheel.ts';

@@ -31,6 +31,10 @@ export interface PolicyHost {
   readonly validating: boolean;
   /** Takes what `pre_init` and `init` declare; elsewhere a no-op, since the shards were handed it. */
   declare(declaration: InitDeclaration): void;
+  /** Options of the last declaration of that kind in pre_init or init. */
+  declared?(kind: string): unknown;
+  /** The metrics of the process, as /metrics shows them. */
+  metricsText?(): Promise<string>;
   /** kumo.make_message and friends need an id. */
   newMessageId(): string;
   /** kumo.inject_message. */

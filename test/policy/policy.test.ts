@@ -18,7 +18,8 @@ for (const file of files) {
   // What tests wait for is real, such as files, so time is too.
   const host = Object.assign(notingHost(), { clock: systemClock });
   const resolvers = new ConfiguredResolvers(systemClock, () => host.declarations);
-  Object.assign(host, { resolver: resolvers.main, resolverNamed: resolvers.named });
+  const declared = (kind: string) => host.declarations.findLast((entry) => entry.kind === kind)?.options;
+  Object.assign(host, { resolver: resolvers.main, resolverNamed: resolvers.named, declared });
   const { engine } = await createPolicyEngine({
     file: join(import.meta.dirname, file),
     modules: luaModules,

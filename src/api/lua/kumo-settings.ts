@@ -3,10 +3,12 @@ import {
   defineFunction,
   integer,
   type Kind,
+  nearestName,
   optional,
   string,
   throttleSpec,
   type UnnamedFunction,
+  unchecked,
 } from '../../model/define/index.ts';
 import { warnWithoutEffect } from './later.ts';
 
@@ -31,8 +33,28 @@ function setting(name: string, doc: string, params: Record<string, Kind<number>>
   });
 }
 
+/** A limit of memory: kept for the function that gets it. */
+function memoryLimit(name: string, doc: string): UnnamedFunction {
+  return defineFunction({
+    params: { bytes: optional(integer({ min: 0 })) },
+    doc: `${doc} Without effect on mail in this release. In the event \`pre_init\`.`,
+    call: ({ bytes }, context) => {
+      warnWithoutEffect(context, `kumo.${name}`);
+      context.host.declare({ kind: name, options: bytes, where: context.where() });
+    },
+  });
+}
+
+/** Names of the caches of KumoMTA that policies size. */
+const CACHES = [
+  'dkim_signer_cache',
+  'dkim_key_cache',
+  'dns_resolver_mx',
+  'http_server_auth',
+  'smtp_server_tls_config',
+];
+
 const count = { count: integer({ min: 1 }) };
-const limit = { bytes: optional(integer({ min: 0 })) };
 const threads = 'Size of a thread pool in KumoMTA; Moonpost has shards (`--shards N`).';
 
 export const settingFunctions = {
@@ -48,13 +70,30 @@ export const settingFunctions = {
     'How fast recipients may come over HTTP.',
     { spec: optional(throttleSpec()) },
   ),
-  set_memory_hard_limit: accepted('set_memory_hard_limit', 'Memory that is never exceeded.', limit),
-  set_memory_soft_limit: accepted('set_memory_soft_limit', 'Memory from which no mail is taken.', limit),
-  set_memory_low_thresh: accepted('set_memory_low_thresh', 'Memory from which it is saved.', limit),
-  set_lruttl_cache_capacity: accepted('set_lruttl_cache_capacity', 'Size of a built-in cache.', {
-    name: string(),
-    capacity: integer({ min: 1 }),
+  set_memory_hard_limit: memoryLimit('set_memory_hard_limit', 'Memory that is never exceeded.'),
+  set_memory_soft_limit: memoryLimit('set_memory_soft_limit', 'Memory from which no mail is taken.'),
+  set_memory_low_thresh: memoryLimit('set_memory_low_thresh', 'Memory from which it is saved.'),
+  set_lruttl_cache_capacity: defineFunction({
+    params: { name: string(), capacity: integer({ min: 1 }) },
+    doc: 'Size of a built-in cache. Accepted without effect in this release.',
+    call: ({ name }, context) => {
+      if (!CACHES.includes(name)) {
+        const near = nearestName(name, CACHES);
+        const advice = near === undefined ? `known are ${CACHES.join(', ')}` : `did you mean '${near}'?`;
+        throw new Error(`there is no cache '${name}'; ${advice}`);
+      }
+      warnWithoutEffect(context, 'kumo.set_lruttl_cache_capacity');
+    },
   }),
+  set_lua_gc_on_put: accepted('set_lua_gc_on_put', 'When KumoMTA collects the garbage of a Lua state.', {
+    percent: integer({ min: 0 }),
+  }),
+  spawn_thread_pool: accepted('spawn_thread_pool', threads, { options: unchecked('table') }),
+  enable_memory_callstack_tracking: accepted(
+    'enable_memory_callstack_tracking',
+    'Whether KumoMTA notes who asked for memory.',
+    { enable: boolean() },
+  ),
   set_max_lua_context_age: setting(
     'set_max_lua_context_age',
     'Seconds after which a Lua state is replaced; default 300. In the event `pre_init`.',

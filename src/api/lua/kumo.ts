@@ -3,7 +3,9 @@ import { configFunctions } from './kumo-config.ts';
 import { coreFunctions } from './kumo-core.ts';
 import { deprecatedFunctions } from './kumo-deprecated.ts';
 import { epochFunctions } from './kumo-epoch.ts';
+import { introspectionFunctions } from './kumo-introspection.ts';
 import { logHookFunctions } from './kumo-log-hooks.ts';
+import { lookupFunctions } from './kumo-lookups.ts';
 import { memoizeFunctions } from './kumo-memoize.ts';
 import { messageFunctions } from './kumo-messages.ts';
 import { settingFunctions } from './kumo-settings.ts';
@@ -31,6 +33,8 @@ export const kumoModule = defineModule(
     ...memoizeFunctions,
     ...epochFunctions,
     ...taskFunctions,
+    ...lookupFunctions,
+    ...introspectionFunctions,
     ...deprecatedFunctions,
   },
 );

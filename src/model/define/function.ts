@@ -22,6 +22,18 @@ export interface CallContext {
   fire(event: string, args: readonly unknown[]): MaybePromise<PolicyResult>;
   /** Says that policy read a file, so that a change of it counts as one of the policy; or that policy writes it. */
   noteFile(path: string, use?: 'read' | 'written'): void;
+  /** The calls of policy in progress, innermost first, without the first `level`. */
+  callStack(level: number): CallFrame[];
+  /** Where each handler of an event was registered. */
+  registrars(event: string): CallFrame[][];
+}
+
+/** One call of a Lua stack, in the words of debug.getinfo. */
+export interface CallFrame {
+  name?: string | undefined;
+  what?: string | undefined;
+  short_src: string | undefined;
+  currentline: number | undefined;
 }
 
 /** An error that reaches policy as exactly this text, without the place and name of the bound function. */

@@ -1,6 +1,6 @@
 import type { Json } from '../json.ts';
 import { type Kind, PolicyValueError } from './kind.ts';
-import { makeKind, type RichKind, refuse } from './kinds.ts';
+import { isJsonView, makeKind, type RichKind, refuse } from './kinds.ts';
 import { nearestName } from './nearest.ts';
 import { showValue, typeOfValue } from './show-value.ts';
 
@@ -92,7 +92,8 @@ export function parseOptions<T>(declaration: OptionsDeclaration<T>, value: unkno
 }
 
 /** Dotted names of the options that are given and that this release only accepts. */
-export function laterOptions(declaration: OptionsDeclaration<unknown>, value: unknown): string[] {
+export function laterOptions(declaration: OptionsDeclaration<unknown>, source: unknown): string[] {
+  const value = isJsonView(source) ? source.asJson() : source;
   if (typeOfValue(value) !== 'table') return [];
   const names: string[] = [];
   for (const [name, given] of Object.entries(value as object)) {
@@ -142,10 +143,11 @@ export function formatOptions<T>(declaration: OptionsDeclaration<T>, options: T)
 
 function readOptions<T>(
   declaration: OptionsDeclaration<T>,
-  value: unknown,
+  source: unknown,
   at: string,
   complete: boolean,
 ): T {
+  const value = isJsonView(source) ? source.asJson() : source;
   const isEmptyList = Array.isArray(value) && value.length === 0;
   if (typeOfValue(value) !== 'table' && !isEmptyList) return refuse(at || 'options', 'a table', value);
   const prefix = at === '' ? '' : `${at}.`;

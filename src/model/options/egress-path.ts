@@ -16,6 +16,7 @@ import {
   string,
   throttleSpec,
 } from '../define/index.ts';
+import type { Json } from '../json.ts';
 
 const port = integer({ min: 1, max: 65_535 });
 const atLeastOne = integer({ min: 1 });
@@ -234,6 +235,11 @@ export class EgressPath {
 
   /** The options as policy reads them back. */
   entries(): Record<string, unknown> {
+    return formatOptions(egressPathOptions, this.options);
+  }
+
+  /** For what takes any value, such as json_encode, and in place of a table of options. */
+  asJson(): { [key: string]: Json } {
     return formatOptions(egressPathOptions, this.options);
   }
 }

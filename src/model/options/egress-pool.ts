@@ -10,6 +10,7 @@ import {
   string,
   table,
 } from '../define/index.ts';
+import type { Json } from '../json.ts';
 
 export const egressPoolEntryOptions = defineOptions(
   'make_egress_pool.entries',
@@ -42,6 +43,11 @@ export class EgressPool {
 
   /** The options as policy reads them back. */
   entries(): Record<string, unknown> {
+    return formatOptions(egressPoolOptions, this.options);
+  }
+
+  /** For what takes any value, such as json_encode, and in place of a table of options. */
+  asJson(): { [key: string]: Json } {
     return formatOptions(egressPoolOptions, this.options);
   }
 }

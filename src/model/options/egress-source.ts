@@ -18,6 +18,7 @@ import {
   throttleSpec,
   typeOfValue,
 } from '../define/index.ts';
+import type { Json } from '../json.ts';
 import type { ThrottleSpec } from '../limits.ts';
 import { formatThrottleSpec } from '../throttle-spec.ts';
 
@@ -96,6 +97,11 @@ export class EgressSource {
 
   /** The options as policy reads them back. */
   entries(): Record<string, unknown> {
+    return formatOptions(egressSourceOptions, this.options);
+  }
+
+  /** For what takes any value, such as json_encode, and in place of a table of options. */
+  asJson(): { [key: string]: Json } {
     return formatOptions(egressSourceOptions, this.options);
   }
 }

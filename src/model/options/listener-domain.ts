@@ -10,6 +10,7 @@ import {
   oneOf,
   type RichKind,
 } from '../define/index.ts';
+import type { Json } from '../json.ts';
 
 export type ReportHandling = 'Ignore' | 'LogThenDrop' | 'LogThenRelay';
 
@@ -57,6 +58,11 @@ export class ListenerDomain {
 
   /** The options as policy reads them back. */
   entries(): Record<string, unknown> {
+    return formatOptions(listenerDomainOptions, this.options);
+  }
+
+  /** For what takes any value, such as json_encode, and in place of a table of options. */
+  asJson(): { [key: string]: Json } {
     return formatOptions(listenerDomainOptions, this.options);
   }
 }

@@ -11,6 +11,7 @@ import {
   table,
   throttleSpec,
 } from '../define/index.ts';
+import type { Json } from '../json.ts';
 import { queueProtocol } from './queue-protocol.ts';
 
 export const shrinkOptions = defineOptions(
@@ -99,6 +100,11 @@ export class QueueConfig {
 
   /** The options as policy reads them back. */
   entries(): Record<string, unknown> {
+    return formatOptions(queueOptions, this.options);
+  }
+
+  /** For what takes any value, such as json_encode, and in place of a table of options. */
+  asJson(): { [key: string]: Json } {
     return formatOptions(queueOptions, this.options);
   }
 }
