@@ -79,8 +79,8 @@
 ---@class kumo.ListenerDomainOptions
 ---@field relay_to? boolean Anybody may send to the domain.
 ---@field relay_from? string[] Clients that may send from the domain to anywhere.
----@field log_oob? boolean|'Ignore'|'LogThenDrop'|'LogThenRelay' Log delivery reports for the domain. true is LogThenRelay. (No effect yet.)
----@field log_arf? boolean|'Ignore'|'LogThenDrop'|'LogThenRelay' Log feedback reports for the domain. true is LogThenRelay. (No effect yet.)
+---@field log_oob? boolean|'Ignore'|'LogThenDrop'|'LogThenRelay' Log delivery reports for the domain (OOB), whoever sends them. true is LogThenRelay.
+---@field log_arf? boolean|'Ignore'|'LogThenDrop'|'LogThenRelay' Log feedback reports for the domain (Feedback), whoever sends them. true is LogThenRelay.
 ---@field ttl? number|string Accepted; KumoMTA does not use it either. (No effect yet.)
 
 ---Where mail is kept.
@@ -111,9 +111,9 @@
 ---@class kumo.LogPerRecordOptions
 ---@field enable? boolean Whether the type is logged.
 ---@field suffix? string End of the file name; records with the same go into one file.
----@field log_dir? string Directory for this type. (No effect yet.)
+---@field log_dir? string Directory for this type, in place of that of the logger.
 ---@field template? string Jinja template of the line in place of JSON. Its variables are the fields of the record, and log_record, which is all of them.
----@field segment_header? string First line of every file. (No effect yet.)
+---@field segment_header? string First line of every file. Of several types that share a file the first with a header gives it.
 
 ---A message for each log record, which goes its way through the queues like any other.
 ---@class kumo.LogHookOptions

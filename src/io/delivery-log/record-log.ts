@@ -17,6 +17,8 @@ import type { LocalLogsOptions, PerRecordOptions } from '../../model/options/ind
 export interface LineBatch {
   /** Index of the logger, in the order of configure_local_logs. */
   logger: number;
+  /** Its directory, as the policy wrote it. */
+  directory: string;
   suffix: string;
   /** Newline-terminated JSON. */
   lines: string;
@@ -38,6 +40,7 @@ export interface RecordLogParts {
 /** One configure_local_logs. */
 interface Logger {
   index: number;
+  directory: string;
   filterEvent: string | undefined;
   selection: LogSelection<PerRecordOptions>;
 }
@@ -69,6 +72,7 @@ export class RecordLog implements DeliveryLog {
     this.#parts = parts;
     this.#loggers = parts.loggers.map((options, index) => ({
       index,
+      directory: options.log_dir,
       filterEvent: options.filter_event,
       selection: new LogSelection(options),
     }));
@@ -120,12 +124,12 @@ export class RecordLog implements DeliveryLog {
 
   #append(loggers: readonly Logger[], event: DeliveryEvent, now: number): MaybePromise<void> {
     const { nodeId, createdAt } = this.#parts;
-    for (const { index, selection } of loggers) {
+    for (const { index, directory, selection } of loggers) {
       if (!selection.enables(event.type)) continue;
-      const { suffix, template } = selection.of(event.type) ?? {};
+      const { suffix, log_dir, template } = selection.of(event.type) ?? {};
       const record = selection.recordOf(event, { now, nodeId, createdAt });
       const line = template === undefined ? recordJson(record) : this.#shown(record, template, now);
-      this.#add(index, suffix ?? '', line);
+      this.#add(index, log_dir ?? directory, suffix ?? '', line);
     }
     if (this.#waiting >= SEND_AT) this.#send();
     else if (this.#waiting > 0) this.#timer ??= this.#parts.clock.after(SEND_EVERY, () => this.#send());
@@ -146,10 +150,10 @@ export class RecordLog implements DeliveryLog {
     }
   }
 
-  #add(logger: number, suffix: string, line: string): void {
-    const key = `${logger} ${suffix}`;
+  #add(logger: number, directory: string, suffix: string, line: string): void {
+    const key = `${logger} ${suffix} ${directory}`;
     const batch = this.#batches.get(key);
-    if (batch === undefined) this.#batches.set(key, { logger, suffix, lines: line });
+    if (batch === undefined) this.#batches.set(key, { logger, directory, suffix, lines: line });
     else batch.lines += line;
     this.#waiting += line.length;
   }

@@ -11,6 +11,8 @@ export interface SegmentWriterOptions {
   logDir: string;
   /** End of every file name; '' for none. */
   suffix: string;
+  /** First line of every segment, with or without its newline; default none. */
+  header?: string;
   /** Uncompressed bytes after which a segment is finished. */
   maxFileSize: number;
   /** Milliseconds after which a segment is finished; undefined = never by age. */
@@ -129,13 +131,14 @@ class ZstdSegmentWriter implements SegmentWriter {
     // Lines may be added while this frame is written; exactly those that are in it leave the list.
     const count = this.#lines.length;
     const text = this.#lines.join('');
+    const content = this.#isFresh ? this.#header + text : text;
     try {
-      const frame = await compress(Buffer.from(text), {
+      const frame = await compress(Buffer.from(content), {
         params: { [constants.ZSTD_c_compressionLevel]: this.#options.compressionLevel },
       });
       const segment = await this.#openSegment();
       await writeWhole(segment.file, frame);
-      segment.written += Buffer.byteLength(text);
+      segment.written += Buffer.byteLength(content);
       this.#lines = this.#lines.slice(count);
       this.#size -= text.length;
       this.#recovered();
@@ -145,6 +148,16 @@ class ZstdSegmentWriter implements SegmentWriter {
       // Frames after a torn one could not be read: the next goes into a new segment.
       if (error instanceof TornFrameError) await this.#finishSegment();
     }
+  }
+
+  /** The next frame is the first of its segment. */
+  get #isFresh(): boolean {
+    return this.#segment === undefined || this.#segment.written === 0;
+  }
+
+  get #header(): string {
+    const { header = '' } = this.#options;
+    return header === '' || header.endsWith('\n') ? header : `${header}\n`;
   }
 
   #recovered(): void {

@@ -17,14 +17,25 @@ export class DeliveryLogWriters {
     this.#diagnostics = diagnostics;
     // Now, so that a directory that cannot be used fails the start and not the first mail.
     for (const [logger, options] of loggers.entries()) {
-      this.#writer(logger, '');
-      for (const { suffix } of Object.values(options.per_record)) this.#writer(logger, suffix ?? '');
+      const entries = Object.values(options.per_record);
+      // Headers first: of several entries with one file, the first that has a header gives it.
+      const byHeader = entries.toSorted(
+        (a, b) => Number(b.segment_header !== '') - Number(a.segment_header !== ''),
+      );
+      for (const { log_dir, suffix, segment_header } of byHeader) {
+        this.#writer(logger, log_dir ?? options.log_dir, suffix ?? '', segment_header);
+      }
+      this.#writer(logger, options.log_dir, '');
     }
   }
 
   /** Appends lines; resolves when there is room for more. Does not reject: what cannot be written now is kept. */
   async append(batches: readonly LineBatch[]): Promise<void> {
-    await Promise.all(batches.map(({ logger, suffix, lines }) => this.#writer(logger, suffix).append(lines)));
+    await Promise.all(
+      batches.map(({ logger, directory, suffix, lines }) =>
+        this.#writer(logger, directory, suffix).append(lines),
+      ),
+    );
   }
 
   /** Writes out what waits and finishes every segment. */
@@ -32,15 +43,16 @@ export class DeliveryLogWriters {
     await Promise.all([...this.#writers.values()].map((writer) => writer.close()));
   }
 
-  #writer(logger: number, suffix: string): SegmentWriter {
+  #writer(logger: number, directory: string, suffix: string, header = ''): SegmentWriter {
     const options = this.#loggers[logger]!;
     // operations.md 10.1: the same directory and suffix are the same segment.
-    const key = `${resolve(options.log_dir)} ${suffix}`;
+    const key = `${resolve(directory)} ${suffix}`;
     let writer = this.#writers.get(key);
     if (writer === undefined) {
       writer = createSegmentWriter({
-        logDir: options.log_dir,
+        logDir: directory,
         suffix,
+        header,
         maxFileSize: options.max_file_size,
         maxSegmentDuration: options.max_segment_duration,
         compressionLevel: options.compression_level,

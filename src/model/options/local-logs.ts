@@ -38,11 +38,14 @@ export const perRecordOptions = defineOptions(
   {
     enable: field(boolean(), { default: true, doc: 'Whether the type is logged.' }),
     suffix: field(string(), { doc: 'End of the file name; records with the same go into one file.' }),
-    log_dir: field(string(), { effect: 'later', doc: 'Directory for this type.' }),
+    log_dir: field(string(), { doc: 'Directory for this type, in place of that of the logger.' }),
     template: field(jinja(), {
       doc: 'Jinja template of the line in place of JSON. Its variables are the fields of the record, and log_record, which is all of them.',
     }),
-    segment_header: field(string(), { default: '', effect: 'later', doc: 'First line of every file.' }),
+    segment_header: field(string(), {
+      default: '',
+      doc: 'First line of every file. Of several types that share a file the first with a header gives it.',
+    }),
   },
 );
 

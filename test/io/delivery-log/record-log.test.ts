@@ -185,14 +185,17 @@ describe('per_record', () => {
       per_record: {
         Delivery: { template: '{{ type }} {{ response.code }} {{ log_record.queue }} <{{ sender }}>' },
         Any: { template: 'other {{ type }}\n' },
-        Bounce: { suffix: '.bounces' },
+        Bounce: { suffix: '.bounces', log_dir: '/bounces' },
       },
     });
     await log.write(event());
     await log.write(event({ type: 'Expiration' }));
     await log.write(event({ type: 'Bounce' }));
     await clock.advance(50);
-    expect(sent.map(({ suffix }) => suffix)).toEqual(['', '.bounces']);
+    expect(sent.map(({ directory, suffix }) => [directory, suffix])).toEqual([
+      ['/x', ''],
+      ['/bounces', '.bounces'],
+    ]);
     expect(sent[0]!.lines).toBe('Delivery 250 b.example <s@a.example>\nother Expiration\n');
     // An entry of the type itself counts as a whole.
     expect(JSON.parse(sent[1]!.lines)).toMatchObject({ type: 'Bounce' });

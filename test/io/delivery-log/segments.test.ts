@@ -3,6 +3,7 @@ import {
   chmodSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -15,13 +16,16 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { tail } from '../../../src/cli/tail.ts';
 import {
   createSegmentWriter,
+  DeliveryLogWriters,
   decompressFrames,
   FrameSplitter,
   frameLength,
   SegmentReader,
   type SegmentWriterOptions,
 } from '../../../src/io/delivery-log/index.ts';
+import { parseOptions } from '../../../src/model/define/index.ts';
 import type { Diagnostics } from '../../../src/model/index.ts';
+import { localLogsOptions } from '../../../src/model/options/index.ts';
 import { FakeClock } from '../../kit/fake-clock.ts';
 
 let directory: string;
@@ -73,8 +77,7 @@ function storedBytes(): number {
 /** Waits for real file I/O under the fake clock, for as long as a busy disk may take. */
 async function until(condition: () => boolean): Promise<void> {
   const deadline = performance.now() + 10_000;
-  while (!condition() && performance.now() < deadline)
-    await new Promise((resolve) => setImmediate(resolve));
+  while (!condition() && performance.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
   expect(condition()).toBe(true);
 }
 
@@ -286,3 +289,41 @@ describe('segments (operations.md 10)', () => {
     expect(await readAll()).toEqual(['first', 'second']);
   });
 });
+
+describe('per_record (operations.md 10.1)', () => {
+  test('segment_header begins every segment, and only those', async () => {
+    const log = writer({ header: 'type,id', maxFileSize: 20 });
+    for (const line of ['Delivery,1\n', 'Delivery,2\n', 'Delivery,3\n']) {
+      await log.append(line);
+      while (!readTexts().join('').includes(line)) await clock.advance(1000);
+    }
+    await log.close();
+    expect(readTexts()).toEqual(['type,id\nDelivery,1\nDelivery,2\n', 'type,id\nDelivery,3\n']);
+  });
+
+  test('log_dir and suffix choose the file; the same of both share it', async () => {
+    const options = parseOptions(localLogsOptions, {
+      log_dir: join(directory, 'main'),
+      per_record: {
+        Bounce: { log_dir: join(directory, 'bounces'), suffix: '.csv' },
+        Expiration: { log_dir: `${directory}/bounces/`, suffix: '.csv', segment_header: 'head' },
+      },
+    });
+    const writers = new DeliveryLogWriters([options], clock, diagnostics);
+    const written = writers.append([
+      { logger: 0, directory: join(directory, 'main'), suffix: '', lines: 'a\n' },
+      { logger: 0, directory: join(directory, 'bounces'), suffix: '.csv', lines: 'b\n' },
+      { logger: 0, directory: `${directory}/bounces/`, suffix: '.csv', lines: 'c\n' },
+    ]);
+    await Promise.all([written, writers.close()]);
+    expect(readTexts(join(directory, 'main'))).toEqual(['a\n']);
+    expect(readdirSync(join(directory, 'bounces'))).toEqual([expect.stringMatching(/\.csv$/)]);
+    expect(readTexts(join(directory, 'bounces'))).toEqual(['head\nb\nc\n']);
+  });
+});
+
+/** The text of every segment, oldest first. */
+function readTexts(from = directory): string[] {
+  const names = readdirSync(from).sort();
+  return names.map((name) => decompressFrames(readFileSync(join(from, name))).content.toString());
+}

@@ -199,7 +199,7 @@ test('options without effect are found at every depth, those with effect are not
   expect(laterOptions(configureResolverOptions, { options: { attempts: 1, ndots: 2 } })).toEqual([
     'options.ndots',
   ]);
-  expect(laterOptions(localLogsOptions, { per_record: { Any: { enable: true, log_dir: 'x' } } })).toEqual([
-    'per_record.log_dir',
-  ]);
+  expect(laterOptions(localLogsOptions, { per_record: { Any: { enable: true } }, back_pressure: 1 })).toEqual(
+    ['back_pressure'],
+  );
 });
