@@ -27,6 +27,11 @@ export const reloadDifferences: readonly Difference[] = [
     'kumo.bump_config_epoch',
     'Reads the policy again; when that fails the epoch stays as it is.',
   ),
+  decided(
+    'behaviour',
+    'globals that a handler makes',
+    'End with the event, and are told of once with file and line, so that a forgotten `local` never shows the values of one message to the next. Globals of the policy, and of modules that a handler requires, stay.',
+  ),
   extension(
     'behaviour',
     'old policy generations',
