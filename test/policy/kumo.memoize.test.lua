@@ -90,3 +90,23 @@ test('what cannot be kept or be a key', function()
   test.raises('missing field', kumo.memoize, print, { name = 'x', ttl = 5 })
   test.raises('did you mean `capacity`', kumo.memoize, print, { name = 'x', ttl = 5, capcity = 1 })
 end)
+
+test('a memoized table is an argument like a table: options, lists and maps in it', function()
+  local load = kumo.memoize(function()
+    return {
+      domain = { relay_to = true, relay_from = { '192.0.2.0/24', '198.51.100.7' } },
+      queue = { egress_pool = 'a', protocol = { smtp = { mx_list = { { name = 'mx', addr = '192.0.2.1:25' }, 'b.example' } } } },
+      pool = { { name = 'one', weight = 3 } },
+    }
+  end, { name = 'as-arguments', ttl = '1 minute', capacity = 1 })
+  local kept = load()
+  test.equal(type(kept.domain.relay_from), 'userdata')
+  local from = kumo.make_listener_domain { relay_from = kept.domain.relay_from }.relay_from
+  test.equal({ from[1], from[2] }, { '192.0.2.0/24', '198.51.100.7' })
+  test.equal(kumo.make_listener_domain(kept.domain).relay_to, true)
+  test.equal(kumo.make_queue_config(kept.queue).egress_pool, 'a')
+  test.equal(kumo.make_queue_config { protocol = kept.queue.protocol }.protocol.smtp.mx_list[2], 'b.example')
+  kumo.make_egress_pool { name = 'p', entries = kept.pool }
+  kumo.make_egress_pool { name = 'p', entries = { kept.pool[1] } }
+  test.equal(kumo.serde.json_parse(kumo.serde.json_encode { kept.pool }), { { { name = 'one', weight = 3 } } })
+end)

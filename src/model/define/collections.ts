@@ -1,14 +1,18 @@
 import type { Json } from '../json.ts';
 import { PolicyValueError } from './kind.ts';
-import { makeKind, type RichKind, refuse } from './kinds.ts';
+import { isJsonView, makeKind, type RichKind, refuse } from './kinds.ts';
 import { typeOfValue } from './show-value.ts';
+
+/** What a memoized table or a config object holds; other values as they are. */
+const plain = (value: unknown): unknown => (isJsonView(value) ? value.asJson() : value);
 
 /** A sequence. An empty table is an empty list; in arguments a table with names is one too, as Lua has it. */
 export function list<T>(kind: RichKind<T>): RichKind<T[]> {
   return makeKind(
     `list of ${kind.name}`,
     kind.luaType.includes('|') ? `(${kind.luaType})[]` : `${kind.luaType}[]`,
-    (value, at, strict) => {
+    (source, at, strict) => {
+      const value = plain(source);
       if (Array.isArray(value)) {
         return value.map((entry, index) => kind.parse(entry, `${at}[${index + 1}]`, strict));
       }
@@ -21,7 +25,11 @@ export function list<T>(kind: RichKind<T>): RichKind<T[]> {
     {
       format: kind.format && ((value) => value.map((entry) => kind.format!(entry))),
       later:
-        kind.later && ((value) => (Array.isArray(value) ? value.flatMap((entry) => kind.later!(entry)) : [])),
+        kind.later &&
+        ((source) => {
+          const value = plain(source);
+          return Array.isArray(value) ? value.flatMap((entry) => kind.later!(entry)) : [];
+        }),
     },
   );
 }
@@ -31,7 +39,8 @@ export function map<T>(kind: RichKind<T>, key?: RichKind<unknown>): RichKind<Rec
   return makeKind(
     `map of ${kind.name}`,
     `table<string, ${kind.luaType}>`,
-    (value, at, strict) => {
+    (source, at, strict) => {
+      const value = plain(source);
       const isEmptyList = Array.isArray(value) && value.length === 0;
       if (typeOfValue(value) !== 'table' && !isEmptyList) return refuse(at, 'a table with names', value);
       const result = Object.create(null) as Record<string, T>;
@@ -52,6 +61,7 @@ function formatMap<T>(value: Record<string, T>, format: (value: T) => Json): Jso
   return Object.fromEntries(Object.entries(value).map(([name, entry]) => [name, format(entry)]));
 }
 
-function laterInMap(value: unknown, later: (value: unknown) => string[]): string[] {
+function laterInMap(source: unknown, later: (value: unknown) => string[]): string[] {
+  const value = plain(source);
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(later) : [];
 }
