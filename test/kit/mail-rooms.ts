@@ -8,6 +8,7 @@ import { parseOptions } from '../../src/model/define/index.ts';
 import {
   ConnectionMeta,
   type DeliveryEvent,
+  type DeliveryLog,
   type MaybePromise,
   MessageStore,
   type PolicyEvents,
@@ -80,11 +81,13 @@ export interface Rooms {
   policy: TablePolicy;
   spool: MemorySpool;
   events: DeliveryEvent[];
+  log: DeliveryLog;
   said: string[];
   peers: Peers;
   queues: ScheduledQueues;
   ready: ReadyQueues;
   reception: Reception;
+  newMessageId(): string;
   receive(recipients: string[], body?: string): Promise<ReceptionAnswer>;
   /** `TYPE CODE` of each record so far. */
   records(): string[];
@@ -145,11 +148,13 @@ export function mailRooms(
     policy,
     spool,
     events,
+    log: shared.log,
     said,
     peers,
     queues,
     ready,
     reception,
+    newMessageId,
     receive: (recipients, body = 'Subject: x\r\n\r\nhello\r\n') =>
       reception.receive(transaction(clock, recipients, body)),
     records: () => events.map(({ type, response }) => `${type} ${response.code}`),
