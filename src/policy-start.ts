@@ -88,7 +88,8 @@ export async function checkPolicy(surroundings: PolicySurroundings): Promise<Che
   }
 }
 
-function coordinatorHost(
+/** What the policy reaches outside a shard; `own` beats the rest. */
+export function coordinatorHost(
   surroundings: PolicySurroundings,
   declarations: readonly InitDeclaration[],
   own: Partial<PolicyHost>,
@@ -117,10 +118,11 @@ function coordinatorHost(
   };
 }
 
-async function makeEngine(
+/** An engine over a policy file with the whole API. */
+export async function makeEngine(
   file: string,
   host: PolicyHost,
-  more: { texts?: ReadonlyMap<string, Uint8Array>; limits?: Partial<PoolLimits> } = {},
+  more: { texts?: ReadonlyMap<string, Uint8Array>; limits?: Partial<PoolLimits>; script?: boolean } = {},
 ): Promise<PolicyEngine> {
   const parts = { modules: luaModules, objects: luaObjects, events, helpersDir: helpersDirectory() };
   return (await createPolicyEngine({ ...parts, ...more, file, host, validating: host.validating })).engine;

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { usableCpus } from '../io/cpu/index.ts';
 
@@ -10,6 +11,7 @@ interface ServeOptions {
   user?: string;
   shards?: number;
   validate?: boolean;
+  script?: boolean;
 }
 
 /** Makes running the server what `moonpost` does when no subcommand is named. */
@@ -23,12 +25,20 @@ export function serveOptions(program: Command): void {
       shardCount,
     )
     .option('--validate', 'check the policy and exit')
-    .action(async (options: ServeOptions) => {
+    .option('--script', 'run the event `main` of the policy with the arguments and exit')
+    .argument('[arguments...]', 'what `main` gets, after --script')
+    .action(async (args: string[], options: ServeOptions) => {
+      if (args.length > 0 && options.script !== true) program.error(`error: unknown command '${args[0]}'`);
       const policy = options.policy ?? DEFAULT_POLICIES.find((path) => existsSync(path));
       if (policy === undefined) {
         throw new Error(`no policy: give --policy FILE, or put one at ${DEFAULT_POLICIES.join(' or ')}`);
       }
       if (!existsSync(policy)) throw new Error(`cannot read policy file ${policy}: no such file`);
+      if (options.script === true) {
+        const { runScript } = await import('../policy-script.ts');
+        process.exitCode = await runScript(resolve(policy), args);
+        return;
+      }
       // Loaded only now: the other commands need none of it.
       const { runServer, validatePolicy } = await import('../server.ts');
       if (options.validate === true) process.exitCode = await validatePolicy(policy);

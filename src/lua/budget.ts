@@ -40,6 +40,35 @@ export const loadLimits: BudgetLimits = {
   unbrokenTime: 250,
 };
 
+/** For the event `main` of a script, which holds up nobody. */
+export const scriptLimits: BudgetLimits = {
+  ...loadLimits,
+  cpuTime: Number.POSITIVE_INFINITY,
+  instructions: plenty,
+  unbrokenTime: Number.POSITIVE_INFINITY,
+};
+
+/** The limits that `kumo.policy.set_budget` asked for: those of handlers, and of what is left of the loading. */
+export function limitsOf(options: BudgetOptions): { handler: BudgetLimits; load: BudgetLimits } {
+  const handler = {
+    cpuTime: options.cpu_time,
+    instructions: options.instructions,
+    memory: options.memory,
+    depth: options.depth,
+    stringSize: options.string_size,
+    patternSteps: options.pattern_steps,
+    unbrokenTime: options.unbroken_time,
+  };
+  const load = {
+    ...handler,
+    cpuTime: options.load_time,
+    instructions: Math.max(handler.instructions, loadLimits.instructions),
+    memory: loadLimits.memory,
+    unbrokenTime: Math.max(handler.unbrokenTime, loadLimits.unbrokenTime),
+  };
+  return { handler, load };
+}
+
 /** Milliseconds after which a run lets the event loop have a turn. */
 const SLICE = 5;
 

@@ -29,6 +29,8 @@ export interface PolicyEngineOptions {
   readonly limits?: Partial<PoolLimits>;
   /** Files read already, by path, which this engine then takes as they are; see PolicyEngine.texts. */
   readonly texts?: ReadonlyMap<string, Uint8Array>;
+  /** A command rather than a server: the event `main` has no budget and may register handlers. */
+  readonly script?: boolean;
   /** Where `print` and `io.write` go; default standard output. */
   readonly print?: (text: string) => void;
 }
@@ -70,6 +72,7 @@ export class PolicyEngine implements PolicyEvents {
       bindings,
       host: options.host,
       validating: options.validating ?? options.host.validating,
+      script: options.script ?? false,
       multipleEvents: this.#multipleEvents,
       print: options.print ?? ((text: string) => void process.stdout.write(text)),
       fire: (event: string, args: readonly unknown[]) => this.fire(event, args),

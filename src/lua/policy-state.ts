@@ -1,7 +1,7 @@
 import type { CallContext, LuaFunction } from '../model/define/index.ts';
 import type { MaybePromise, PolicyHost } from '../model/index.ts';
 import { type BindingSet, get, installModules, StateClasses } from './bindings.ts';
-import { Budget, type BudgetLimits, handlerLimits, loadLimits, OverBudget } from './budget.ts';
+import { Budget, type BudgetLimits, handlerLimits, loadLimits, OverBudget, scriptLimits } from './budget.ts';
 import { callStack } from './call-stack.ts';
 import { type LuaThread, status, type Table, type TValue, tag, type Userdata } from './fengari.ts';
 import { fromLua, LuaFunctionReference, toLua } from './marshalling.ts';
@@ -38,6 +38,8 @@ export interface StateOptions {
   /** Names of the events that take more than one handler. */
   readonly multipleEvents: ReadonlySet<string>;
   readonly print: (text: string) => void;
+  /** See PolicyEngineOptions. */
+  readonly script?: boolean;
   /** What differs from the default budget. */
   readonly budget?: StateBudget;
   /** Fires an event of this generation, in another state. */
@@ -82,7 +84,7 @@ export class PolicyState implements OwningState {
     this.print = options.print;
     this.bornAt = options.host.clock.monotonic();
     this.budget = new Budget(options.host.clock, this);
-    this.limits = { ...handlerLimits, ...options.budget?.handler };
+    this.limits = { ...(options.script ? scriptLimits : handlerLimits), ...options.budget?.handler };
     const L = lauxlib.luaL_newstate();
     this.#L = L;
     this.calling = L;
@@ -278,7 +280,8 @@ export class PolicyState implements OwningState {
     if (!(handler instanceof LuaFunctionReference)) {
       throw new Error(`the handler of '${event}' is not a function`);
     }
-    if (this.event !== undefined || !this.#loading) {
+    const isScript = this.#options.script === true && this.event === 'main';
+    if (!isScript && (this.event !== undefined || !this.#loading)) {
       throw new Error(
         `'${event}': handlers are registered while the policy is loaded, not inside an event handler`,
       );

@@ -69,6 +69,11 @@ const introspection: readonly Difference[] = [
     'kumo.get_event_registrars',
     'Gives one frame per handler: the line of the operator that registered it.',
   ),
+  decided(
+    'behaviour',
+    'handlers registered inside main',
+    'With --script, kumo.on inside main is accepted; events that main fires run in other Lua states, which have only the handlers of the file.',
+  ),
   decided('function', 'kumo.prometheus_metrics', 'Gives the text that /metrics gives.'),
   decided(
     'function',
