@@ -12,4 +12,9 @@ export const queueDifferences: readonly Difference[] = [
     'max_message_rate of a queue',
     'What exceeds it waits in line, with its Delayed record, and goes on in order; requeue_message is not fired for it.',
   ),
+  decided(
+    'log_field',
+    'feedback_report.original_message',
+    'When it is not UTF-8 and longer than 64 KiB it is text with replacement characters; a list of its bytes would be many times as long.',
+  ),
 ];

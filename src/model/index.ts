@@ -29,6 +29,7 @@ export * from './policy-status.ts';
 export * from './queue-name.ts';
 export * from './queue-selector.ts';
 export * from './queued-message.ts';
+export * from './relay.ts';
 export * from './resolver.ts';
 export * from './retry-schedule.ts';
 export * from './schedule.ts';

@@ -26,6 +26,12 @@ export interface DeliveryEvent {
   subject: Message | RefusedTransaction;
   /** Defaults to the recipients of the message. */
   recipients?: string[];
+  /** Defaults to the sender of the message. */
+  sender?: string;
+  /** Defaults to the size of the message. */
+  size?: number;
+  /** For Feedback. */
+  feedbackReport?: JsonObject;
   queue: string;
   site: string;
   response: Reply;
@@ -73,7 +79,7 @@ export interface LogRecord {
   egress_pool: string | null;
   egress_source: string | null;
   source_address: { address: string } | null;
-  feedback_report: null;
+  feedback_report: JsonObject | null;
   meta: JsonObject;
   headers: JsonObject;
   delivery_protocol: string | null;
@@ -101,11 +107,11 @@ export function logRecord(
   const record: LogRecord = {
     type: event.type,
     id: refused ? '' : subject.id,
-    sender: refused ? subject.sender : subject.sender.email,
+    sender: event.sender ?? (refused ? subject.sender : subject.sender.email),
     recipient: recipients.length === 1 ? recipients[0]! : recipients,
     queue: event.queue,
     site: event.site,
-    size: refused ? 0 : subject.size,
+    size: event.size ?? (refused ? 0 : subject.size),
     response: {
       code: event.response.code,
       enhanced_code: event.response.enhanced === null ? null : { ...event.response.enhanced },
@@ -122,7 +128,7 @@ export function logRecord(
     egress_pool: event.pool ?? null,
     egress_source: event.source ?? null,
     source_address: event.sourceAddress === undefined ? null : { address: event.sourceAddress },
-    feedback_report: null,
+    feedback_report: event.feedbackReport ?? null,
     meta,
     headers,
     delivery_protocol: event.deliveryProtocol,

@@ -1,1 +1,3 @@
-export { Reception, type ReceptionAnswer, type ReceptionParts, type Transaction } from './reception.ts';
+export type { ReceptionAnswer } from './answers.ts';
+export { Reception, type ReceptionParts } from './reception.ts';
+export type { Transaction } from './transaction.ts';

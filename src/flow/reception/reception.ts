@@ -1,13 +1,10 @@
 import {
   type Clock,
-  type ConnectionMeta,
   cloneJson,
   DEFERRED_INJECTION_QUEUE,
   type DeliveryEvent,
   type DeliveryLog,
   type Diagnostics,
-  type DisconnectMode,
-  type Endpoint,
   Message,
   type MessageStore,
   NULL_QUEUE,
@@ -15,48 +12,27 @@ import {
   queueNameOf,
   SpoolWriteError,
   supplementalHeader,
-  type TlsInfo,
 } from '../../model/index.ts';
-import type { EsmtpListenerOptions } from '../../model/options/index.ts';
-import { type EnvelopeAddress, type Reply, reply } from '../../protocol/smtp/index.ts';
+import { type EnvelopeAddress, reply } from '../../protocol/smtp/index.ts';
 import {
   type GateVerdict,
   QueueConfigError,
   type ScheduledQueue,
   type ScheduledQueues,
 } from '../scheduled-queue/index.ts';
+import {
+  type ReceptionAnswer,
+  relayedNowhere,
+  storageFailure,
+  technicalDifficulties,
+  tookTooLong,
+  tooSlow,
+} from './answers.ts';
 import { splitRecipients } from './batches.ts';
+import { receptionEvents, unwoundEvent } from './records.ts';
+import { type Judgement, judge } from './reports.ts';
 import { receivedHeader } from './trace-headers.ts';
-
-/** A finished SMTP transaction. */
-export interface Transaction {
-  sender: EnvelopeAddress;
-  recipients: EnvelopeAddress[];
-  body: Buffer;
-  meta: ConnectionMeta;
-  listener: Pick<
-    EsmtpListenerOptions,
-    'batch_handling' | 'deferred_queue' | 'deferred_spool' | 'trace_headers'
-  >;
-  hostname: string;
-  peer: Endpoint;
-  local: Endpoint;
-  sessionId: string;
-  ehloDomain: string | undefined;
-  tls?: TlsInfo | undefined;
-  isAuthenticated?: boolean;
-  /** Monotonic ms at which data_processing_timeout ends. */
-  deadline: number;
-  /** What policy made of it in smtp_server_data, when that event has a handler. */
-  message?: Message | undefined;
-  /** The recipients of each message, when policy has said so. */
-  batches?: EnvelopeAddress[][] | undefined;
-}
-
-export interface ReceptionAnswer {
-  reply: Reply;
-  disconnect: DisconnectMode;
-}
+import type { Transaction } from './transaction.ts';
 
 /** What the rooms around give to reception. */
 export interface ReceptionParts {
@@ -94,29 +70,33 @@ export class Reception {
   }
 
   async #receive(transaction: Transaction): Promise<ReceptionAnswer> {
-    const messages: Message[] = [];
+    const judged: Judged[] = [];
     for (const message of this.#messagesOf(transaction)) {
       const refusal = await this.#askPolicy(message, transaction);
       if (refusal !== undefined) return refusal;
       // Policy may have taken every recipient away.
-      if (message.recipients.length > 0) messages.push(message);
+      if (message.recipients.length === 0) continue;
+      const judgement = await this.#judge(message, transaction);
+      if (judgement === 'failed') return technicalDifficulties(transaction.hostname);
+      if (judgement.verdict !== 'refuse') judged.push({ message, judgement });
     }
     // What is relayed to nobody is refused (policy-api.md 1.5).
-    if (messages.length === 0) return relayedNowhere();
+    if (judged.length === 0) return relayedNowhere();
     const placed: Placed[] = [];
-    for (const message of messages) {
-      const queue = await this.#place(message);
+    for (const { message, judgement } of judged) {
+      const name = this.#nameOf(message);
+      const queue = name === undefined ? undefined : await this.#place(message, name, judgement);
       if (queue === undefined) return technicalDifficulties(transaction.hostname);
-      placed.push({ message, queue });
+      placed.push({ message, name: name!, queue, judgement });
     }
     if (this.#isLate(transaction)) return tooSlow('resolve');
     const isDeferred = transaction.listener.deferred_spool;
     if (!(await this.#keepAll(placed, isDeferred))) return storageFailure();
     // The client has given up or is about to: what it will send again must not also be here.
     if (this.#isLate(transaction)) return this.#takeBack(placed);
-    for (const { message, queue } of placed) {
-      const name = queue === 'null' ? NULL_QUEUE : queue.name;
-      this.#log(receptionEvent(message, name, transaction));
+    for (const one of placed) {
+      const events = receptionEvents(one.message, one.name, one.judgement, transaction);
+      for (const event of events) this.#log(event);
     }
     return this.#insertAll(placed, transaction);
   }
@@ -125,14 +105,14 @@ export class Reception {
   async #insertAll(placed: readonly Placed[], transaction: Transaction): Promise<ReceptionAnswer> {
     const { queues } = this.#parts;
     const asked = placed.map(({ message, queue }) =>
-      queue === 'null' ? undefined : queues.ask(queue, message),
+      queue === 'nowhere' ? undefined : queues.ask(queue, message),
     );
     const verdicts = asked.some((verdict) => verdict instanceof Promise) ? await Promise.all(asked) : asked;
     const isLate = verdicts !== asked && this.#isLate(transaction);
     const ids: string[] = [];
     for (const [index, { message, queue }] of placed.entries()) {
       const verdict = verdicts[index] as GateVerdict | undefined;
-      if (queue === 'null') ids.push(message.id);
+      if (queue === 'nowhere') ids.push(message.id);
       else if (isLate) this.#unwind(message, queue, 'data_processing_timeout exceeded');
       else if (verdict?.kind === 'failed') this.#unwind(message, queue, verdict.why);
       else {
@@ -245,7 +225,9 @@ export class Reception {
     if (transaction.listener.deferred_queue) message.meta.queue = DEFERRED_INJECTION_QUEUE;
     else if (policy.handles('smtp_server_message_received')) {
       const result = await policy.fire('smtp_server_message_received', [message, transaction.meta]);
-      if (result.kind === 'error') return technicalDifficulties(transaction.hostname);
+      if (result.kind === 'error') {
+        return result.overBudget === true ? tookTooLong() : technicalDifficulties(transaction.hostname);
+      }
       if (result.kind === 'reject') {
         const refusal = { code: result.code, enhanced: null, content: result.text, command: '.\r\n' };
         return { reply: refusal, disconnect: result.disconnect };
@@ -261,11 +243,33 @@ export class Reception {
     return undefined;
   }
 
-  /** The scheduled queue of a message; undefined when policy cannot say, which the engine has reported. */
-  async #place(message: Message): Promise<ScheduledQueue | 'null' | undefined> {
+  /** Whether the message goes on. What goes to the queue `null` does so whoever sends it. */
+  async #judge(message: Message, transaction: Transaction): Promise<Judgement | 'failed'> {
+    const facts = await transaction.relayOf?.(message.sender, message.recipients[0]!);
+    if (facts === 'failed') return 'failed';
+    const judgement = facts === undefined ? RELAYED : await judge(message, facts);
+    return judgement.verdict === 'refuse' && message.meta.queue === NULL_QUEUE ? RELAYED : judgement;
+  }
+
+  /** The name of its queue; undefined, and reported, when its metadata names none. */
+  #nameOf(message: Message): string | undefined {
     try {
-      const name = queueNameOf(message);
-      return name === NULL_QUEUE ? 'null' : await this.#parts.queues.resolve(name);
+      return queueNameOf(message);
+    } catch (error) {
+      this.#parts.diagnostics.error('reception', `message ${message.id}: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+
+  /** The scheduled queue of a message; undefined when policy cannot say, which the engine has reported. */
+  async #place(
+    message: Message,
+    name: string,
+    { verdict }: Judgement,
+  ): Promise<ScheduledQueue | 'nowhere' | undefined> {
+    if (verdict === 'drop' || name === NULL_QUEUE) return 'nowhere';
+    try {
+      return await this.#parts.queues.resolve(name);
     } catch (error) {
       if (!(error instanceof QueueConfigError)) {
         this.#parts.diagnostics.error('reception', `message ${message.id}: ${(error as Error).message}`);
@@ -280,7 +284,7 @@ export class Reception {
 
   /** Puts all of them on disk, or in memory when that is what the listener wants; when one cannot be kept, the others are taken back. */
   async #keepAll(placed: readonly Placed[], isDeferred: boolean): Promise<boolean> {
-    const kept = placed.filter(({ queue }) => queue !== 'null').map(({ message }) => message);
+    const kept = placed.filter(({ queue }) => queue !== 'nowhere').map(({ message }) => message);
     const results = await Promise.allSettled(kept.map((message) => this.#keep(message, isDeferred)));
     const failure = results.find((result) => result.status === 'rejected');
     if (failure === undefined) return true;
@@ -291,54 +295,15 @@ export class Reception {
   }
 }
 
-interface Placed {
+interface Judged {
   message: Message;
-  queue: ScheduledQueue | 'null';
+  judgement: Judgement;
 }
 
-function technicalDifficulties(hostname: string): ReceptionAnswer {
-  return { reply: reply(421, '4.3.0', `${hostname} technical difficulties`, '.\r\n'), disconnect: 'If421' };
+interface Placed extends Judged {
+  name: string;
+  /** 'nowhere': it is logged and not kept. */
+  queue: ScheduledQueue | 'nowhere';
 }
 
-function relayedNowhere(): ReceptionAnswer {
-  return { reply: reply(550, '5.7.1', 'relaying not permitted', '.\r\n'), disconnect: 'If421' };
-}
-
-function tooSlow(phase: 'resolve' | 'spool' | 'insert'): ReceptionAnswer {
-  const text = `data_processing_timeout exceeded (${phase})`;
-  return { reply: reply(451, '4.4.5', text, '.\r\n'), disconnect: 'If421' };
-}
-
-function storageFailure(): ReceptionAnswer {
-  const text = 'the message could not be stored. Try again later';
-  return { reply: reply(452, '4.3.1', text, '.\r\n'), disconnect: 'If421' };
-}
-
-function receptionEvent(message: Message, queue: string, transaction: Transaction): DeliveryEvent {
-  return {
-    type: 'Reception',
-    subject: message,
-    queue,
-    site: '',
-    response: reply(250, '', transaction.listener.deferred_spool ? 'deferred_spool: not on disk yet' : ''),
-    peer: { name: transaction.ehloDomain ?? '', addr: transaction.peer.address },
-    attempts: 0,
-    deliveryProtocol: null,
-    tls: transaction.tls,
-    sessionId: transaction.sessionId,
-  };
-}
-
-function unwoundEvent(message: Message, queue: string, why: string): DeliveryEvent {
-  const text = `KumoMTA internal: QueueManager::insert failed during reception: ${why}`;
-  return {
-    type: 'Bounce',
-    subject: message,
-    queue,
-    site: '',
-    response: reply(500, '', text),
-    peer: null,
-    attempts: 0,
-    deliveryProtocol: null,
-  };
-}
+const RELAYED: Judgement = { verdict: 'relay' };

@@ -31,6 +31,11 @@ export function technicalDifficulties(hostname: string): Answer {
   return answer(421, '4.3.0', `${hostname} technical difficulties`);
 }
 
+/** A handler that took too much is no reason to end the session: the client may go on, or try again later. */
+export function tookTooLong(): Answer {
+  return answer(451, '4.3.0', 'policy took too long. Try again later');
+}
+
 /** The answer when policy refuses or fails; undefined when it lets the command pass (policy-api.md 1.4). */
 export function refusalOf(result: PolicyResult, hostname: string): Answer | undefined {
   switch (result.kind) {
@@ -40,7 +45,7 @@ export function refusalOf(result: PolicyResult, hostname: string): Answer | unde
     case 'reject':
       return { reply: policyReply(result.code, result.text), disconnect: result.disconnect };
     case 'error':
-      return technicalDifficulties(hostname);
+      return result.overBudget === true ? tookTooLong() : technicalDifficulties(hostname);
   }
 }
 

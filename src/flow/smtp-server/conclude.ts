@@ -4,6 +4,7 @@ import { type Answer, answer, refusalOf, technicalDifficulties } from './answer.
 import type { SessionContext, Transaction } from './context.ts';
 import { andThen } from './maybe-promise.ts';
 import type { ReceivedTransaction } from './parameters.ts';
+import { relayFacts } from './relay.ts';
 import { parseBatches, SplitError } from './split.ts';
 
 /**
@@ -102,6 +103,9 @@ function received(context: SessionContext, transaction: Transaction, body: Buffe
     tls: context.tls,
     isAuthenticated: context.isAuthenticated,
     deadline: transaction.deadline,
+    ...(context.parameters.events.handles('get_listener_domain') && {
+      relayOf: (sender, recipient) => relayFacts(context, sender, recipient),
+    }),
   };
 }
 

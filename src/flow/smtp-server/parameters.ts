@@ -8,6 +8,7 @@ import type {
   Message,
   MessageId,
   PolicyEvents,
+  RelayFacts,
   TlsIdentity,
   TlsInfo,
 } from '../../model/index.ts';
@@ -86,6 +87,11 @@ export interface ReceivedTransaction {
   deadline: number;
   /** What `smtp_server_data` saw and may have changed; absent when there is no such handler. */
   message?: Message;
+  /**
+   * What the client may do with mail from a sender to a recipient, since policy may have changed both; 'failed' when
+   * policy cannot say. Absent when the client may send anything anywhere.
+   */
+  relayOf?: (sender: EnvelopeAddress, recipient: EnvelopeAddress) => MaybePromise<RelayFacts | 'failed'>;
   /** The recipients of each message, when policy has said so; otherwise batch_handling counts. */
   batches?: EnvelopeAddress[][];
 }

@@ -1,4 +1,4 @@
-import type { MaybePromise } from '../../model/index.ts';
+import type { MaybePromise, RelayFacts } from '../../model/index.ts';
 import { ListenerDomain } from '../../model/options/index.ts';
 import { CidrSet, formatHostPort } from '../../protocol/ip/index.ts';
 import type { EnvelopeAddress } from '../../protocol/smtp/index.ts';
@@ -12,32 +12,34 @@ const REMEMBERED_DOMAINS = 16;
 /** `failed`: policy raised an error or a rejection, which get_listener_domain cannot (policy-api.md 1.4). */
 type DomainAnswer = ListenerDomain | undefined | 'failed';
 export type ListenerDomains = Map<string, ListenerDomain | undefined>;
-export type RelayVerdict = 'allowed' | 'refused' | 'failed';
 
-/** Whether the client may send to `recipient` (policy-api.md 1.5). A domain that takes reports is let through too. */
-export function checkRelay(
+/** What the client may do with mail from `sender` to `recipient`; 'failed' when policy could not say. */
+export function relayFacts(
   context: SessionContext,
   sender: EnvelopeAddress,
   recipient: EnvelopeAddress,
-): MaybePromise<RelayVerdict> {
+): MaybePromise<RelayFacts | 'failed'> {
   const isTrusted = isRelayHost(context.options, context.peer.address);
-  if (!context.parameters.events.handles('get_listener_domain')) return isTrusted ? 'allowed' : 'refused';
+  if (!context.parameters.events.handles('get_listener_domain')) return isTrusted ? RELAYS : REFUSES;
   return andThen(listenerDomain(context, sender.domain), (from) => {
     if (from === 'failed') return 'failed';
     return andThen(listenerDomain(context, recipient.domain), (to) => {
       if (to === 'failed') return 'failed';
-      const allowed =
+      const relays =
         isTrusted ||
         (from !== undefined && new CidrSet(from.options.relay_from).has(context.peer.address)) ||
-        (to !== undefined && takesMail(to));
-      return allowed ? 'allowed' : 'refused';
+        to?.options.relay_to === true;
+      return { relays, logArf: to?.options.log_arf ?? 'Ignore', logOob: to?.options.log_oob ?? 'Ignore' };
     });
   });
 }
 
-function takesMail(domain: ListenerDomain): boolean {
-  const { relay_to, log_arf, log_oob } = domain.options;
-  return relay_to || log_arf !== 'Ignore' || log_oob !== 'Ignore';
+const RELAYS: RelayFacts = { relays: true, logArf: 'Ignore', logOob: 'Ignore' };
+const REFUSES: RelayFacts = { ...RELAYS, relays: false };
+
+/** Whether a recipient may be named. Where reports are logged anybody may; what is no report is refused later. */
+export function mayAddress({ relays, logArf, logOob }: RelayFacts): boolean {
+  return relays || logArf !== 'Ignore' || logOob !== 'Ignore';
 }
 
 /** Asks policy about a domain as it was written, once per session. The null sender has none. */

@@ -11,8 +11,7 @@ import {
   type RichKind,
 } from '../define/index.ts';
 import type { Json } from '../json.ts';
-
-export type ReportHandling = 'Ignore' | 'LogThenDrop' | 'LogThenRelay';
+import type { ReportHandling } from '../relay.ts';
 
 function reportHandling(): RichKind<ReportHandling> {
   const named = oneOf('Ignore', 'LogThenDrop', 'LogThenRelay');
@@ -30,13 +29,11 @@ export const listenerDomainOptions = defineOptions(
     relay_from: field(cidrList(), { default: [], doc: 'Clients that may send from the domain to anywhere.' }),
     log_oob: field(reportHandling(), {
       default: 'Ignore',
-      effect: 'later',
-      doc: 'Log delivery reports for the domain. true is LogThenRelay.',
+      doc: 'Log delivery reports for the domain (OOB), whoever sends them. true is LogThenRelay.',
     }),
     log_arf: field(reportHandling(), {
       default: 'Ignore',
-      effect: 'later',
-      doc: 'Log feedback reports for the domain. true is LogThenRelay.',
+      doc: 'Log feedback reports for the domain (Feedback), whoever sends them. true is LogThenRelay.',
     }),
     ttl: field(duration(), {
       default: '60s',

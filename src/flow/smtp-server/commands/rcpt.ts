@@ -4,7 +4,7 @@ import type { EnvelopeAddress } from '../../../protocol/smtp/index.ts';
 import { type Answer, answer, refusalOf, technicalDifficulties } from '../answer.ts';
 import type { SessionContext, Transaction } from '../context.ts';
 import { andThen } from '../maybe-promise.ts';
-import { checkRelay } from '../relay.ts';
+import { mayAddress, relayFacts } from '../relay.ts';
 
 /** RFC 5321 §4.1.1.3. */
 export function rcpt(context: SessionContext, recipient: EnvelopeAddress): MaybePromise<Answer> {
@@ -19,9 +19,9 @@ export function rcpt(context: SessionContext, recipient: EnvelopeAddress): Maybe
   if (transaction.recipients.length >= context.options.max_recipients_per_message) {
     return answer(452, '4.5.3', 'too many recipients');
   }
-  return andThen(checkRelay(context, transaction.sender, recipient), (verdict) => {
-    if (verdict === 'failed') return technicalDifficulties(context.hostname);
-    if (verdict === 'refused') {
+  return andThen(relayFacts(context, transaction.sender, recipient), (facts) => {
+    if (facts === 'failed') return technicalDifficulties(context.hostname);
+    if (!mayAddress(facts)) {
       return answer(
         550,
         '5.7.1',

@@ -1,0 +1,48 @@
+import type { DeliveryEvent, Message } from '../../model/index.ts';
+import { reply } from '../../protocol/smtp/index.ts';
+import { bounceRecords, feedbackField, type Judgement } from './reports.ts';
+import type { Transaction } from './transaction.ts';
+
+/** A feedback report has a record of its own kind; a delivery report has one more for each failed recipient. */
+export function receptionEvents(
+  message: Message,
+  name: string,
+  { feedback, bounces }: Judgement,
+  transaction: Transaction,
+): DeliveryEvent[] {
+  const event = receptionEvent(message, name, transaction);
+  if (feedback !== undefined) {
+    return [{ ...event, type: 'Feedback', feedbackReport: feedbackField(feedback) }];
+  }
+  return bounces === undefined ? [event] : [event, ...bounceRecords(event, bounces)];
+}
+
+function receptionEvent(message: Message, queue: string, transaction: Transaction): DeliveryEvent {
+  return {
+    type: 'Reception',
+    subject: message,
+    queue,
+    site: '',
+    response: reply(250, '', transaction.listener.deferred_spool ? 'deferred_spool: not on disk yet' : ''),
+    peer: { name: transaction.ehloDomain ?? '', addr: transaction.peer.address },
+    attempts: 0,
+    deliveryProtocol: null,
+    tls: transaction.tls,
+    sessionId: transaction.sessionId,
+  };
+}
+
+/** The record of a message that was kept, and taken back since it could not be inserted. */
+export function unwoundEvent(message: Message, queue: string, why: string): DeliveryEvent {
+  const text = `KumoMTA internal: QueueManager::insert failed during reception: ${why}`;
+  return {
+    type: 'Bounce',
+    subject: message,
+    queue,
+    site: '',
+    response: reply(500, '', text),
+    peer: null,
+    attempts: 0,
+    deliveryProtocol: null,
+  };
+}
