@@ -10,4 +10,15 @@ local jsonl = {}
 ---@return jsonl_writer
 function jsonl.new_writer(options) end
 
+---Reads a log of lines of JSON, compressed or not, and follows it. `filter` says which records are wanted.
+---@param options kumo.JsonLinesTailerOptions
+---@param filter? fun(record: table): boolean
+---@return jsonl_tailer
+function jsonl.new_tailer(options, filter) end
+
+---Reads a log for several consumers, each with batches and a checkpoint of its own; batches() gives lists of batches.
+---@param options kumo.JsonLinesMultiTailerOptions
+---@return jsonl_tailer
+function jsonl.new_multi_tailer(options) end
+
 return jsonl

@@ -342,7 +342,44 @@
 ---@field suffix? string End of every file name, after the number of the thread.
 ---@field tz? string Time zone of file names, which are in UTC. (No effect yet.)
 
+---Which log is read, and in which batches.
+---@class kumo.JsonLinesTailerOptions
+---@field directory string Directory of the segments.
+---@field pattern? string Glob for the names of segments.
+---@field poll_watcher? boolean How KumoMTA notices changes. Moonpost looks four times a second.
+---@field tail? boolean Begin after what is there, unless a checkpoint says how far was read.
+---@field max_batch_size? integer Most records in a batch.
+---@field max_batch_latency? number|string How long the first record of a batch waits for others.
+---@field checkpoint_name? string File in the directory, with a dot before its name, that keeps how far was committed.
+
+---Which log is read, and by whom.
+---@class kumo.JsonLinesMultiTailerOptions
+---@field directory string Directory of the segments.
+---@field pattern? string Glob for the names of segments.
+---@field poll_watcher? boolean How KumoMTA notices changes. Moonpost looks four times a second.
+---@field tail? boolean Begin after what is there, unless a checkpoint says how far was read.
+---@field consumers kumo.JsonLinesConsumer[] Who reads.
+
+---One of those who read a log.
+---@class kumo.JsonLinesConsumer
+---@field name string Name, which batches tell.
+---@field max_batch_size? integer Most records in a batch.
+---@field max_batch_latency? number|string How long the first record of a batch waits for others.
+---@field checkpoint_name? string File in the directory, with a dot before its name, that keeps how far was committed.
+---@field filter? fun(record: table): boolean Says which records the consumer gets; without it, all.
+
 ---An event that runs in the background.
 ---@class kumo.SpawnTaskOptions
 ---@field event_name string Name of the event.
 ---@field args any[] The handler gets this list as its one argument.
+
+---What one call of a handler, or the loading of the policy, may use. A handler over cpu_time, instructions, memory or unbroken_time is stopped, which pcall does not catch; in SMTP its command is answered 451 and the session goes on. depth, string_size and pattern_steps are limits whose errors Lua can catch.
+---@class kumo.BudgetOptions
+---@field cpu_time? number|string How long one call of a handler may run. Waiting (DNS, HTTP, sleep) does not count.
+---@field load_time? number|string How long loading the policy may run. In effect from the call on, so it belongs to the top of the file.
+---@field instructions? integer Most instructions of one call of a handler. What libraries do counts as the instructions that take as long.
+---@field memory? integer Most bytes that one call of a handler allocates in strings, tables, functions and coroutines.
+---@field unbroken_time? number|string How long a handler may run where it cannot be suspended for other sessions: in __tostring, __close, handlers of xpcall, a single pattern match, large conversions. Elsewhere it is suspended every 5 ms.
+---@field depth? integer Most function calls inside each other; one more is the error "stack overflow".
+---@field string_size? integer Longest string that `..`, string.rep, gsub, format and concat build, in bytes.
+---@field pattern_steps? integer Most steps of one call of string.find, match, gmatch or gsub, beside 32 for each byte of its subject.

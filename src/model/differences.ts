@@ -263,6 +263,11 @@ const moreModules: readonly Difference[] = [
 const shardModules: readonly Difference[] = [
   decided(
     'function',
+    'kumo.jsonl.new_tailer',
+    'Reads plain segments too, and several that grow at one time. A checkpoint is a file of JSON of its own form; a batch that a filter leaves empty is committed.',
+  ),
+  decided(
+    'function',
     'kumo.jsonl.new_writer',
     'Each shard writes files of its own, whose names have the number of its thread before the suffix. Lines are on disk within a second; a stop of the server loses those that are not, unless the policy closes the writer.',
   ),

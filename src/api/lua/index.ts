@@ -5,6 +5,7 @@ import { configObjects } from './config-objects.ts';
 import { connectionMetaObject } from './connection-meta.ts';
 import { headermapObject, headerObject } from './headermap.ts';
 import { httpHeadersObject, httpResponseObject } from './http-response.ts';
+import { jsonlBatchObject, jsonlTailerObject } from './jsonl-tailer.ts';
 import { counterSeriesModule, counterSeriesObject } from './kumo.counter_series.ts';
 import { cryptoModule } from './kumo.crypto.ts';
 import { binaryResultObject, digestModule } from './kumo.digest.ts';
@@ -94,6 +95,8 @@ export const luaObjects: ObjectDeclaration[] = [
   uuidObject,
   memoizedTableObject,
   jsonlWriterObject,
+  jsonlTailerObject,
+  jsonlBatchObject,
   mpscQueueObject,
   regexObject,
   regexSetMapObject,

@@ -11,6 +11,7 @@ import {
 } from '../../model/define/index.ts';
 import { formatJson, type PolicyHost } from '../../model/index.ts';
 import { type JsonLinesOptions, jsonLinesOptions } from '../../model/options/index.ts';
+import { tailerFunctions } from './jsonl-tailer.ts';
 import { sharedBy } from './kept.ts';
 import { warnLater } from './later.ts';
 
@@ -83,6 +84,7 @@ export const jsonlModule = defineModule(
         return openWriter(given.options, context.host);
       },
     }),
+    ...tailerFunctions,
   },
 );
 

@@ -21,7 +21,10 @@ export function isFinished(path: string): boolean {
   return (statSync(path).mode & 0o222) === 0;
 }
 
-/** One segment, read as it grows. */
+/** `{`: a line of JSON begins, and no zstd frame does. */
+const BRACE = 0x7b;
+
+/** One segment, compressed or not, read as it grows. */
 export class SegmentReader {
   readonly path: string;
   #file: FileHandle | undefined;
@@ -30,6 +33,7 @@ export class SegmentReader {
   #frame: FrameDecoder | undefined;
   readonly #text = new StringDecoder('utf8');
   #partialLine = '';
+  #isPlain = false;
 
   constructor(path: string) {
     this.path = path;
@@ -45,18 +49,29 @@ export class SegmentReader {
       const chunk = Buffer.alloc(CHUNK);
       const { bytesRead } = await this.#file.read(chunk, 0, CHUNK, this.#offset);
       if (bytesRead === 0) return;
+      this.#isPlain ||= this.#offset === 0 && chunk[0] === BRACE;
       this.#offset += bytesRead;
+      if (this.#isPlain) {
+        const lines = this.#linesOf(chunk.subarray(0, bytesRead));
+        if (lines.length > 0) yield lines;
+        continue;
+      }
       for (const piece of this.#splitter.push(chunk.subarray(0, bytesRead))) {
         if (!piece.isContent) continue;
         this.#frame ??= new FrameDecoder();
         for (const content of await this.#frame.decode(piece)) {
-          const lines = (this.#partialLine + this.#text.write(content)).split('\n');
-          this.#partialLine = lines.pop()!;
+          const lines = this.#linesOf(content);
           if (lines.length > 0) yield lines;
         }
         if (piece.ends) this.#frame = undefined;
       }
     }
+  }
+
+  #linesOf(content: Buffer): string[] {
+    const lines = (this.#partialLine + this.#text.write(content)).split('\n');
+    this.#partialLine = lines.pop()!;
+    return lines;
   }
 
   /** What is wrong with the end of a finished segment. */

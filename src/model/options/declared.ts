@@ -6,7 +6,7 @@ import { egressPoolEntryOptions, egressPoolOptions } from './egress-pool.ts';
 import { egressSourceOptions, suspendOptions } from './egress-source.ts';
 import { esmtpListenerOptions, esmtpOverrideOptions, traceHeaderOptions } from './esmtp-listener.ts';
 import { httpListenerOptions } from './http-listener.ts';
-import { jsonLinesOptions } from './json-lines.ts';
+import { consumerOptions, jsonLinesOptions, multiTailerOptions, tailerOptions } from './json-lines.ts';
 import { listenerDomainOptions } from './listener-domain.ts';
 import { localLogsOptions, perRecordOptions } from './local-logs.ts';
 import { logDispositionHookOptions, logHookOptions } from './log-hook.ts';
@@ -53,5 +53,8 @@ export const declaredOptions: readonly OptionsDeclaration<unknown>[] = [
   memoizeOptions,
   counterSeriesOptions,
   jsonLinesOptions,
+  tailerOptions,
+  multiTailerOptions,
+  consumerOptions,
   spawnTaskOptions,
 ];

@@ -1,4 +1,15 @@
-import { defineOptions, duration, field, integer, type OptionsOf, string } from '../define/index.ts';
+import {
+  boolean,
+  defineOptions,
+  duration,
+  field,
+  integer,
+  list,
+  luaFunction,
+  type OptionsOf,
+  string,
+  table,
+} from '../define/index.ts';
 
 export const jsonLinesOptions = defineOptions(
   'jsonl.new_writer',
@@ -22,3 +33,54 @@ export const jsonLinesOptions = defineOptions(
 );
 
 export type JsonLinesOptions = OptionsOf<typeof jsonLinesOptions>;
+
+const place = {
+  directory: field(string(), { required: true, doc: 'Directory of the segments.' }),
+  pattern: field(string(), { default: '*', doc: 'Glob for the names of segments.' }),
+  poll_watcher: field(boolean(), {
+    default: false,
+    doc: 'How KumoMTA notices changes. Moonpost looks four times a second.',
+  }),
+  tail: field(boolean(), {
+    default: false,
+    doc: 'Begin after what is there, unless a checkpoint says how far was read.',
+  }),
+};
+
+const batches = {
+  max_batch_size: field(integer({ min: 1, max: 10_000 }), { default: 100, doc: 'Most records in a batch.' }),
+  max_batch_latency: field(duration(), {
+    default: '1s',
+    doc: 'How long the first record of a batch waits for others.',
+  }),
+  checkpoint_name: field(string(), {
+    doc: 'File in the directory, with a dot before its name, that keeps how far was committed.',
+  }),
+};
+
+export const tailerOptions = defineOptions(
+  'jsonl.new_tailer',
+  { luaClass: 'kumo.JsonLinesTailerOptions', doc: 'Which log is read, and in which batches.' },
+  { ...place, ...batches },
+);
+
+export const consumerOptions = defineOptions(
+  'jsonl.new_multi_tailer.consumers',
+  { luaClass: 'kumo.JsonLinesConsumer', doc: 'One of those who read a log.' },
+  {
+    name: field(string(), { required: true, doc: 'Name, which batches tell.' }),
+    ...batches,
+    filter: field(luaFunction('fun(record: table): boolean'), {
+      doc: 'Says which records the consumer gets; without it, all.',
+    }),
+  },
+);
+
+export const multiTailerOptions = defineOptions(
+  'jsonl.new_multi_tailer',
+  { luaClass: 'kumo.JsonLinesMultiTailerOptions', doc: 'Which log is read, and by whom.' },
+  { ...place, consumers: field(list(table(consumerOptions)), { required: true, doc: 'Who reads.' }) },
+);
+
+export type TailerLuaOptions = OptionsOf<typeof tailerOptions>;
+export type ConsumerOptions = OptionsOf<typeof consumerOptions>;
