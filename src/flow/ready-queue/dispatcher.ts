@@ -13,6 +13,7 @@ import { type AttemptResult, ConnectFailure, connectSmtp, type SmtpSession } fro
 import { type AttemptFacts, attemptEvents, settlementOf } from './attempt-records.ts';
 import type { ReadyParts } from './parts.ts';
 import type { ReadyQueue } from './ready-queue.ts';
+import { statusRewriter } from './status-rewriter.ts';
 
 /**
  * One connection to one site, fed from its ready queue.
@@ -89,7 +90,7 @@ export class Dispatcher {
       sender: message.sender,
       recipients: message.recipients,
       body,
-      rewriteStatus: this.#statusRewriter(queued),
+      rewriteStatus: statusRewriter(this.#parts, queued.home.parts),
     });
     if (result.stale) return this.#retryUncharged(queued);
     this.#deliveries++;
@@ -314,17 +315,6 @@ export class Dispatcher {
       source: this.#queue.source.name,
       deliveryProtocol: 'ESMTP',
       providerName: this.#queue.path.provider_name ?? queued.home.providerName,
-    };
-  }
-
-  #statusRewriter(queued: QueuedMessage): ((line: string) => Promise<number | undefined>) | undefined {
-    if (!this.#parts.policy.handles('smtp_client_rewrite_delivery_status')) return undefined;
-    const { domain, tenant, campaign, routingDomain } = queued.home.parts;
-    return async (line) => {
-      const args = [line, domain, tenant, campaign, routingDomain ?? domain];
-      const result = await this.#parts.policy.fire('smtp_client_rewrite_delivery_status', args);
-      const code = result.kind === 'values' ? result.values[0] : undefined;
-      return typeof code === 'number' ? code : undefined;
     };
   }
 }

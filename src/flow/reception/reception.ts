@@ -10,6 +10,7 @@ import {
   NULL_QUEUE,
   type PolicyEvents,
   queueNameOf,
+  type RelayFailure,
   SpoolWriteError,
   supplementalHeader,
 } from '../../model/index.ts';
@@ -77,6 +78,7 @@ export class Reception {
       // Policy may have taken every recipient away.
       if (message.recipients.length === 0) continue;
       const judgement = await this.#judge(message, transaction);
+      if (judgement === 'stopped') return tookTooLong();
       if (judgement === 'failed') return technicalDifficulties(transaction.hostname);
       if (judgement.verdict !== 'refuse') judged.push({ message, judgement });
     }
@@ -244,9 +246,9 @@ export class Reception {
   }
 
   /** Whether the message goes on. What goes to the queue `null` does so whoever sends it. */
-  async #judge(message: Message, transaction: Transaction): Promise<Judgement | 'failed'> {
+  async #judge(message: Message, transaction: Transaction): Promise<Judgement | RelayFailure> {
     const facts = await transaction.relayOf?.(message.sender, message.recipients[0]!);
-    if (facts === 'failed') return 'failed';
+    if (facts === 'failed' || facts === 'stopped') return facts;
     const judgement = facts === undefined ? RELAYED : await judge(message, facts);
     return judgement.verdict === 'refuse' && message.meta.queue === NULL_QUEUE ? RELAYED : judgement;
   }

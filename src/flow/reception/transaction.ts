@@ -4,6 +4,7 @@ import type {
   MaybePromise,
   Message,
   RelayFacts,
+  RelayFailure,
   TlsInfo,
 } from '../../model/index.ts';
 import type { EsmtpListenerOptions } from '../../model/options/index.ts';
@@ -32,7 +33,7 @@ export interface Transaction {
   message?: Message | undefined;
   /** What the client may do, when that depends on the domains; see smtp-server. Absent: it may send anything. */
   relayOf?:
-    | ((sender: EnvelopeAddress, recipient: EnvelopeAddress) => MaybePromise<RelayFacts | 'failed'>)
+    | ((sender: EnvelopeAddress, recipient: EnvelopeAddress) => MaybePromise<RelayFacts | RelayFailure>)
     | undefined;
   /** The recipients of each message, when policy has said so. */
   batches?: EnvelopeAddress[][] | undefined;

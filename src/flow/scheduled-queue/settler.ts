@@ -151,6 +151,7 @@ export class Settler {
       }
       if (wantsEvent && (await this.#askPolicy(queue, queued, message, requeue))) return;
       queued.schedule = message.schedule;
+      queued.attempts = message.attempts;
       await this.#save(queued, message);
     }
     await this.#backOff(queued, queue.options ?? (await configurationOrNone(queue)), requeue);
@@ -177,7 +178,12 @@ export class Settler {
     message: Message,
     requeue: Requeue,
   ): Promise<boolean> {
+    const takeBack = message.remember();
     const result = await this.#parts.policy.fire('requeue_message', requeueArguments(message, requeue));
+    if (result.kind === 'error') {
+      takeBack();
+      return false;
+    }
     if (result.kind === 'reject') {
       const response = { code: result.code, enhanced: null, content: result.text, command: null };
       await this.#parts.log.write(bounceEvent(queued, message, response));
@@ -191,7 +197,7 @@ export class Settler {
       return true;
     }
     await this.#save(queued, message);
-    queued.attempts++;
+    queued.attempts = message.attempts + 1;
     queued.schedule = message.schedule;
     this.#room.move(queued, name, 0);
     return true;

@@ -9,6 +9,7 @@ import type {
   MessageId,
   PolicyEvents,
   RelayFacts,
+  RelayFailure,
   TlsIdentity,
   TlsInfo,
 } from '../../model/index.ts';
@@ -88,10 +89,10 @@ export interface ReceivedTransaction {
   /** What `smtp_server_data` saw and may have changed; absent when there is no such handler. */
   message?: Message;
   /**
-   * What the client may do with mail from a sender to a recipient, since policy may have changed both; 'failed' when
-   * policy cannot say. Absent when the client may send anything anywhere.
+   * What the client may do with mail from a sender to a recipient, since policy may have changed both; a failure
+   * when policy cannot say. Absent when the client may send anything anywhere.
    */
-  relayOf?: (sender: EnvelopeAddress, recipient: EnvelopeAddress) => MaybePromise<RelayFacts | 'failed'>;
+  relayOf?: (sender: EnvelopeAddress, recipient: EnvelopeAddress) => MaybePromise<RelayFacts | RelayFailure>;
   /** The recipients of each message, when policy has said so; otherwise batch_handling counts. */
   batches?: EnvelopeAddress[][];
 }

@@ -1,4 +1,4 @@
-import type { MaybePromise, RelayFacts } from '../../model/index.ts';
+import type { MaybePromise, RelayFacts, RelayFailure } from '../../model/index.ts';
 import { ListenerDomain } from '../../model/options/index.ts';
 import { CidrSet, formatHostPort } from '../../protocol/ip/index.ts';
 import type { EnvelopeAddress } from '../../protocol/smtp/index.ts';
@@ -9,22 +9,22 @@ import { isRelayHost } from './session-options.ts';
 /** Domains that one session remembers; a client that names more asks policy again. */
 const REMEMBERED_DOMAINS = 16;
 
-/** `failed`: policy raised an error or a rejection, which get_listener_domain cannot (policy-api.md 1.4). */
-type DomainAnswer = ListenerDomain | undefined | 'failed';
+/** A rejection is a failure like any other error (policy-api.md 1.4). */
+type DomainAnswer = ListenerDomain | undefined | RelayFailure;
 export type ListenerDomains = Map<string, ListenerDomain | undefined>;
 
-/** What the client may do with mail from `sender` to `recipient`; 'failed' when policy could not say. */
+/** What the client may do with mail from `sender` to `recipient`; a failure when policy could not say. */
 export function relayFacts(
   context: SessionContext,
   sender: EnvelopeAddress,
   recipient: EnvelopeAddress,
-): MaybePromise<RelayFacts | 'failed'> {
+): MaybePromise<RelayFacts | RelayFailure> {
   const isTrusted = isRelayHost(context.options, context.peer.address);
   if (!context.parameters.events.handles('get_listener_domain')) return isTrusted ? RELAYS : REFUSES;
   return andThen(listenerDomain(context, sender.domain), (from) => {
-    if (from === 'failed') return 'failed';
+    if (isFailure(from)) return from;
     return andThen(listenerDomain(context, recipient.domain), (to) => {
-      if (to === 'failed') return 'failed';
+      if (isFailure(to)) return to;
       const relays =
         isTrusted ||
         (from !== undefined && new CidrSet(from.options.relay_from).has(context.peer.address)) ||
@@ -32,6 +32,10 @@ export function relayFacts(
       return { relays, logArf: to?.options.log_arf ?? 'Ignore', logOob: to?.options.log_oob ?? 'Ignore' };
     });
   });
+}
+
+function isFailure(answer: DomainAnswer): answer is RelayFailure {
+  return typeof answer === 'string';
 }
 
 const RELAYS: RelayFacts = { relays: true, logArf: 'Ignore', logOob: 'Ignore' };
@@ -50,6 +54,7 @@ function listenerDomain(context: SessionContext, domain: string): MaybePromise<D
   if (known.has(domain)) return known.get(domain);
   const via = formatHostPort(context.local.address, context.local.port);
   return andThen(context.fire('get_listener_domain', [domain, via, context.meta]), (result): DomainAnswer => {
+    if (result.kind === 'error' && result.overBudget === true) return 'stopped';
     if (result.kind === 'reject' || result.kind === 'error') return 'failed';
     const value = result.kind === 'values' ? (result.values[0] ?? undefined) : undefined;
     if (value !== undefined && !(value instanceof ListenerDomain)) {

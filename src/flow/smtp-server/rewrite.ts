@@ -18,10 +18,22 @@ function rewritten(context: SessionContext, value: Answer, result: PolicyResult)
     context.parameters.diagnostics.error('smtp_server', `${EVENT} rejected; the reply stays as it was`);
   }
   if (result.kind !== 'values') return value;
-  const [status, text] = result.values;
-  const reply = value.reply;
-  const code = typeof status === 'number' && status >= 200 && status <= 599 ? Math.trunc(status) : reply.code;
-  const changed = typeof text === 'string' ? text : replyText(reply);
+  const { reply } = value;
+  const [status = null, text = null] = result.values;
+  const code = status === null ? reply.code : Number(status);
+  const isCode = Number.isInteger(code) && code >= 200 && code <= 599;
+  const isText = text === null || typeof text === 'string' || typeof text === 'number';
+  if (!isCode || !isText) {
+    const given = isCode
+      ? `a text and not ${typeof text}`
+      : `a status from 200 to 599 and not ${String(status)}`;
+    context.parameters.diagnostics.error(
+      'smtp_server',
+      `${EVENT} must return ${given}; the reply stays as it was`,
+    );
+    return value;
+  }
+  const changed = text === null ? replyText(reply) : String(text);
   return { ...value, reply: { ...policyReply(code, changed), command: reply.command } };
 }
 

@@ -192,8 +192,8 @@ export class SmtpSession implements TransportHandler {
 
   /** Names the command in the answer, for records and for policy. */
   #finish(value: Answer, endsData: boolean): Answer {
-    if (value.reply.code < 400 && !this.#parameters.events.handles('smtp_server_rewrite_response'))
-      return value;
+    // Of successes policy is told the command only at the end of a message (policy-api.md 1.5).
+    if (value.reply.code < 400 && !endsData) return value;
     const command = endsData ? '.\r\n' : this.#line === undefined ? null : commandText(this.#line);
     return { ...value, reply: { ...value.reply, command } };
   }

@@ -1,7 +1,7 @@
 import type { MaybePromise } from '../../../model/index.ts';
 import { formatHostPort } from '../../../protocol/ip/index.ts';
 import type { EnvelopeAddress } from '../../../protocol/smtp/index.ts';
-import { type Answer, answer, refusalOf, technicalDifficulties } from '../answer.ts';
+import { type Answer, answer, refusalOf, technicalDifficulties, tookTooLong } from '../answer.ts';
 import type { SessionContext, Transaction } from '../context.ts';
 import { andThen } from '../maybe-promise.ts';
 import { mayAddress, relayFacts } from '../relay.ts';
@@ -20,6 +20,7 @@ export function rcpt(context: SessionContext, recipient: EnvelopeAddress): Maybe
     return answer(452, '4.5.3', 'too many recipients');
   }
   return andThen(relayFacts(context, transaction.sender, recipient), (facts) => {
+    if (facts === 'stopped') return tookTooLong();
     if (facts === 'failed') return technicalDifficulties(context.hostname);
     if (!mayAddress(facts)) {
       return answer(
