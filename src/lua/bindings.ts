@@ -28,12 +28,32 @@ const rejectObject: ObjectDeclaration = {
 /** All declarations as functions that Lua can call, made once and shared by the states of an engine. */
 export class BindingSet {
   readonly modules: ReadonlyMap<string, BoundModule>;
-  readonly objects: readonly BoundObject[];
+  /** By the prototype of their instances. */
+  readonly objects: ReadonlyMap<object, BoundObject>;
+
+  readonly declared: readonly ObjectDeclaration[];
 
   constructor(modules: readonly ModuleDeclaration[], objects: readonly ObjectDeclaration[]) {
+    this.declared = objects;
     this.modules = new Map(modules.map((module) => [module.name, bindModule(module)]));
-    this.objects = [rejectObject, ...objects].map(bindObject);
+    this.objects = new Map(
+      [rejectObject, ...objects].map((object) => [object.type.prototype, bindObject(object)]),
+    );
   }
+}
+
+const boundBefore = new WeakMap<object, BindingSet>();
+
+/** The bindings of these declarations; those of every generation of a policy are the same. */
+export function bindingsOf(
+  modules: readonly ModuleDeclaration[],
+  objects: readonly ObjectDeclaration[],
+): BindingSet {
+  const known = boundBefore.get(modules);
+  if (known?.declared === objects) return known;
+  const made = new BindingSet(modules, objects);
+  boundBefore.set(modules, made);
+  return made;
 }
 
 interface BoundModule {
@@ -189,15 +209,20 @@ function lengthFunction(object: ObjectDeclaration): LuaCFunction {
   });
 }
 
-/** The classes of one state: their metatables, found by the constructor of an instance or an ancestor of it. */
+/**
+ * The classes of one state: their metatables, found by the constructor of an instance or an ancestor of it. Each is
+ * made when its first instance comes; most policies meet few of them, and a new state is wanted quickly.
+ */
 export class StateClasses implements ClassRegistry {
   readonly emptyList: Table;
+  readonly #L: LuaThread;
+  readonly #bindings: BindingSet;
   readonly #metatables = new Map<unknown, Table>();
 
   constructor(L: LuaThread, bindings: BindingSet) {
     this.emptyList = markEmptyLists(newTable(L, { __metatable: false }));
-    for (const object of bindings.objects)
-      this.#metatables.set(object.type.prototype, metatableFor(L, object));
+    this.#L = L;
+    this.#bindings = bindings;
   }
 
   metatableOf(instance: object): Table | undefined {
@@ -205,12 +230,22 @@ export class StateClasses implements ClassRegistry {
     const known = this.#metatables.get(prototype);
     if (known !== undefined) return known;
     for (let at: object | null = prototype; at !== null; at = Object.getPrototypeOf(at) as object | null) {
-      const metatable = this.#metatables.get(at);
+      const metatable = this.#metatableFor(at);
       if (metatable === undefined) continue;
       this.#metatables.set(prototype, metatable);
       return metatable;
     }
     return undefined;
+  }
+
+  #metatableFor(prototype: object): Table | undefined {
+    const known = this.#metatables.get(prototype);
+    if (known !== undefined) return known;
+    const object = this.#bindings.objects.get(prototype);
+    if (object === undefined) return undefined;
+    const made = metatableFor(this.#L, object);
+    this.#metatables.set(prototype, made);
+    return made;
   }
 
   callable(call: (...args: unknown[]) => unknown): LuaCFunction {
