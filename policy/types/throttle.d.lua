@@ -17,3 +17,7 @@ function throttle:delay_message_if_throttled(message) end
 ---Takes one request, waiting until there is one. True when it waited.
 ---@return boolean
 function throttle:sleep_if_throttled() end
+
+---The key of the budget and its spec, for people.
+---@return string
+function throttle:explain() end

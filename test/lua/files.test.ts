@@ -108,7 +108,7 @@ test('a first line with # and a byte order mark are passed over', async () => {
     'a.lua': `#!/usr/bin/lua\nreturn debug.getinfo(1).currentline`,
     'b.lua': `\uFEFFreturn 'b'`,
   };
-  const { engine } = await policy(`kumo.on('init', function() return require('a'), require('b') end)`, {
+  const { engine } = await policy(`kumo.on('init', function() return require('a'), (require('b')) end)`, {
     files,
   });
   expect(engine.fire('init', [])).toEqual({ kind: 'values', values: [2, 'b'] });

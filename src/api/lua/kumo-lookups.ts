@@ -36,11 +36,6 @@ import {
   unspecifiedEgressPool,
 } from '../../model/options/index.ts';
 import { formatToml } from '../../model/texts/index.ts';
-import { sharedBy } from './kept.ts';
-
-/** An event that looks itself up would take one Lua state after the other. */
-const MOST_AT_ONCE = 32;
-const asking = sharedBy(() => ({ now: 0 }));
 
 const BUILT_IN_QUEUES = new Set([NULL_QUEUE, DEFERRED_INJECTION_QUEUE, GENERATOR_QUEUE]);
 const UNSPECIFIED = 'unspecified';
@@ -52,21 +47,13 @@ async function ask<T extends object>(
   args: readonly unknown[],
   Config: new (options: never) => T,
 ): Promise<T | undefined> {
-  const count = asking(context.host);
-  if (count.now >= MOST_AT_ONCE)
-    throw new Error(`more than ${MOST_AT_ONCE} look-ups of configuration at once`);
-  count.now++;
-  try {
-    const result = await context.fire(event, args);
-    if (result.kind === 'absent') return undefined;
-    if (result.kind === 'error') throw new Error(`${event}: ${result.message}`);
-    if (result.kind === 'reject') throw new Error(`${event}: ${result.code} ${result.text}`);
-    const [value] = result.values;
-    if (value instanceof Config) return value;
-    throw new Error(`${event} did not return a configuration`);
-  } finally {
-    count.now--;
-  }
+  const result = await context.fire(event, args);
+  if (result.kind === 'absent') return undefined;
+  if (result.kind === 'error') throw new Error(`${event}: ${result.message}`);
+  if (result.kind === 'reject') throw new Error(`${event}: ${result.code} ${result.text}`);
+  const [value] = result.values;
+  if (value instanceof Config) return value;
+  throw new Error(`${event} did not return a configuration`);
 }
 
 /** The options as a table of Lua; what is unset is NULL (policy-api.md 1.2). */

@@ -51,6 +51,11 @@ export const throttleObject = defineObject(
         }
       },
     }),
+    explain: method({
+      returns: 'string',
+      doc: 'The key of the budget and its spec, for people.',
+      call: ({ key, spec }) => `${key}: ${formatThrottleSpec(spec)}`,
+    }),
   },
 );
 

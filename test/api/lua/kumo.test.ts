@@ -169,3 +169,8 @@ test('versions', async () => {
   ]);
   expect(await values('return kumo.available_parallelism() >= 1')).toEqual([true]);
 });
+
+test('prometheus_metrics gives what the host collects', async () => {
+  const host = Object.assign(notingHost(), { metricsText: async () => 'a_metric 1\n' });
+  expect(await values('return kumo.prometheus_metrics()', [], host)).toEqual(['a_metric 1\n']);
+});
