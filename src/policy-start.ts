@@ -8,7 +8,14 @@ import { random } from './io/random/index.ts';
 import { serveQueues } from './io/threads/index.ts';
 import { createPolicyEngine, type PolicyEngine, type PoolLimits } from './lua/index.ts';
 import { events } from './model/events/index.ts';
-import type { Diagnostics, InitDeclaration, PolicyEvents, PolicyHost, PolicyResult } from './model/index.ts';
+import type {
+  Diagnostics,
+  InitDeclaration,
+  PolicyBudget,
+  PolicyEvents,
+  PolicyHost,
+  PolicyResult,
+} from './model/index.ts';
 import { MessageQueues } from './model/kept/index.ts';
 
 /** What the coordinator's policy is given of the process. */
@@ -59,7 +66,11 @@ export async function initializePolicy(surroundings: PolicySurroundings): Promis
   const engine = await makeEngine(surroundings.file, host);
   await run(engine, ['pre_init', 'init']);
   const another: InitializedPolicy['another'] = (texts, declared) =>
-    makeEngine(surroundings.file, host, { texts, limits: declaredLimits(declared) });
+    makeEngine(surroundings.file, host, {
+      texts,
+      limits: declaredLimits(declared),
+      budget: declaredBudget(declared),
+    });
   return { declarations, engine, another, close };
 }
 
@@ -122,7 +133,12 @@ export function coordinatorHost(
 export async function makeEngine(
   file: string,
   host: PolicyHost,
-  more: { texts?: ReadonlyMap<string, Uint8Array>; limits?: Partial<PoolLimits>; script?: boolean } = {},
+  more: {
+    texts?: ReadonlyMap<string, Uint8Array>;
+    limits?: Partial<PoolLimits>;
+    budget?: PolicyBudget | undefined;
+    script?: boolean;
+  } = {},
 ): Promise<PolicyEngine> {
   const parts = { modules: luaModules, objects: luaObjects, events, helpersDir: helpersDirectory() };
   return (await createPolicyEngine({ ...parts, ...more, file, host, validating: host.validating })).engine;
@@ -140,6 +156,11 @@ export function declaredLimits(declarations: readonly InitDeclaration[]): Partia
     ...(maxUses !== undefined && { maxUses }),
     ...(maxSpare !== undefined && { maxSpare }),
   };
+}
+
+/** What the policy says of what its handlers may use; undefined for the defaults. */
+export function declaredBudget(declarations: readonly InitDeclaration[]): PolicyBudget | undefined {
+  return declarations.findLast(({ kind }) => kind === 'set_budget')?.options as PolicyBudget | undefined;
 }
 
 async function run(policy: PolicyEvents, events: readonly string[]): Promise<void> {

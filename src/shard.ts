@@ -35,7 +35,7 @@ import type {
   SpawnTaskOptions,
   SpoolOptions,
 } from './model/options/index.ts';
-import { declaredLimits } from './policy-start.ts';
+import { declaredBudget, declaredLimits } from './policy-start.ts';
 import { ShardLog } from './shard-log.ts';
 import type {
   Answered,
@@ -206,7 +206,8 @@ class Shard {
     const host = this.#policyHost;
     const parts = { modules: luaModules, objects: luaObjects, events, host, helpersDir: helpersDirectory() };
     const limits = declaredLimits(declarations);
-    return (await createPolicyEngine({ ...parts, file: this.#start.policy, texts, limits })).engine;
+    const budget = declaredBudget(declarations);
+    return (await createPolicyEngine({ ...parts, file: this.#start.policy, texts, limits, budget })).engine;
   }
 
   async #answer(number: number, question: Question<ShardRequests>): Promise<void> {

@@ -9,4 +9,8 @@ local policy = {}
 ---@return string
 function policy.version() end
 
+---Sets what handlers may use: at the top of the policy, or in `pre_init` or `init`. What is not named gets its default. The handlers of one policy share the numbers; each call of a handler begins anew.
+---@param options kumo.BudgetOptions
+function policy.set_budget(options) end
+
 return policy

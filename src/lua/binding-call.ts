@@ -7,6 +7,8 @@ import {
   PolicyValueError,
   Several,
 } from '../model/define/index.ts';
+import { costOf } from './binding-cost.ts';
+import { currentBudget } from './budget.ts';
 import {
   type Continuation,
   type LuaCFunction,
@@ -17,6 +19,7 @@ import {
   type Userdata,
 } from './fengari.ts';
 import { exactFromLua, fromLua, toLua } from './marshalling.ts';
+import { meter, OverBudget } from './meter.ts';
 import { PolicyReject } from './policy-reject.ts';
 import { raise } from './position.ts';
 import { fengari } from './vm.ts';
@@ -63,8 +66,13 @@ export function luaFunctionOf(
     return args;
   };
 
+  const nanoseconds = costOf(name);
+
   return (L) => {
     const state = stateOf(L);
+    const bytes = stringBytes(L);
+    meter.left -= 30 + (bytes >> 3);
+    if (bytes > fewBytes && nanoseconds > 0) checkLength(L, name, bytes, nanoseconds);
     const args = readArguments(L);
     // Stays set while the call waits, so that where() goes on to name this line.
     state.calling = L;
@@ -74,8 +82,33 @@ export function luaFunctionOf(
     } catch (error) {
       fail(L, name, error);
     }
+    if (L.nny === 0) currentBudget()?.rest();
     return deliver(L, result, waiting, nothing);
   };
+}
+
+const fewBytes = 10_000;
+
+function stringBytes(L: LuaThread): number {
+  let bytes = 0;
+  for (let at = L.ci.funcOff + 1; at < L.top; at++) {
+    const value = L.stack[at]!;
+    if ((value.type & 0x0f) === tag.string) bytes += value.value.realstring.length;
+  }
+  return bytes;
+}
+
+/** A call cannot be interrupted: one that would take too long is not begun. */
+function checkLength(L: LuaThread, name: string, bytes: number, nanoseconds: number): void {
+  const budget = currentBudget();
+  if (budget === undefined) return;
+  const most = Math.floor((budget.longestPiece * 1e6) / nanoseconds);
+  if (bytes <= most) return;
+  const where = stateOf(L).where(L);
+  raise(
+    L,
+    `${where}: ${name}: ${bytes} bytes take too long in one call; at most ${most} (unbroken_time of kumo.policy.set_budget)`,
+  );
 }
 
 function waitingCall(name: string, nothing: null | undefined): Waiting {
@@ -135,6 +168,7 @@ function outcomeOf(L: LuaThread, result: number, base: number): LuaOutcome {
   try {
     return { ok: true, values: L.stack.slice(base, L.top).map((value) => exactFromLua(value)) };
   } catch (error) {
+    if (error instanceof OverBudget) throw error;
     return { ok: false, message: `the returned value: ${(error as Error).message}` };
   }
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../model/index.ts';
+import type { Clock, PolicyBudget } from '../model/index.ts';
 import type { LuaThread } from './fengari.ts';
 import { charge, meter, OverBudget, plenty, stopMeter } from './meter.ts';
 
@@ -25,11 +25,11 @@ export interface BudgetLimits {
 export const handlerLimits: BudgetLimits = {
   cpuTime: 200,
   instructions: 50_000_000,
-  memory: 256 * 1024 * 1024,
+  memory: 128 * 1024 * 1024,
   depth: 20_000,
-  stringSize: 32 * 1024 * 1024,
+  stringSize: 16 * 1024 * 1024,
   patternSteps: 4_000_000,
-  unbrokenTime: 15,
+  unbrokenTime: 12,
 };
 
 export const loadLimits: BudgetLimits = {
@@ -49,7 +49,7 @@ export const scriptLimits: BudgetLimits = {
 };
 
 /** The limits that `kumo.policy.set_budget` asked for: those of handlers, and of what is left of the loading. */
-export function limitsOf(options: BudgetOptions): { handler: BudgetLimits; load: BudgetLimits } {
+export function limitsOf(options: PolicyBudget): { handler: BudgetLimits; load: BudgetLimits } {
   const handler = {
     cpuTime: options.cpu_time,
     instructions: options.instructions,
@@ -74,6 +74,9 @@ const SLICE = 5;
 
 /** Units between two looks at the clock, 20 to 200 us. A look costs 0.6 us. */
 const QUANTUM = 2000;
+
+/** Units until the next look where a library is at work and the event loop waits. */
+const FEW = 50;
 
 /** What a run needs of the state that it runs in. */
 export interface Sliceable {
@@ -171,6 +174,14 @@ export class Budget {
     }
   }
 
+  /**
+   * After a piece of work that no script prolongs: where the run can be suspended next, it is, and that it was long is
+   * not counted as unbroken time.
+   */
+  rest(): void {
+    this.#breakStart = -1;
+  }
+
   /** Milliseconds for which a piece of work may go on that nothing can interrupt. */
   get longestPiece(): number {
     return this.#limits.unbrokenTime;
@@ -183,31 +194,37 @@ export class Budget {
     if (this.#instructions < 0) this.#kill(L, `instructions of ${this.#limits.instructions}`);
     const slice = this.#lookAtClock(L, atRest);
     this.#install();
-    return slice;
+    if (slice === 'soon') {
+      // The next place where it can be suspended is to look again.
+      this.#quantum = L !== null && L.nny === 0 ? -1 : FEW;
+      meter.left = this.#quantum;
+    }
+    return slice === 'now';
   }
 
-  #lookAtClock(L: LuaThread | null, atRest: boolean): boolean {
+  /** Whether the run should be suspended. */
+  #lookAtClock(L: LuaThread | null, atRest: boolean): 'no' | 'soon' | 'now' {
     const wall = this.#clock.monotonic();
     if (this.#cpuStart < 0) {
       this.#cpuStart = this.#cpuNow();
       this.#breakStart = this.#cpuStart;
       this.#wallStart = wall;
-      return false;
+      return 'no';
     }
-    if (wall - this.#wallStart < SLICE && this.#breakStart >= 0) return false;
+    if (wall - this.#wallStart < SLICE && this.#breakStart >= 0) return 'no';
     const cpu = this.#cpuNow();
     if (this.#cpu + cpu - this.#cpuStart > this.#limits.cpuTime) {
       this.#kill(L, `cpu_time of ${this.#limits.cpuTime} ms`);
     }
     if (atRest && L !== null && L.nny === 0 && L.sliceable) {
       this.#state.pending = this.#turn();
-      return true;
+      return 'now';
     }
     if (this.#breakStart < 0) this.#breakStart = cpu;
     if (this.#uninterrupted === 0 && cpu - this.#breakStart > this.#limits.unbrokenTime) {
       this.#kill(L, `unbroken_time of ${this.#limits.unbrokenTime} ms`);
     }
-    return false;
+    return this.#uninterrupted === 0 && !atRest ? 'soon' : 'no';
   }
 
   /** One turn of the event loop. */

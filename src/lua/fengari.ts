@@ -59,6 +59,8 @@ export interface Userdata {
 
 /** A compiled function; holds nothing of the state that compiled it except `cache`. */
 export interface Prototype {
+  readonly source: TString | null;
+  readonly linedefined: number;
   readonly p: Prototype[];
   readonly upvalues: unknown[];
   cache: unknown;
@@ -103,6 +105,8 @@ export interface DebugRecord {
   readonly short_src: Uint8Array;
   readonly source: Uint8Array | null;
   readonly currentline: number;
+  /** `main` for the top level of a file. */
+  readonly what: Uint8Array | null;
 }
 
 export interface LuaApi {

@@ -2,6 +2,7 @@ import type { LuaFunction } from '../model/define/index.ts';
 import { PolicyValueError } from '../model/define/index.ts';
 import { type LuaCFunction, type LuaThread, type Table, type TValue, tag, type Userdata } from './fengari.ts';
 import { luaString, makeString, textOf } from './lua-text.ts';
+import { charge } from './meter.ts';
 import { fengari } from './vm.ts';
 
 /** Null that Lua sees as light userdata, truthy, where the reference says so (policy-api.md 1.2). */
@@ -9,6 +10,9 @@ export const luaNull: unique symbol = Symbol('null');
 
 const nullPointer = Object.freeze(Object.create(null));
 const deepest = 100;
+
+/** What an entry of a table costs on its way, in instructions: tables that contain others twice grow without end. */
+const UNITS = 6;
 
 /** A Lua function on the JavaScript side. It belongs to the state it came from. */
 export class LuaFunctionReference implements LuaFunction {
@@ -67,6 +71,7 @@ export function exactFromLua(value: TValue, depth = 0): unknown {
   if (depth >= deepest) throw new PolicyValueError(`a table nests deeper than ${deepest} or contains itself`);
   const entries = new Map<string | number, unknown>();
   for (let entry = (value.value as Table).f; entry !== undefined; entry = entry.n) {
+    charge(null, UNITS);
     const { key } = entry;
     const name = (key.type & 0x0f) === tag.number ? (key.value as number) : keyFromLua(key);
     if (typeof name === 'number' && !Number.isInteger(name)) {
@@ -85,6 +90,7 @@ function tableFromLua(table: Table, depth: number): unknown {
   // Keys come from mail and from policy: no prototype for them to meet.
   const object = Object.create(null) as Record<string, unknown>;
   for (let entry = table.f; entry !== undefined; entry = entry.n) {
+    charge(null, UNITS);
     object[keyFromLua(entry.key)] = fromLua(entry.value, depth + 1);
   }
   return object;
@@ -92,6 +98,7 @@ function tableFromLua(table: Table, depth: number): unknown {
 
 function listFromLua(table: Table, length: number, depth: number): unknown[] {
   const list = new Array<unknown>(length);
+  charge(null, UNITS * length);
   for (let i = 1; i <= length; i++) list[i - 1] = fromLua(table.strong.get(i)!.value, depth);
   return list;
 }
@@ -174,7 +181,10 @@ function listToLua(L: LuaThread, list: readonly unknown[], classes: ClassRegistr
   const { ltable, lobject } = fengari();
   const table = ltable.luaH_new(L);
   if (list.length === 0) table.metatable = classes.emptyList;
-  for (let i = 0; i < list.length; i++) ltable.luaH_setint(table, i + 1, toLua(L, list[i], classes));
+  for (let i = 0; i < list.length; i++) {
+    charge(L, UNITS);
+    ltable.luaH_setint(table, i + 1, toLua(L, list[i], classes));
+  }
   return new lobject.TValue(tag.table, table);
 }
 
@@ -184,6 +194,7 @@ function entriesToLua(L: LuaThread, entries: Iterable<[unknown, unknown]>, class
   const table = ltable.luaH_new(L);
   for (const [key, value] of entries) {
     if (value === undefined || value === null) continue;
+    charge(L, UNITS);
     ltable.luaH_setfrom(L, table, toLua(L, key, classes), toLua(L, value, classes));
   }
   return new lobject.TValue(tag.table, table);

@@ -1,6 +1,6 @@
 import type { ModuleDeclaration, ObjectDeclaration } from '../model/define/index.ts';
-import type { MaybePromise, PolicyEvents, PolicyHost, PolicyResult } from '../model/index.ts';
-import { BindingSet } from './bindings.ts';
+import type { MaybePromise, PolicyBudget, PolicyEvents, PolicyHost, PolicyResult } from '../model/index.ts';
+import { bindingsOf } from './bindings.ts';
 import { ErrorReport } from './error-report.ts';
 import { meantEvent } from './event-names.ts';
 import { PolicyFiles, PolicyLoadError } from './policy-files.ts';
@@ -27,6 +27,8 @@ export interface PolicyEngineOptions {
   /** Folder of the Lua helpers that `policy-extras.NAME` falls back to. */
   readonly helpersDir: string;
   readonly limits?: Partial<PoolLimits>;
+  /** What `pre_init` or `init` said of what handlers may use. */
+  readonly budget?: PolicyBudget | undefined;
   /** Files read already, by path, which this engine then takes as they are; see PolicyEngine.texts. */
   readonly texts?: ReadonlyMap<string, Uint8Array>;
   /** A command rather than a server: the event `main` has no budget and may register handlers. */
@@ -34,6 +36,9 @@ export interface PolicyEngineOptions {
   /** Where `print` and `io.write` go; default standard output. */
   readonly print?: (text: string) => void;
 }
+
+/** Most handlers that wait for each other: one that fires its own event is stopped here. */
+const mostNested = 16;
 
 const absent: PolicyResult = Object.freeze({ kind: 'absent' });
 
@@ -63,7 +68,7 @@ export class PolicyEngine implements PolicyEvents {
     this.#options = options;
     this.#files = new PolicyFiles(options.file, options.helpersDir, options.texts, options.host.fileUsed);
     this.#errors = new ErrorReport(options.host.diagnostics);
-    const bindings = new BindingSet(options.modules, options.objects);
+    const bindings = bindingsOf(options.modules, options.objects);
     this.#multipleEvents = new Set(
       options.events.filter((event) => event.multiple).map((event) => event.name),
     );
@@ -75,7 +80,8 @@ export class PolicyEngine implements PolicyEvents {
       script: options.script ?? false,
       multipleEvents: this.#multipleEvents,
       print: options.print ?? ((text: string) => void process.stdout.write(text)),
-      fire: (event: string, args: readonly unknown[]) => this.fire(event, args),
+      budget: options.budget,
+      fire: (event: string, args: readonly unknown[], nesting: number) => this.#fire(event, args, nesting),
     };
     this.#makeState = () => new PolicyState(state);
     const retire = () => this.#files.forgetState();
@@ -126,16 +132,22 @@ export class PolicyEngine implements PolicyEvents {
   }
 
   fire(event: string, args: readonly unknown[]): MaybePromise<PolicyResult> {
+    return this.#fire(event, args, 0);
+  }
+
+  /** `nesting`: how many handlers wait, each for the next, for this event. */
+  #fire(event: string, args: readonly unknown[], nesting: number): MaybePromise<PolicyResult> {
     if (!this.#handled.has(event)) return absent;
     let state: MaybePromise<PolicyState>;
     try {
-      state = this.#pool.take();
+      if (nesting > mostNested) throw new Error(`events fire each other more than ${mostNested} deep`);
+      state = this.#pool.take(nesting > 0);
     } catch (error) {
       return this.#failure(event, error);
     }
-    if (!(state instanceof Promise)) return this.#serve(state, event, args);
+    if (!(state instanceof Promise)) return this.#serve(state, event, args, nesting);
     return state.then(
-      (ready) => this.#serve(ready, event, args),
+      (ready) => this.#serve(ready, event, args, nesting),
       (error: unknown) => this.#failure(event, error),
     );
   }
@@ -166,8 +178,14 @@ export class PolicyEngine implements PolicyEvents {
     return loading instanceof Promise ? loading.then(() => state) : state;
   }
 
-  #serve(state: PolicyState, event: string, args: readonly unknown[]): MaybePromise<PolicyResult> {
+  #serve(
+    state: PolicyState,
+    event: string,
+    args: readonly unknown[],
+    nesting: number,
+  ): MaybePromise<PolicyResult> {
     state.begin(event);
+    state.nesting = nesting;
     let result: MaybePromise<PolicyResult>;
     try {
       result = this.#callFrom(state, event, args, 0);

@@ -1,13 +1,14 @@
 import type { CallContext, LuaFunction } from '../model/define/index.ts';
-import type { MaybePromise, PolicyHost } from '../model/index.ts';
+import type { MaybePromise, PolicyBudget, PolicyHost, PolicyResult } from '../model/index.ts';
 import { type BindingSet, get, installModules, StateClasses } from './bindings.ts';
-import { Budget, type BudgetLimits, handlerLimits, loadLimits, OverBudget, scriptLimits } from './budget.ts';
+import { Budget, type BudgetLimits, handlerLimits, limitsOf, loadLimits, OverBudget } from './budget.ts';
 import { callStack } from './call-stack.ts';
+import { EventGlobals } from './event-globals.ts';
 import { type LuaThread, status, type Table, type TValue, tag, type Userdata } from './fengari.ts';
 import { fromLua, LuaFunctionReference, toLua } from './marshalling.ts';
 import { type PolicyFiles, PolicyLoadError } from './policy-files.ts';
 import { PolicyReject } from './policy-reject.ts';
-import { placesOf, traceback, whereIs } from './position.ts';
+import { placesOf, traceback, whereDefined, whereIs } from './position.ts';
 import { openLibraries, setGlobal } from './standard-library.ts';
 import { fengari } from './vm.ts';
 import type { OwningState } from './waiting.ts';
@@ -24,12 +25,6 @@ export interface RegisteredHandler {
   readonly where: string;
 }
 
-/** Budgets, as far as they are not the default. */
-export interface StateBudget {
-  readonly handler?: Partial<BudgetLimits>;
-  readonly load?: Partial<BudgetLimits>;
-}
-
 export interface StateOptions {
   readonly files: PolicyFiles;
   readonly bindings: BindingSet;
@@ -40,14 +35,17 @@ export interface StateOptions {
   readonly print: (text: string) => void;
   /** See PolicyEngineOptions. */
   readonly script?: boolean;
-  /** What differs from the default budget. */
-  readonly budget?: StateBudget;
+  /** What `pre_init` or `init` said of the budgets. */
+  readonly budget: PolicyBudget | undefined;
   /** Fires an event of this generation, in another state. */
-  readonly fire: CallContext['fire'];
+  readonly fire: (event: string, args: readonly unknown[], nesting: number) => MaybePromise<PolicyResult>;
 }
 
+/** Bytes of an error's text that are told. */
+const longestMessage = 16_384;
+
 /** Bytes after which a state is replaced. */
-const mostAllocated = 2 * handlerLimits.memory;
+const mostAllocated = 256 * 1024 * 1024;
 
 /**
  * One Lua state: the policy file run once, and its handlers. It serves one event at a time; whoever owns it
@@ -64,6 +62,8 @@ export class PolicyState implements OwningState {
   calling: LuaThread;
   /** Event being handled. */
   event: string | undefined;
+  /** Events whose handlers wait for this one. */
+  nesting = 0;
   /** False once the state must not serve another event. */
   usable = true;
   uses = 0;
@@ -73,9 +73,11 @@ export class PolicyState implements OwningState {
   limits: BudgetLimits;
   readonly #L: LuaThread;
   readonly #globals: Table;
+  readonly #eventGlobals: EventGlobals;
   readonly #options: StateOptions;
   #settled: { failed: boolean; value: unknown } | undefined;
   #thread: LuaThread | undefined;
+  #running: TValue | undefined;
   #loading = true;
 
   constructor(options: StateOptions) {
@@ -84,7 +86,7 @@ export class PolicyState implements OwningState {
     this.print = options.print;
     this.bornAt = options.host.clock.monotonic();
     this.budget = new Budget(options.host.clock, this);
-    this.limits = { ...(options.script ? scriptLimits : handlerLimits), ...options.budget?.handler };
+    this.limits = options.budget === undefined ? handlerLimits : limitsOf(options.budget).handler;
     const L = lauxlib.luaL_newstate();
     this.#L = L;
     this.calling = L;
@@ -93,6 +95,7 @@ export class PolicyState implements OwningState {
     this.classes = new StateClasses(L, options.bindings);
     lua.lua_atnativeerror(L, nativeErrorToText);
     this.#globals = openLibraries(L, options.files);
+    this.#eventGlobals = new EventGlobals(this.#globals, (name, L) => this.#tellOfGlobal(name, L));
     const loaded = get(get(this.#globals, 'package').value as Table, 'loaded').value as Table;
     installModules(L, options.bindings, loaded, this.classes);
     if (options.validating) setGlobal(L, this.#globals, '_VALIDATING_CONFIG', true);
@@ -111,6 +114,20 @@ export class PolicyState implements OwningState {
     if (result.kind === 'error') throw new PolicyLoadError(result.message);
     if (result.kind === 'reject')
       throw new PolicyLoadError(`${this.#options.files.file}: ${result.reject.message}`);
+    this.#eventGlobals.watch(this.#L);
+  }
+
+  #loadLimits(): BudgetLimits {
+    const { budget } = this.#options;
+    return budget === undefined ? loadLimits : limitsOf(budget).load;
+  }
+
+  #setBudget(options: PolicyBudget): boolean {
+    if (!this.#loading) return false;
+    const { handler, load } = limitsOf(options);
+    this.limits = handler;
+    this.budget.use(load);
+    return true;
   }
 
   /** FILE:LINE of the operator's line that is running in `L`. */
@@ -122,17 +139,27 @@ export class PolicyState implements OwningState {
     return placesOf(L);
   }
 
+  #tellOfGlobal(name: string, L: LuaThread): void {
+    const { host } = this.#options;
+    const text = `${this.where(L)}: the global '${name}' ends with the event; is a 'local' missing?`;
+    if (host.once(text)) host.diagnostics.warn('lua', text);
+  }
+
   /** Names the event that is being handled; undefined after it. */
   begin(event: string | undefined): void {
     this.event = event;
-    if (event !== undefined) setGlobal(this.#L, this.#globals, '_KUMO_CURRENT_EVENT', event);
+    if (event === undefined) {
+      this.nesting = 0;
+      if (this.usable) this.#eventGlobals.clear(this.#L);
+    } else setGlobal(this.#L, this.#globals, '_KUMO_CURRENT_EVENT', event);
   }
 
   /** Calls a function as a coroutine, with a budget of its own. Answers at once unless it waits or takes long. */
   run(fn: TValue, args: readonly unknown[]): MaybePromise<RunResult> {
     const { lua, lobject } = fengari();
     const { budget } = this;
-    budget.begin(this.#loading ? { ...loadLimits, ...this.#options.budget?.load } : this.limits);
+    budget.begin(this.#loading ? this.#loadLimits() : this.limits);
+    this.#running = fn;
     budget.enter();
     try {
       const T = this.#thread ?? this.#newThread();
@@ -159,7 +186,9 @@ export class PolicyState implements OwningState {
     if (!(error instanceof OverBudget)) throw error;
     this.usable = false;
     this.pending = undefined;
-    const message = `${error.where}: stopped for being over its budget: ${error.what}`;
+    // What becomes of the returned value belongs to no line.
+    const where = error.where === '?' ? whereDefined(this.#running!) : error.where;
+    const message = `${where}: stopped for being over its budget: ${error.what}`;
     return { kind: 'error', message, traceback: error.traceback, overBudget: true };
   }
 
@@ -246,7 +275,8 @@ export class PolicyState implements OwningState {
     const top = lua.lua_gettop(L);
     L.stack[L.top++] = new (fengari().lobject.TValue)(error.type, error.value);
     try {
-      const text = Buffer.from(lauxlib.luaL_tolstring(L, -1)).toString();
+      const bytes = lauxlib.luaL_tolstring(L, -1);
+      const text = Buffer.from(bytes.subarray(0, longestMessage)).toString();
       return (error.type & 0x0f) === tag.string ? text : `${this.where(T)}: ${text}`;
     } catch (error) {
       if (error instanceof OverBudget) throw error;
@@ -264,8 +294,9 @@ export class PolicyState implements OwningState {
       get event() {
         return state.event;
       },
+      setBudget: (options) => state.#setBudget(options),
       register: (event, handler) => state.#register(event, handler),
-      fire: this.#options.fire,
+      fire: (event, args) => state.#options.fire(event, args, state.nesting + 1),
       noteFile: (path, use = 'read') => state.#options.files.note(path, use),
       callStack: (level) => callStack(state.calling, level + 1),
       registrars: (event) =>

@@ -1,4 +1,4 @@
-import { type LuaThread, tag } from './fengari.ts';
+import { type Closure, type LuaThread, type TValue, tag } from './fengari.ts';
 import { luaString } from './lua-text.ts';
 import { fengari } from './vm.ts';
 
@@ -21,6 +21,15 @@ export function whereIs(L: LuaThread, helpersDir: string): string {
     inHelper ??= where;
   }
   return inHelper ?? '?';
+}
+
+/** `FILE:LINE` where a function begins; '?' for one of JavaScript. */
+export function whereDefined(fn: TValue): string {
+  if (fn.type !== tag.luaClosure) return '?';
+  const { source, linedefined } = (fn.value as Closure).p;
+  return `${Buffer.from(source?.realstring ?? [])
+    .toString()
+    .replace(/^@/, '')}:${Math.max(linedefined, 1)}`;
 }
 
 /** Leaves `text` as the error value and throws. */

@@ -251,7 +251,8 @@ const loadText: LuaCFunction = (L) => {
     text = readPieces(L);
   }
   const name =
-    argument(L, 2) ?? (text === source?.value?.realstring ? Buffer.from(text).toString() : '=(load)');
+    argument(L, 2) ??
+    (text === source?.value?.realstring ? Buffer.from(text.subarray(0, 200)).toString() : '=(load)');
   const mode = String(argument(L, 3) ?? 't');
   const compiled = mode.includes('t')
     ? compile(L, text, String(name))

@@ -67,14 +67,17 @@ export class StatePool {
     return this.#waiting.length;
   }
 
-  /** A state for one event; give it back with `giveBack`. Throws when too many wait or making one failed. */
-  take(): MaybePromise<PolicyState> {
+  /**
+   * A state for one event; give it back with `giveBack`. Throws when too many wait or making one failed. An event that
+   * a handler waits for gets one beyond the limit: if it waited for handlers to end, all could wait for good.
+   */
+  take(isNested = false): MaybePromise<PolicyState> {
     if (this.#closed) throw new Error('the policy engine is closed');
     for (let state = this.#idle.pop(); state !== undefined; state = this.#idle.pop()) {
       if (!this.#isWornOut(state)) return this.#lend(state);
       this.#retire(state);
     }
-    if (this.#lent < this.#limits.maxStates) return this.#lendNew();
+    if (isNested || this.#lent < this.#limits.maxStates) return this.#lendNew();
     if (this.#waiting.length >= this.#limits.maxWaiting) {
       throw new Error(`more than ${this.#limits.maxWaiting} events wait for a free Lua state`);
     }

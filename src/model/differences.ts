@@ -43,6 +43,21 @@ const behaviour: readonly Difference[] = [
   ),
   decided(
     'behaviour',
+    'budgets',
+    'A handler that runs for more than 200 ms of processor time, 50,000,000 instructions, 128 MiB of allocations, or 12 ms where it cannot be suspended, is stopped, whatever pcall encloses it; strings that Lua builds have at most 16 MiB, and calls nest 20,000 deep. In SMTP the command is answered 451 and the session goes on. `kumo.policy.set_budget` sets other numbers. KumoMTA has no budgets.',
+  ),
+  decided(
+    'behaviour',
+    'table.sort',
+    'Keeps the order of equal items, may wait in its comparison function, and raises no error for a contradictory one.',
+  ),
+  decided(
+    'behaviour',
+    'events fired by handlers',
+    'At most 16 deep, such as key sources that fire an event; one more is an error.',
+  ),
+  decided(
+    'behaviour',
     'line breaks in headers',
     'prepend_header and append_header refuse a value with a line break that would begin a header of its own; KumoMTA writes it.',
   ),
@@ -290,6 +305,12 @@ const shardModules: readonly Difference[] = [
 
 const extensions: readonly Difference[] = [
   extension('function', 'kumo.policy.version', 'The version of Moonpost itself.'),
+  extension(
+    'function',
+    'kumo.policy.set_budget',
+    'What a call of a handler may use. KumoMTA has no such limits: an endless loop there holds a thread for good.',
+  ),
+
   extension('command', 'generate', 'Writes policy/types and policy/reference from the declarations.'),
   extension('command', 'api', 'Prints everything that is declared, as JSON with --json.'),
   extension('command', 'sink', 'A receiving server for trying policies out.'),

@@ -23,6 +23,7 @@ export * from './metrics.ts';
 export * from './mx-resolution.ts';
 export * from './notification.ts';
 export * from './outcome.ts';
+export * from './policy-budget.ts';
 export * from './policy-events.ts';
 export * from './policy-host.ts';
 export * from './policy-status.ts';

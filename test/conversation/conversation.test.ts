@@ -13,7 +13,7 @@ import {
 
 // Every .txt beside this file is one SMTP conversation, by lines:
 //   O: name = JSON           a listener option
-//   P: event reject 550 text | disconnect 550 text | follow 550 text | error | return JSON
+//   P: event reject 550 text | disconnect 550 text | follow 550 text | error | over-budget | return JSON
 //   offers TLS               STARTTLS works, without encryption
 //   refuses relay            the client is not in relay_hosts
 //   C: text                  the client sends text and CRLF
@@ -45,6 +45,7 @@ function handler(text: string): TestHandler {
   if (kind === 'disconnect') return () => rejects(Number(code), rest, 'ForceDisconnect');
   if (kind === 'follow') return () => rejects(Number(code), rest, 'FollowWith421');
   if (kind === 'error') return () => fails;
+  if (kind === 'over-budget') return () => ({ kind: 'error', message: 'too long', overBudget: true });
   if (kind === 'return') return () => returns(...(JSON.parse([code, ...words].join(' ')) as unknown[]));
   throw new Error(`unknown policy: ${text}`);
 }

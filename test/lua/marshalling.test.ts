@@ -57,7 +57,7 @@ function isUtf8(bytes: Uint8Array): boolean {
 
 test('a Lua string does not change with the Buffer it came from', async () => {
   const { engine } = await policy(
-    `kumo.on('keep', function(s) kept = s end) kumo.on('run', function() return kept end)`,
+    `local kept kumo.on('keep', function(s) kept = s end) kumo.on('run', function() return kept end)`,
   );
   const bytes = Buffer.from([0xff, 1]);
   await engine.fire('keep', [bytes]);

@@ -138,8 +138,17 @@ test('waiting inside pcall, iterators and metamethods', function()
   do
   end
   test.equal(steps, 3)
-  test.raises('not possible inside table.sort', table.sort, { 2, 1 }, function(a, b)
+  local sorted = { 2, 1 }
+  table.sort(sorted, function(a, b)
     kumo.time.sleep(0.001)
     return a < b
+  end)
+  test.equal(table.concat(sorted), '12')
+  test.raises('not possible inside __tostring', function()
+    tostring(setmetatable({}, {
+      __tostring = function()
+        kumo.time.sleep(0.001)
+      end,
+    }))
   end)
 end)

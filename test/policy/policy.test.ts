@@ -6,12 +6,23 @@ import { luaModules, luaObjects } from '../../src/api/lua/index.ts';
 import { systemClock } from '../../src/io/clock/index.ts';
 import { ConfiguredResolvers } from '../../src/io/dns/index.ts';
 import { createPolicyEngine } from '../../src/lua/index.ts';
+import { parseOptions } from '../../src/model/define/index.ts';
 import { events } from '../../src/model/events/index.ts';
+import { budgetOptions } from '../../src/model/options/index.ts';
 import { notingHost } from '../api/lua/kit.ts';
 
 /** Runs every *.test.lua beside this file as a policy; see testing.lua. */
 
 const PREFIX = 'test: ';
+/** Budgets have tests of their own; these go to the bounds of everything else. */
+const ample = {
+  ...parseOptions(budgetOptions, {}),
+  cpu_time: 60_000,
+  instructions: 1e10,
+  unbroken_time: 10_000,
+  memory: 2 ** 30,
+};
+
 const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.test.lua'));
 
 for (const file of files) {
@@ -27,6 +38,7 @@ for (const file of files) {
     events,
     host,
     helpersDir: join(import.meta.dirname, '../../helpers'),
+    budget: ample,
   });
 
   await engine.fire('pre_init', []);

@@ -97,7 +97,7 @@ export const budgetPatches: readonly Patch[] = [
       [
         'lstring',
         '        ts.hash = luaS_hash(ts.getstr());\n',
-        '        ts.hash = luaS_hash(ts.getstr());\n        if (ts.hash.length > 255) meter.memory -= ts.hash.length;\n',
+        '        ts.hash = luaS_hash(ts.getstr());\n        if (ts.hash.length > 255) {\n            meter.memory -= ts.hash.length;\n            meter.left -= ts.hash.length >> 5;\n        }\n',
       ],
       [
         'lstring',
@@ -105,8 +105,19 @@ export const budgetPatches: readonly Patch[] = [
         `    if (a === b) return true;
     if (a.realstring.length < 64) return luastring_eq(a.realstring, b.realstring);
     if (a.realstring.length !== b.realstring.length) return false;
-    meter.left -= a.realstring.length >> 8;
+    meter.left -= a.realstring.length >> 6;
     return Buffer.compare(a.realstring, b.realstring) === 0;`,
+      ],
+      [
+        'lvm',
+        '    let l = luaS_hashlongstr(ls);\n    let r = luaS_hashlongstr(rs);\n',
+        `    if (ls.realstring.length > 255 && rs.realstring.length > 255) {
+        meter.left -= Math.min(ls.realstring.length, rs.realstring.length) >> 6;
+        return Buffer.compare(ls.realstring, rs.realstring);
+    }
+    let l = luaS_hashlongstr(ls);
+    let r = luaS_hashlongstr(rs);
+`,
       ],
       ['ltable', strict, useMeter],
       [
@@ -158,6 +169,24 @@ export const budgetPatches: readonly Patch[] = [
     ],
   ),
   ...patchGroup('count library work', 'A loop inside a library is one instruction of the VM.', [
+    [
+      'ldo',
+      'const luaD_throw = function(L, errcode) {\n',
+      'const luaD_throw = function(L, errcode) {\n    meter.left -= 50;\n',
+    ],
+    [
+      'ldo',
+      '        if (lim < ci.top) lim = ci.top;\n',
+      '        if (lim < ci.top) lim = ci.top;\n        meter.left--;\n',
+    ],
+    [
+      'lobject',
+      'const luaO_str2num = function(s, o) {\n',
+      `const luaO_str2num = function(s, o) {
+    if (s.length > 65536) return 0;  /* nobody writes such a number */
+    moonpost.meter.left -= s.length >> 3;
+`,
+    ],
     ['lapi', strict, useMeter],
     [
       'lapi',

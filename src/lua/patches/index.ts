@@ -2,6 +2,7 @@ import { budgetPatches } from './budget.ts';
 import { closePatches } from './close.ts';
 import { corePatches } from './core.ts';
 import { languagePatches } from './language.ts';
+import { memberNamePatches } from './member-names.ts';
 import { numberPatches } from './numbers.ts';
 import type { Patch } from './patch.ts';
 import { slicePatches } from './slices.ts';
@@ -16,6 +17,7 @@ export const patches: readonly Patch[] = [
   ...languagePatches,
   ...closePatches,
   ...numberPatches,
+  ...memberNamePatches,
   ...budgetPatches,
   ...slicePatches,
 ];

@@ -1,4 +1,5 @@
 import type { MaybePromise } from '../json.ts';
+import type { PolicyBudget } from '../policy-budget.ts';
 import type { PolicyResult } from '../policy-events.ts';
 import type { PolicyHost } from '../policy-host.ts';
 import type { Kind } from './kind.ts';
@@ -18,6 +19,8 @@ export interface CallContext {
   readonly event: string | undefined;
   /** Registers a handler (kumo.on). */
   register(event: string, handler: LuaFunction): void;
+  /** Sets what this state's runs may use from now on; false once its policy is loaded. */
+  setBudget(options: PolicyBudget): boolean;
   /** Fires an event of this policy, in a Lua state of its own. */
   fire(event: string, args: readonly unknown[]): MaybePromise<PolicyResult>;
   /** Says that policy read a file, so that a change of it counts as one of the policy; or that policy writes it. */

@@ -1,4 +1,5 @@
 import type { OptionsDeclaration } from '../define/index.ts';
+import { budgetOptions } from './budget.ts';
 import { counterSeriesOptions } from './counter-series.ts';
 import { configureResolverOptions, nameServerOptions, resolverOptions } from './dns-resolver.ts';
 import { egressPathOptions } from './egress-path.ts';
@@ -57,4 +58,5 @@ export const declaredOptions: readonly OptionsDeclaration<unknown>[] = [
   multiTailerOptions,
   consumerOptions,
   spawnTaskOptions,
+  budgetOptions,
 ];

@@ -1,3 +1,4 @@
+export * from './budget.ts';
 export * from './counter-series.ts';
 export * from './declared.ts';
 export * from './dns-resolver.ts';

@@ -1,0 +1,3 @@
+-- over
+local s = string.rep('x', 10000000)
+while true do kumo.encode.base32_encode(s) end

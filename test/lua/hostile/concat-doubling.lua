@@ -1,0 +1,3 @@
+-- raises: too large
+local s = 'x'
+while true do s = s .. s end

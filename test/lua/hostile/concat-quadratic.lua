@@ -1,0 +1,3 @@
+-- over
+local s = ''
+while true do s = s .. 'xxxxxxxxxxxxxxxx' end

@@ -1,0 +1,2 @@
+-- over: cpu_time
+coroutine.wrap(function() while true do end end)()

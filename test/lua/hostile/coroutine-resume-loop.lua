@@ -1,0 +1,2 @@
+-- over: cpu_time
+while true do coroutine.resume(coroutine.create(function() while true do end end)) end

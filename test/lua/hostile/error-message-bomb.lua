@@ -1,0 +1,2 @@
+-- contained
+error(string.rep('x', 15000000))

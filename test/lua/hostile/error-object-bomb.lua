@@ -1,0 +1,4 @@
+-- contained
+local t = {}
+t[1] = t
+error(t)

@@ -1,0 +1,3 @@
+-- over
+local s = 'ab'
+while true do s = s:gsub('.', function(c) return c .. c end) end

@@ -1,0 +1,2 @@
+-- over: cpu_time
+string.gsub('abc', '.', function() while true do end end)

@@ -1,0 +1,4 @@
+-- contained
+local t = {}
+t.t = t
+return pcall(kumo.serde.json_encode, t)

@@ -1,0 +1,2 @@
+-- contained
+return load('\27Lua', 'x', 'b')

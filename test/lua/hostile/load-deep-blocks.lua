@@ -1,0 +1,2 @@
+-- contained
+return load(string.rep('do ', 20000) .. string.rep('end ', 20000))

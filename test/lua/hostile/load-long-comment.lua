@@ -1,0 +1,2 @@
+-- over
+return load('--[[' .. string.rep('x', 15000000) .. ']]')

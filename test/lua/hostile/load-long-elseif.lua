@@ -1,0 +1,2 @@
+-- contained
+return load('if x then ' .. string.rep('elseif x then ', 300) .. ' end')

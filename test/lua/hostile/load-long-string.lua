@@ -1,0 +1,2 @@
+-- over
+return load('return [[' .. string.rep('x', 15000000) .. ']]')

@@ -1,0 +1,3 @@
+-- over
+local s = string.rep('x = 1 ', 1000000)
+return load(s)

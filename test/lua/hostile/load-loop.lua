@@ -1,0 +1,2 @@
+-- over: cpu_time
+load('while true do end')()

@@ -1,0 +1,2 @@
+-- contained
+return load(string.rep('local x ', 500))

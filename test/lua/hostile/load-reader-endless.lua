@@ -1,0 +1,2 @@
+-- over
+return load(function() return 'x = 1 ' end)

@@ -1,0 +1,2 @@
+-- over: unbroken_time
+return load(function() while true do end end)

@@ -1,0 +1,2 @@
+-- over: cpu_time
+for i = 1, math.huge do end

@@ -1,0 +1,2 @@
+-- over: cpu_time
+::again:: goto again

@@ -1,0 +1,2 @@
+-- over: cpu_time
+for _ in function() return 1 end do end

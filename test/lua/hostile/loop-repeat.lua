@@ -1,0 +1,2 @@
+-- over: cpu_time
+repeat local x = 1 until false

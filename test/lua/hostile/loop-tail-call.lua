@@ -1,0 +1,2 @@
+-- over: cpu_time
+local function f() return f() end f()

@@ -1,0 +1,2 @@
+-- over: cpu_time
+while true do kumo.policy.version() end

@@ -1,0 +1,2 @@
+-- over: cpu_time
+return #setmetatable({}, { __len = function() while true do end end })

@@ -1,0 +1,2 @@
+-- raises: while the policy is loaded
+kumo.on('other', function() end)

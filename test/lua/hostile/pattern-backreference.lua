@@ -1,0 +1,2 @@
+-- over
+return (string.rep('a', 20000)):find('(.-)b%1')

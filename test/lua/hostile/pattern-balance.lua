@@ -1,0 +1,2 @@
+-- over
+return string.rep('(', 1000000):find('%b()')

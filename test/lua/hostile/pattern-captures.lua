@@ -1,0 +1,2 @@
+-- contained
+return pcall(string.find, 'x', string.rep('(', 100))

@@ -1,0 +1,2 @@
+-- contained
+return pcall(string.find, string.rep('x', 1000), string.rep('x?', 1000))

@@ -1,0 +1,2 @@
+-- over
+return string.rep('a', 28):find(string.rep('a?', 28) .. string.rep('a', 28) .. 'b')

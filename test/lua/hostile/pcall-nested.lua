@@ -1,0 +1,3 @@
+-- over: cpu_time|memory|unbroken_time
+local function f() pcall(f) while true do end end
+f()

@@ -1,0 +1,2 @@
+-- contained
+print(string.rep('x', 1000000))

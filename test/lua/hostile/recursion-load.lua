@@ -1,0 +1,3 @@
+-- contained
+local s = 'return load(...)(...)'
+pcall(load(s), s)

@@ -1,0 +1,2 @@
+-- raises: too large
+return string.rep('abc', 2 ^ 52 // 1)

@@ -1,0 +1,2 @@
+-- raises: too large
+return string.rep('x', 1e9)

@@ -1,0 +1,2 @@
+-- contained
+return string.rep('', 2 ^ 52 // 1)

@@ -1,0 +1,2 @@
+-- over
+table.move({ 1 }, 1, 1e9, 2)

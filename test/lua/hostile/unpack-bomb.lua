@@ -1,0 +1,2 @@
+-- contained
+return pcall(table.unpack, {}, 1, 1e8)

@@ -1,0 +1,2 @@
+-- over: unbroken_time
+xpcall(error, function() while true do end end)

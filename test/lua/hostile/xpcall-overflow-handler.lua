@@ -1,0 +1,3 @@
+-- over: cpu_time|memory|unbroken_time
+local function f() return 1 + f() end
+while true do xpcall(f, function() return f() end) end
