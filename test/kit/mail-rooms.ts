@@ -95,11 +95,12 @@ export interface Rooms {
 
 /** The rooms from reception to delivery, on fakes: memory spool, fake clock, test zone, scripted peers. */
 export function mailRooms(
-  handlers: Record<string, Handler> = {},
+  handlers: Record<string, Handler> | PolicyEvents = {},
   content?: MemorySpoolContent,
   clock = new FakeClock(),
 ): Rooms {
-  const policy = new TablePolicy(handlers);
+  // What is no table of functions is asked itself; `policy.fired` is not kept then.
+  const policy = isPolicy(handlers) ? (handlers as TablePolicy) : new TablePolicy(handlers);
   const spool = new MemorySpool(content);
   const store = new MessageStore(spool);
   const events: DeliveryEvent[] = [];
@@ -159,6 +160,10 @@ export function mailRooms(
       reception.receive(transaction(clock, recipients, body)),
     records: () => events.map(({ type, response }) => `${type} ${response.code}`),
   };
+}
+
+function isPolicy(handlers: object): handlers is PolicyEvents {
+  return typeof (handlers as PolicyEvents).fire === 'function';
 }
 
 export function transaction(clock: FakeClock, recipients: string[], body: string): Transaction {

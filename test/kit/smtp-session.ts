@@ -79,6 +79,9 @@ export const listenerOptions: SmtpServerOptions = {
 export interface SmtpSessionSetup {
   options?: Partial<SmtpServerOptions>;
   policy?: Record<string, TestHandler>;
+  /** In place of `policy`. */
+  events?: PolicyEvents;
+  clock?: FakeClock;
   relays?: boolean;
   offersTls?: boolean;
   refusal?: () => string | undefined;
@@ -87,7 +90,7 @@ export interface SmtpSessionSetup {
 
 /** A server on a fake clock whose reception only remembers. */
 export class TestServer {
-  readonly clock = new FakeClock();
+  readonly clock: FakeClock;
   readonly received: ReceivedTransaction[] = [];
   readonly rejections: RejectionRecord[] = [];
   readonly complaints: string[] = [];
@@ -98,6 +101,7 @@ export class TestServer {
   #accepted = 0;
 
   constructor(setup: SmtpSessionSetup = {}) {
+    this.clock = setup.clock ?? new FakeClock();
     this.policy = new TablePolicy(setup.policy);
     this.parameters = {
       options: {
@@ -113,7 +117,7 @@ export class TestServer {
         info: () => {},
         debug: () => {},
       },
-      events: this.policy,
+      events: setup.events ?? this.policy,
       refusal: setup.refusal ?? (() => undefined),
       receive: (transaction) => {
         this.received.push(transaction);

@@ -7,7 +7,7 @@ import {
   type PolicyResult,
   type QueuedMessage,
 } from '../../model/index.ts';
-import { type Reply, reply } from '../../protocol/smtp/index.ts';
+import { type Reply, reply, replyFromText } from '../../protocol/smtp/index.ts';
 import type { ReadyParts } from './parts.ts';
 import { WorkerQueue } from './worker-queue.ts';
 
@@ -57,7 +57,7 @@ async function inject(parts: ReadyParts, queued: QueuedMessage): Promise<void> {
 /** policy-api.md 1.4: a rejection keeps its code, any other error is 450. */
 function failureOf(result: PolicyResult): Reply | undefined {
   if (result.kind === 'error') return reply(450, '', result.message);
-  return result.kind === 'reject' ? reply(result.code, '', result.text) : undefined;
+  return result.kind === 'reject' ? replyFromText(result.code, result.text) : undefined;
 }
 
 function attemptEvent(

@@ -1,3 +1,4 @@
+import { showValue } from '../../model/define/index.ts';
 import type { PolicyResult, QueueNameParts } from '../../model/index.ts';
 import type { RewriteStatus } from '../delivery/index.ts';
 import type { ReadyParts } from './parts.ts';
@@ -22,7 +23,10 @@ export function statusRewriter(
     const number = typeof value === 'string' ? Number(value) : value;
     if (Number.isInteger(number) && (number as number) >= 200 && (number as number) <= 599)
       return number as number;
-    diagnostics.error('ready-queue', `${EVENT} must return a code from 200 to 599 and not ${String(value)}`);
+    diagnostics.error(
+      'ready-queue',
+      `${EVENT} must return a code from 200 to 599 and not ${showValue(value)}`,
+    );
     return undefined;
   };
   return (line) => {

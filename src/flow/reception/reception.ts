@@ -14,7 +14,7 @@ import {
   SpoolWriteError,
   supplementalHeader,
 } from '../../model/index.ts';
-import { type EnvelopeAddress, reply } from '../../protocol/smtp/index.ts';
+import { type EnvelopeAddress, reply, replyFromText } from '../../protocol/smtp/index.ts';
 import {
   type GateVerdict,
   QueueConfigError,
@@ -231,8 +231,8 @@ export class Reception {
         return result.overBudget === true ? tookTooLong() : technicalDifficulties(transaction.hostname);
       }
       if (result.kind === 'reject') {
-        const refusal = { code: result.code, enhanced: null, content: result.text, command: '.\r\n' };
-        return { reply: refusal, disconnect: result.disconnect };
+        const refusal = replyFromText(result.code, result.text);
+        return { reply: { ...refusal, command: '.\r\n' }, disconnect: result.disconnect };
       }
     }
     const { trace_headers } = transaction.listener;

@@ -12,7 +12,7 @@ import {
   SpoolWriteError,
 } from '../../model/index.ts';
 import type { QueueOptions } from '../../model/options/index.ts';
-import { type Reply, reply } from '../../protocol/smtp/index.ts';
+import { type Reply, reply, replyFromText } from '../../protocol/smtp/index.ts';
 import type { ScheduleParts } from './parts.ts';
 import type { ScheduledQueue } from './queue.ts';
 import { QueueConfigError } from './queue-configs.ts';
@@ -185,7 +185,7 @@ export class Settler {
       return false;
     }
     if (result.kind === 'reject') {
-      const response = { code: result.code, enhanced: null, content: result.text, command: null };
+      const response = replyFromText(result.code, result.text);
       await this.#parts.log.write(bounceEvent(queued, message, response));
       this.#room.remove(queued);
       return true;

@@ -1,5 +1,5 @@
 import type { DisconnectMode, PolicyResult } from '../../model/index.ts';
-import { formatEnhancedCode, parseEnhancedCode, type Reply, reply } from '../../protocol/smtp/index.ts';
+import { formatEnhancedCode, type Reply, reply, replyFromText } from '../../protocol/smtp/index.ts';
 import type { ReceptionAnswer } from './parameters.ts';
 
 /** What a command comes to: the reply, and whether the connection ends after it. */
@@ -43,22 +43,10 @@ export function refusalOf(result: PolicyResult, hostname: string): Answer | unde
     case 'values':
       return undefined;
     case 'reject':
-      return { reply: policyReply(result.code, result.text), disconnect: result.disconnect };
+      return { reply: replyFromText(result.code, result.text), disconnect: result.disconnect };
     case 'error':
       return result.overBudget === true ? tookTooLong() : technicalDifficulties(hostname);
   }
-}
-
-/** A reply whose text, from policy, may have an enhanced code and several lines. */
-export function policyReply(code: number, text: string): Reply {
-  const lines = text.split(/\r\n|\r|\n/);
-  const first = lines[0]!;
-  const space = first.indexOf(' ');
-  const enhanced = parseEnhancedCode(space < 0 ? first : first.slice(0, space));
-  if (enhanced === null) return { code, enhanced, content: lines.join('\n'), command: null };
-  const prefix = `${formatEnhancedCode(enhanced)} `;
-  const content = lines.map((line) => (`${line} `.startsWith(prefix) ? line.slice(prefix.length) : line));
-  return { code, enhanced, content: content.join('\n'), command: null };
 }
 
 /** The text as policy knows it: without the code, with the enhanced one. */

@@ -1,5 +1,7 @@
+import { showValue } from '../../model/define/index.ts';
 import type { MaybePromise, PolicyResult } from '../../model/index.ts';
-import { type Answer, policyReply, replyText } from './answer.ts';
+import { replyFromText } from '../../protocol/smtp/index.ts';
+import { type Answer, replyText } from './answer.ts';
 import type { SessionContext } from './context.ts';
 import { andThen } from './maybe-promise.ts';
 
@@ -20,25 +22,25 @@ function rewritten(context: SessionContext, value: Answer, result: PolicyResult)
   if (result.kind !== 'values') return value;
   const { reply } = value;
   const [status = null, text = null] = result.values;
-  const code = status === null ? reply.code : Number(status);
-  const isCode = Number.isInteger(code) && code >= 200 && code <= 599;
+  const code = status === null ? reply.code : codeOf(status);
   const isText = text === null || typeof text === 'string' || typeof text === 'number';
-  if (!isCode || !isText) {
-    const given = isCode
-      ? `a text and not ${typeof text}`
-      : `a status from 200 to 599 and not ${String(status)}`;
-    context.parameters.diagnostics.error(
-      'smtp_server',
-      `${EVENT} must return ${given}; the reply stays as it was`,
-    );
+  if (code === undefined || !isText) {
+    const wanted = isText ? `a status from 200 to 599 and not ${showValue(status)}` : 'a text';
+    context.parameters.diagnostics.error('smtp_server', `${EVENT} must return ${wanted}; nothing is changed`);
     return value;
   }
   const changed = text === null ? replyText(reply) : String(text);
-  return { ...value, reply: { ...policyReply(code, changed), command: reply.command } };
+  return { ...value, reply: { ...replyFromText(code, changed), command: reply.command } };
 }
 
 /** Policy gets `DATA` for the end of a message, otherwise the line without its end (policy-api.md 1.5). */
 function commandArgument(command: string | null): string | undefined {
   if (command === null) return undefined;
   return command === '.\r\n' ? 'DATA' : command.slice(0, -2);
+}
+
+function codeOf(status: unknown): number | undefined {
+  if (typeof status !== 'number' && typeof status !== 'string') return undefined;
+  const code = Number(status);
+  return Number.isInteger(code) && code >= 200 && code <= 599 ? code : undefined;
 }

@@ -39,3 +39,15 @@ export function formatReplyLine(value: Reply): string {
   const status = value.enhanced === null ? '' : `${formatEnhancedCode(value.enhanced)} `;
   return `${value.code} ${status}${value.content.replace(/\r?\n/g, ' ')}`.trimEnd();
 }
+
+/** A reply whose text, from policy, may have an enhanced code and several lines. */
+export function replyFromText(code: number, text: string): Reply {
+  const lines = text.split(/\r\n|\r|\n/);
+  const first = lines[0]!;
+  const space = first.indexOf(' ');
+  const enhanced = parseEnhancedCode(space < 0 ? first : first.slice(0, space));
+  if (enhanced === null) return { code, enhanced, content: lines.join('\n'), command: null };
+  const prefix = `${formatEnhancedCode(enhanced)} `;
+  const content = lines.map((line) => (`${line} `.startsWith(prefix) ? line.slice(prefix.length) : line));
+  return { code, enhanced, content: content.join('\n'), command: null };
+}

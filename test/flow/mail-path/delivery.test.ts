@@ -69,7 +69,11 @@ describe('policy during reception', () => {
       }),
     });
     const answer = await rooms.receive(['a@dest.example', 'b@dest.example']);
-    expect(answer.reply).toMatchObject({ code: 550, content: '5.7.1 no' });
+    expect(answer.reply).toMatchObject({
+      code: 550,
+      enhanced: { class: 5, subject: 7, detail: 1 },
+      content: 'no',
+    });
     expect(rooms.spool.content.size).toBe(0);
     expect(rooms.policy.fired.filter((event) => event === 'smtp_server_message_received')).toHaveLength(1);
   });
