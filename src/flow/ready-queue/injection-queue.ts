@@ -3,13 +3,14 @@ import {
   cloneJson,
   DEFERRED_INJECTION_QUEUE,
   type DeliveryEvent,
+  type MaybePromise,
   type Message,
   type PolicyResult,
   type QueuedMessage,
 } from '../../model/index.ts';
 import { type Reply, reply, replyFromText } from '../../protocol/smtp/index.ts';
 import type { ReadyParts } from './parts.ts';
-import { WorkerQueue } from './worker-queue.ts';
+import { type OnStopping, WorkerQueue } from './worker-queue.ts';
 
 const EVENT = 'smtp_server_message_deferred_inject';
 /** Handlers that run at a time; each has a Lua state of its own. */
@@ -22,10 +23,12 @@ const PROTOCOL = 'DeferredSmtpInjection';
  * queue that their metadata names.
  */
 export function injectionQueue(parts: ReadyParts): WorkerQueue {
-  return new WorkerQueue(parts, 'deferred injection', HANDLERS, (queued) => inject(parts, queued));
+  return new WorkerQueue(parts, 'deferred injection', HANDLERS, (queued, onStopping) =>
+    inject(parts, queued, onStopping),
+  );
 }
 
-async function inject(parts: ReadyParts, queued: QueuedMessage): Promise<void> {
+async function inject(parts: ReadyParts, queued: QueuedMessage, onStopping: OnStopping): Promise<void> {
   const message = await parts.store.load(queued);
   await message.data();
   // Should it fail, the next try begins with the message as it came.
@@ -34,7 +37,9 @@ async function inject(parts: ReadyParts, queued: QueuedMessage): Promise<void> {
   message.dirty = true;
   const { queue: _, ...connection } = message.meta;
   const meta = new ConnectionMeta(cloneJson(connection));
-  const failure = failureOf(await parts.policy.fire(EVENT, [message, meta]));
+  const result = await unlessStopping(parts.policy.fire(EVENT, [message, meta]), onStopping);
+  if (result === 'stopping') return;
+  const failure = failureOf(result);
   if (failure === undefined) {
     queued.home.settle(queued, { kind: 'rebound', message, takeBack, protocol: PROTOCOL });
     return;
@@ -52,6 +57,18 @@ async function inject(parts: ReadyParts, queued: QueuedMessage): Promise<void> {
       delay: undefined,
     });
   }
+}
+
+/** A handler may wait for long. The spool has the message as it came, so nothing is lost by leaving it behind. */
+function unlessStopping(
+  fired: MaybePromise<PolicyResult>,
+  onStopping: OnStopping,
+): MaybePromise<PolicyResult | 'stopping'> {
+  if (!(fired instanceof Promise)) return fired;
+  return new Promise((resolve, reject) => {
+    const cancel = onStopping(() => resolve('stopping'));
+    fired.then(resolve, reject).finally(cancel);
+  });
 }
 
 /** policy-api.md 1.4: a rejection keeps its code, any other error is 450. */

@@ -5,7 +5,13 @@ import type { DeliveryQueue } from './ready-feed.ts';
 
 const CAPACITY = 1024;
 
-/** Messages that are delivered without a connection, a few at a time. `work` settles the message that it is given. */
+/** Calls back when the queue stops. Gives a cancel. */
+export type OnStopping = (callback: () => void) => () => void;
+
+/**
+ * Messages that are delivered without a connection, a few at a time. `work` settles the message that it is given, or
+ * leaves it in the spool as it is when the queue stops.
+ */
 export class WorkerQueue implements DeliveryQueue {
   reaped = false;
   /** Monotonic milliseconds of the last insert. */
@@ -13,7 +19,8 @@ export class WorkerQueue implements DeliveryQueue {
   readonly #parts: Pick<ReadyParts, 'clock' | 'diagnostics'>;
   readonly #name: string;
   readonly #workers: number;
-  readonly #work: (queued: QueuedMessage) => Promise<void>;
+  readonly #work: (queued: QueuedMessage, onStopping: OnStopping) => Promise<void>;
+  readonly #stopCallbacks = new Set<() => void>();
   readonly #messages = new Fifo<QueuedMessage>();
   readonly #waitingForRoom = new Set<() => void>();
   readonly #working = new Set<Promise<void>>();
@@ -23,7 +30,7 @@ export class WorkerQueue implements DeliveryQueue {
     parts: Pick<ReadyParts, 'clock' | 'diagnostics'>,
     name: string,
     workers: number,
-    work: (queued: QueuedMessage) => Promise<void>,
+    work: (queued: QueuedMessage, onStopping: OnStopping) => Promise<void>,
   ) {
     this.#parts = parts;
     this.#name = name;
@@ -56,6 +63,7 @@ export class WorkerQueue implements DeliveryQueue {
   /** Hands out nothing more; resolves when what is being worked on is done. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    for (const callback of [...this.#stopCallbacks]) callback();
     await Promise.all(this.#working);
   }
 
@@ -63,7 +71,7 @@ export class WorkerQueue implements DeliveryQueue {
     while (!this.#stopping && this.#working.size < this.#workers) {
       const message = this.#messages.shift();
       if (message === undefined) return;
-      const working: Promise<void> = this.#work(message)
+      const working: Promise<void> = this.#work(message, this.#onStopping)
         .catch((error: Error) => this.#failed(message, error))
         .finally(() => {
           this.#working.delete(working);
@@ -73,6 +81,11 @@ export class WorkerQueue implements DeliveryQueue {
       this.#working.add(working);
     }
   }
+
+  readonly #onStopping: OnStopping = (callback) => {
+    this.#stopCallbacks.add(callback);
+    return () => this.#stopCallbacks.delete(callback);
+  };
 
   #failed(message: QueuedMessage, error: Error): void {
     if (error instanceof SpoolDamageError) {

@@ -160,6 +160,23 @@ describe('deferred_queue', () => {
     expect(after.events.at(-1)!.queue).toBe('fixed.example!dest.example');
   });
 
+  test('a stop does not wait for a handler that waits; the message stays as it came', async () => {
+    const made = rooms(async (message) => {
+      prepend(message, 'X-Half: 1\r\n');
+      await new Promise<void>((resolve) => void made.clock.after(600 * SECOND, resolve));
+      return { kind: 'absent' };
+    });
+    await receive(made);
+    await made.clock.advance(SECOND);
+    await made.queues.stop();
+    await made.ready.stop();
+    await made.clock.advance(700 * SECOND);
+    const [kept] = made.spool.content.values();
+    expect(JSON.parse(kept!.envelope).meta.queue).toBe(QUEUE);
+    expect(String(kept!.body)).not.toContain('X-Half');
+    expect(made.records()).toEqual(['Reception 250']);
+  });
+
   test('the queue `null` discards', async () => {
     const made = rooms((message) => setQueue(message, 'null') as undefined);
     await receive(made);
