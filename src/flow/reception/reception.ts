@@ -87,8 +87,9 @@ export class Reception {
     const placed: Placed[] = [];
     for (const { message, judgement } of judged) {
       const name = this.#nameOf(message);
-      const queue = name === undefined ? undefined : await this.#place(message, name, judgement);
-      if (queue === undefined) return technicalDifficulties(transaction.hostname);
+      const queue = name === undefined ? 'failed' : await this.#place(message, name, judgement);
+      if (queue === 'stopped') return tookTooLong();
+      if (queue === 'failed') return technicalDifficulties(transaction.hostname);
       placed.push({ message, name: name!, queue, judgement });
     }
     if (this.#isLate(transaction)) return tooSlow('resolve');
@@ -122,7 +123,12 @@ export class Reception {
         ids.push(message.id);
       }
     }
-    if (ids.length === 0) return isLate ? tooSlow('insert') : technicalDifficulties(transaction.hostname);
+    if (ids.length === 0) {
+      if (isLate) return tooSlow('insert');
+      return (verdicts as (GateVerdict | undefined)[]).some(wasStopped)
+        ? tookTooLong()
+        : technicalDifficulties(transaction.hostname);
+    }
     const word = ids.length === placed.length ? 'OK' : 'PARTIAL';
     return { reply: reply(250, '', `${word} ids=${ids.join(' ')}`, '.\r\n'), disconnect: 'If421' };
   }
@@ -263,20 +269,19 @@ export class Reception {
     }
   }
 
-  /** The scheduled queue of a message; undefined when policy cannot say, which the engine has reported. */
+  /** The scheduled queue of a message. The engine has reported why policy could not say which it is. */
   async #place(
     message: Message,
     name: string,
     { verdict }: Judgement,
-  ): Promise<ScheduledQueue | 'nowhere' | undefined> {
+  ): Promise<ScheduledQueue | 'nowhere' | RelayFailure> {
     if (verdict === 'drop' || name === NULL_QUEUE) return 'nowhere';
     try {
       return await this.#parts.queues.resolve(name);
     } catch (error) {
-      if (!(error instanceof QueueConfigError)) {
-        this.#parts.diagnostics.error('reception', `message ${message.id}: ${(error as Error).message}`);
-      }
-      return undefined;
+      if (error instanceof QueueConfigError) return error.overBudget ? 'stopped' : 'failed';
+      this.#parts.diagnostics.error('reception', `message ${message.id}: ${(error as Error).message}`);
+      return 'failed';
     }
   }
 
@@ -295,6 +300,10 @@ export class Reception {
     if (!(failure.reason instanceof SpoolWriteError)) throw failure.reason;
     return false;
   }
+}
+
+function wasStopped(verdict: GateVerdict | undefined): boolean {
+  return verdict?.kind === 'failed' && verdict.overBudget === true;
 }
 
 interface Judged {

@@ -11,7 +11,15 @@ import {
 import { defaultQueueOptions, QueueConfig, type QueueOptions } from '../../model/options/index.ts';
 
 /** Policy could not say how a queue is configured. `message` is for the log; peers get a generic reply. */
-export class QueueConfigError extends Error {}
+export class QueueConfigError extends Error {
+  /** The handler took too long and was stopped. */
+  readonly overBudget: boolean;
+
+  constructor(message: string, overBudget = false) {
+    super(message);
+    this.overBudget = overBudget;
+  }
+}
 
 /** A failure is not asked for again for this long, ms (delivery.md section 2). */
 const NEGATIVE_TTL = 60_000;
@@ -67,6 +75,6 @@ function optionsOf(name: string, result: PolicyResult): QueueOptions {
     case 'reject':
       throw new QueueConfigError(`get_queue_config for ${name}: ${result.code} ${result.text}`);
     case 'error':
-      throw new QueueConfigError(`get_queue_config for ${name}: ${result.message}`);
+      throw new QueueConfigError(`get_queue_config for ${name}: ${result.message}`, result.overBudget);
   }
 }

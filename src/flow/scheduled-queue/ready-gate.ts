@@ -15,7 +15,7 @@ export type GateVerdict =
   /** It is to wait until then, in ms since the epoch. */
   | { kind: 'later'; due: number }
   /** Policy could not say; the engine has reported why. */
-  | { kind: 'failed'; why: string };
+  | { kind: 'failed'; why: string; overBudget?: boolean };
 
 const OPEN: GateVerdict = { kind: 'open' };
 
@@ -39,12 +39,18 @@ export class ReadyGate {
   ask(message: Message): MaybePromise<GateVerdict> {
     const result = this.#policy.fire(EVENT, [message]);
     return result instanceof Promise
-      ? result.then((settled) => this.#verdict(message, settled))
+      ? result.then(
+          (settled) => this.#verdict(message, settled),
+          // A defect of ours must not leave behind a message that is kept and in no queue.
+          (error: Error) => ({ kind: 'failed', why: error.message }),
+        )
       : this.#verdict(message, result);
   }
 
   #verdict(message: Message, result: PolicyResult): GateVerdict {
-    if (result.kind === 'error') return { kind: 'failed', why: result.message };
+    if (result.kind === 'error') {
+      return { kind: 'failed', why: result.message, ...(result.overBudget && { overBudget: true }) };
+    }
     if (result.kind === 'reject') {
       // A rejection has no meaning here and counts as any other error (policy-api.md 1.4).
       const why = `${EVENT} rejected: ${result.code} ${result.text}`;

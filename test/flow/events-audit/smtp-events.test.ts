@@ -199,6 +199,30 @@ describe.each(Object.entries(STEPS))('%s', (event, step) => {
   });
 });
 
+/** A handler that is stopped for being over its budget is answered 451, and the session goes on. */
+describe('over budget', () => {
+  const endless = `while true do end`;
+  test.each<[string, string]>([
+    ...Object.keys(STEPS).map((event): [string, string] => [event, STEPS[event]!.says]),
+    ['get_queue_config', BODY],
+    ['throttle_insert_ready_queue', BODY],
+  ])('%s', async (event, says) => {
+    const path = await mailPath(
+      `kumo.policy.set_budget{instructions = 20000} kumo.on('${event}', function() ${endless} end)`,
+      { offersTls: true },
+    );
+    const client = path.connect();
+    const step = STEPS[event];
+    await (step?.before ?? inData)(client);
+    await client.send(says === '' ? '' : `${says}\r\n`);
+    await path.advance(1);
+    const said = client.reply();
+    expect(said).toBe('451 4.3.0 policy took too long. Try again later');
+    expect(path.rooms.spool.content.size).toBe(0);
+    expect(client.closed).toBe(step?.ends === 'connection');
+  });
+});
+
 /** Where an absent handler differs from one that returns nothing, or an answer counts. */
 describe('answers', () => {
   test.each<[string, string, string]>([
