@@ -1,5 +1,6 @@
 import type { LuaFunction } from '../model/define/index.ts';
 import { PolicyValueError } from '../model/define/index.ts';
+import { Float } from '../model/index.ts';
 import { type LuaCFunction, type LuaThread, type Table, type TValue, tag, type Userdata } from './fengari.ts';
 import { luaString, makeString, textOf } from './lua-text.ts';
 import { charge } from './meter.ts';
@@ -99,7 +100,11 @@ function tableFromLua(table: Table, depth: number): unknown {
 function listFromLua(table: Table, length: number, depth: number): unknown[] {
   const list = new Array<unknown>(length);
   charge(null, UNITS * length);
-  for (let i = 1; i <= length; i++) list[i - 1] = fromLua(table.strong.get(i)!.value, depth);
+  for (let i = 1; i <= length; i++) {
+    // A list that was written with nil in it has holes.
+    const entry = table.strong.get(i);
+    list[i - 1] = entry === undefined ? null : fromLua(entry.value, depth);
+  }
   return list;
 }
 
@@ -171,6 +176,7 @@ function objectToLua(L: LuaThread, object: object, classes: ClassRegistry): TVal
       userdata.data = object;
       return new TValue(tag.userdata, userdata);
     }
+    if (object instanceof Float) return new TValue(tag.float, object.value);
     if (object instanceof Map) return entriesToLua(L, object.entries(), classes);
     throw new TypeError(`${object.constructor?.name ?? 'object'} is not bound to Lua`);
   }

@@ -160,6 +160,11 @@ const behaviour: readonly Difference[] = [
   ),
   decided(
     'behaviour',
+    'whole floats',
+    'JSON text, metadata, and what memoize, maps and queues keep have 1 for the float 1.0. JSON, TOML, YAML and SQLite that say 1.0 give a float, as in KumoMTA.',
+  ),
+  decided(
+    'behaviour',
     'files of Lua',
     'io.open takes regular files and harmless devices; pipes, sockets and terminals would stop a thread. At most 256 files of a thread are open, and one read gives at most 64 MiB. Writes are not held back in a buffer. Standard input is not there.',
   ),

@@ -7,6 +7,7 @@ export type { Difference } from './difference.ts';
 export * from './differences.ts';
 export * from './duration.ts';
 export * from './fifo.ts';
+export * from './float.ts';
 export * from './gcra.ts';
 export * from './header-import.ts';
 export * from './json.ts';

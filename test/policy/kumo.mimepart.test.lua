@@ -90,7 +90,7 @@ test('setters take text and structures, and check both', function()
     function() headers:set_from 'not an address' end,
     function() headers:set_from 'a@x.example\r\nBcc: b@x.example' end,
     function() headers:set_to { { address = { local_part = 'a', domain = 'x>\r\nBcc: b@x.example' } } } end,
-    function() headers:set_message_id 'a@x' end,
+    function() headers:set_message_id 'a x@x' end,
     function() headers:set_sender { 'a@x' } end,
     function() headers:set_content_type { parameters = {} } end,
   } do

@@ -7,14 +7,20 @@ import {
   string,
   type UnnamedFunction,
 } from '../../model/define/index.ts';
-import { formatJson, formatJsonPretty, type Json, parseJsonText } from '../../model/index.ts';
+import {
+  formatJson,
+  formatJsonPretty,
+  type Json,
+  type JsonWithFloats,
+  parseJsonWithFloats,
+} from '../../model/index.ts';
 import { formatToml, formatYaml, parseToml, parseYaml } from '../../model/texts/index.ts';
 
-function parser(doc: string, parse: (text: string) => Json): UnnamedFunction {
+function parser(doc: string, parse: (text: string) => JsonWithFloats): UnnamedFunction {
   return defineFunction({ params: { text: string() }, returns: 'any', doc, call: ({ text }) => parse(text) });
 }
 
-function loader(doc: string, parse: (text: string) => Json): UnnamedFunction {
+function loader(doc: string, parse: (text: string) => JsonWithFloats): UnnamedFunction {
   return defineFunction({
     params: { path: string() },
     returns: 'any',
@@ -42,8 +48,11 @@ function formatter(doc: string, format: (value: Json) => string): UnnamedFunctio
 }
 
 export const serdeFunctions = {
-  json_parse: parser('The value of a JSON text. Comments may stand in it; null becomes nil.', parseJsonText),
-  json_load: loader('The value of a JSON file.', parseJsonText),
+  json_parse: parser(
+    'The value of a JSON text. Comments may stand in it; null becomes nil.',
+    parseJsonWithFloats,
+  ),
+  json_load: loader('The value of a JSON file.', parseJsonWithFloats),
   json_encode: formatter('Compact JSON of a value.', formatJson),
   json_encode_pretty: formatter('JSON of a value over several lines, keys sorted.', formatJsonPretty),
   toml_parse: parser(

@@ -10,7 +10,7 @@ import {
   string,
   type UnnamedFunction,
 } from '../../model/define/index.ts';
-import { formatDuration, type PolicyHost, TimeDelta } from '../../model/index.ts';
+import { type Float, formatDuration, keepFloat, type PolicyHost, TimeDelta } from '../../model/index.ts';
 import { formatDate, parseDate } from '../../protocol/mime/index.ts';
 
 /** A moment; `now` tells the present for `elapsed`. */
@@ -124,12 +124,12 @@ export class LatencyTimer {
   }
 
   /** Seconds; undefined the second time. */
-  done(): number | undefined {
+  done(): number | Float | undefined {
     if (this.#done) return undefined;
     this.#done = true;
     const seconds = (this.#host.clock.monotonic() - this.#began) / 1000;
     this.#host.observeLatency?.(this.#label, seconds);
-    return seconds;
+    return keepFloat(seconds);
   }
 }
 
@@ -286,7 +286,11 @@ const deltaField = (doc: string, factor: number) => ({
 export const timeDeltaObject = defineObject('time_delta', TimeDelta, {
   doc: 'A length of time.',
   fields: {
-    seconds: { luaType: 'number', doc: 'Seconds with fraction.', get: (self) => self.milliseconds / 1000 },
+    seconds: {
+      luaType: 'number',
+      doc: 'Seconds with fraction.',
+      get: (self) => keepFloat(self.milliseconds / 1000),
+    },
     milliseconds: deltaField('Whole milliseconds.', 1),
     microseconds: deltaField('Whole microseconds.', 1e3),
     nanoseconds: deltaField('Whole nanoseconds.', 1e6),

@@ -73,7 +73,11 @@ function mimeParameters(value: unknown, at: string): MimeParameters {
 /** The header line of a text, which is checked, or of a structure. Throws PolicyValueError and HeaderSyntaxError. */
 export function lineOf(name: string, structure: HeaderStructure, value: unknown): HeaderLine {
   const at = name.toLowerCase();
-  if (typeof value === 'string') return checkedLine(name, value);
+  if (typeof value === 'string') {
+    // The getter gives an id without its angle brackets.
+    const isBareId = structure === 'message_id' && !value.includes('<');
+    return isBareId ? structuredLine(name, structure, messageId(value, at)) : checkedLine(name, value);
+  }
   switch (structure) {
     case 'address_list':
       return structuredLine(

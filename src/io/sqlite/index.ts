@@ -1,12 +1,13 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
+import { type Float, keepFloat } from '../../model/index.ts';
 
 export type SqlValue = null | string | number | Uint8Array;
 /** For `?` in order, or for `:name` by name. */
 export type SqlParameters = readonly SqlValue[] | Readonly<Record<string, SqlValue>>;
 
 /** Rows as lists of columns, or how many rows were changed by a statement without columns. */
-export type SqlResult = { columns: readonly string[]; rows: SqlValue[][] } | { changed: number };
+export type SqlResult = { columns: readonly string[]; rows: (SqlValue | Float)[][] } | { changed: number };
 
 /** Extended result codes carry the plain one in their low byte. */
 const BUSY = 5;
@@ -65,6 +66,8 @@ function namedParameters(parameters: Record<string, SqlValue>): Record<string, S
   return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, bindable(value)]));
 }
 
-function readable(value: unknown): SqlValue {
-  return typeof value === 'bigint' ? Number(value) : (value as SqlValue);
+/** REAL stays a float, also where it is whole. */
+function readable(value: unknown): SqlValue | Float {
+  if (typeof value === 'bigint') return Number(value);
+  return typeof value === 'number' ? keepFloat(value) : (value as SqlValue);
 }

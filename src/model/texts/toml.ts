@@ -1,4 +1,5 @@
 import { parse, TomlError } from 'smol-toml';
+import { type JsonWithFloats, keepFloat } from '../float.ts';
 import type { Json } from '../json.ts';
 import { plainValue } from './plain.ts';
 
@@ -8,15 +9,16 @@ type Table = { [key: string]: Json };
 const DATE_KEY = '$__toml_private_datetime';
 
 /** Throws an Error that names line and column. */
-export function parseToml(text: string): Json {
-  return plainValue(parsed(text), (date) => ({
-    [DATE_KEY]: (date as unknown as { toISOString(): string }).toISOString(),
-  }));
+export function parseToml(text: string): JsonWithFloats {
+  return plainValue(parsed(text), {
+    date: (date) => ({ [DATE_KEY]: date.toISOString() }),
+    number: keepFloat,
+  });
 }
 
 function parsed(text: string): unknown {
   try {
-    return parse(text, { integersAsBigInt: 'asNeeded' });
+    return parse(text, { integersAsBigInt: true });
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     // The lines after the first are a picture of the place.
