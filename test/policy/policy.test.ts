@@ -10,10 +10,13 @@ import { parseOptions } from '../../src/model/define/index.ts';
 import { events } from '../../src/model/events/index.ts';
 import { budgetOptions } from '../../src/model/options/index.ts';
 import { notingHost } from '../api/lua/kit.ts';
+import { startEchoServer } from '../kit/echo-server.ts';
 
 /** Runs every *.test.lua beside this file as a policy; see testing.lua. */
 
 const PREFIX = 'test: ';
+const echo = await startEchoServer();
+afterAll(() => echo.stop());
 /** Budgets have tests of their own; these go to the bounds of everything else. */
 const ample = {
   ...parseOptions(budgetOptions, {}),
@@ -52,7 +55,7 @@ for (const file of files) {
     test.each(names.map((name) => [name.slice(PREFIX.length)]))('%s', async (name) => {
       const directory = mkdtempSync(join(tmpdir(), 'moonpost-policy-'));
       try {
-        const result = await engine.fire(PREFIX + name, [directory]);
+        const result = await engine.fire(PREFIX + name, [directory, echo.url]);
         if (result.kind === 'error') throw new Error(result.message);
         expect(result.kind).toBe('values');
       } finally {

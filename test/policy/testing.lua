@@ -1,6 +1,6 @@
 -- The assert library of the Lua tests: `local test = require 'testing'`.
 -- A test file is a policy; each `test(name, fn)` in it becomes one test, run by policy.test.ts with the real engine.
--- fn gets the path of an empty folder of its own.
+-- fn gets the path of an empty folder of its own, and the URL of a server that tells what it was asked (kit/echo-server.ts).
 local kumo = require 'kumo'
 
 local testing = {}
