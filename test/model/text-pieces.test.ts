@@ -48,5 +48,9 @@ test('JSON with comments', () => {
     a: '//#/*',
     b: [1, 2],
   });
-  expect(() => parseJsonText('{"a": }')).toThrow(SyntaxError);
+  expect(parseJsonText('["\\"//", "\\\\", "#"] // "')).toEqual(['"//', '\\', '#']);
+  expect(parseJsonText('/* " \n */{"a" /**/ : # "\r\n 1}//')).toEqual({ a: 1 });
+  for (const text of ['{"a": }', '{} /* no end', '{} /', '"no end // ', '"\\', '1 /*/ 2']) {
+    expect(() => parseJsonText(text)).toThrow(SyntaxError);
+  }
 });
