@@ -6,6 +6,7 @@ import {
   type ObjectDeclaration,
   PolicyValueError,
   Several,
+  shortened,
 } from '../model/define/index.ts';
 import { costOf } from './binding-cost.ts';
 import { currentBudget } from './budget.ts';
@@ -60,7 +61,8 @@ export function luaFunctionOf(
         else args.push(kind.default === undefined ? undefined : kind.parse(kind.default, at, false));
       } catch (error) {
         if (!(error instanceof PolicyValueError)) throw error;
-        raise(L, `${stateOf(L).where(L)}: bad argument #${i + 1} to '${name}' (${error.message})`);
+        const reason = shortened(error.message);
+        raise(L, `${stateOf(L).where(L)}: bad argument #${i + 1} to '${name}' (${reason})`);
       }
     }
     return args;
@@ -102,12 +104,12 @@ function stringBytes(L: LuaThread): number {
 function checkLength(L: LuaThread, name: string, bytes: number, nanoseconds: number): void {
   const budget = currentBudget();
   if (budget === undefined) return;
-  const most = Math.floor((budget.longestPiece * 1e6) / nanoseconds);
+  const most = Math.floor((budget.longestCall * 1e6) / nanoseconds);
   if (bytes <= most) return;
   const where = stateOf(L).where(L);
   raise(
     L,
-    `${where}: ${name}: ${bytes} bytes take too long in one call; at most ${most} (unbroken_time of kumo.policy.set_budget)`,
+    `${where}: ${name}: ${bytes} bytes take too long in one call; at most ${most} (call_time of kumo.policy.set_budget)`,
   );
 }
 
@@ -214,5 +216,11 @@ export function fail(L: LuaThread, name: string, error: unknown): never {
   // A Lua error on its way up from a function that the binding called.
   if (!(error instanceof Error)) throw error;
   if (error instanceof LuaErrorText) raise(L, error.message);
-  raise(L, `${stateOf(L).where(L)}: ${name}: ${error.message}`);
+  raise(L, `${stateOf(L).where(L)}: ${name}: ${reasonOf(error)}`);
+}
+
+function reasonOf(error: Error): string {
+  // Readers and writers of nested values call themselves.
+  const isTooDeep = error instanceof RangeError && error.message.startsWith('Maximum call stack');
+  return isTooDeep ? 'the value nests too deep' : shortened(error.message);
 }

@@ -1,4 +1,9 @@
-import type { FieldDeclaration, ModuleDeclaration, ObjectDeclaration } from '../model/define/index.ts';
+import {
+  type FieldDeclaration,
+  type ModuleDeclaration,
+  type ObjectDeclaration,
+  shortened,
+} from '../model/define/index.ts';
 import { fail, luaFunctionOf, pushResult } from './binding-call.ts';
 import { type LuaCFunction, type LuaThread, type Table, type TValue, tag, type Userdata } from './fengari.ts';
 import { luaString, textOf } from './lua-text.ts';
@@ -116,7 +121,7 @@ function readFunction(object: ObjectDeclaration, read: (self: unknown) => unknow
 function refuseAssignment(object: ObjectDeclaration): LuaCFunction {
   return (L) => {
     const key = L.stack[L.ci.funcOff + 2]!;
-    const name = (key.type & 0x0f) === tag.string ? `'${textOf(key.value)}'` : 'that';
+    const name = (key.type & 0x0f) === tag.string ? shortened(`'${textOf(key.value)}'`) : 'that';
     raise(L, `${stateOf(L).where(L)}: ${object.name} has no field ${name} that can be set`);
   };
 }

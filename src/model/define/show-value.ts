@@ -1,6 +1,9 @@
 /** How values of a policy are shown in error texts. */
 
 const LONGEST = 1000;
+/** Of a whole error text; what is wrong often stands at its end. */
+const HEAD = 1400;
+const TAIL = 400;
 /** Values of these keys are never shown: an error text ends up in logs. */
 const SECRET = /password|key_data|token|secret/i;
 
@@ -29,4 +32,11 @@ export function showValue(value: unknown): string {
   });
   if (text === undefined) return 'null';
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}...` : text;
+}
+
+/** An error text without its middle when it is long: it may quote a megabyte that came from the network. */
+export function shortened(text: string): string {
+  const left = text.length - HEAD - TAIL;
+  if (left <= 100) return text;
+  return `${text.slice(0, HEAD)} ...(${left} characters left out)... ${text.slice(-TAIL)}`;
 }

@@ -1,4 +1,5 @@
 import { type Matcher, RE2JS } from 're2js';
+import { shortened } from '../define/index.ts';
 import { translatePattern, unsupportedPart } from './rust-syntax.ts';
 
 /** One place where a pattern matched; offsets count UTF-16 units. */
@@ -105,18 +106,24 @@ export class PolicyPattern {
   }
 }
 
+/** Characters of a pattern. Compiling takes some 10 us for each. */
+const LONGEST = 100_000;
+
 /** Compiles in the syntax of Rust's regex crate. Throws an Error that names the pattern. */
 export function compilePattern(source: string): RE2JS {
+  if (source.length > LONGEST) {
+    throw new Error(`a pattern of ${source.length} characters is too long: ${LONGEST} are the most`);
+  }
   const part = unsupportedPart(source);
   if (part !== undefined) {
     throw new Error(
-      `the pattern '${source}' uses ${part}, which Moonpost does not have: it can take forever on some texts`,
+      `the pattern '${shortened(source)}' uses ${part}, which Moonpost does not have: it can take forever on some texts`,
     );
   }
   try {
     return RE2JS.compile(translatePattern(source));
   } catch (error) {
-    throw new Error(`the pattern '${source}' is invalid: ${(error as Error).message}`);
+    throw new Error(`the pattern '${shortened(source)}' is invalid: ${shortened((error as Error).message)}`);
   }
 }
 
