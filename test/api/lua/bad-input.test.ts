@@ -1,0 +1,191 @@
+import { expect, test } from 'vitest';
+import { luaModules, luaObjects } from '../../../src/api/lua/index.ts';
+import type { FunctionDeclaration } from '../../../src/model/define/index.ts';
+import { PolicyPattern } from '../../../src/model/patterns/index.ts';
+import { HeaderMap, MimeBuilder, parseMime } from '../../../src/protocol/mime/index.ts';
+import { message, notingHost } from './kit.ts';
+
+/**
+ * Long texts of every shape for each parameter of every function that reads text, called as the engine calls it but
+ * without a budget: what a budget stops is no measure of what the function itself does.
+ */
+
+const LENGTH = 64 * 1024;
+/** ms; what takes less for LENGTH takes 4 s for a megabyte even if it grows with n². */
+const QUICK = 15;
+/** What grows with n² takes 16 times as long for four times the text, what grows with n 4 times. */
+const LARGER = 4;
+const MOST_GROWTH = 9;
+
+const SHAPES: Readonly<Record<string, string>> = {
+  letters: 'a',
+  blanks: ' ',
+  words: 'ab ',
+  dots: '.',
+  'not ASCII': 'é',
+  brackets: '[',
+  braces: '{"a":',
+  parentheses: '(',
+  'quotes and comments': '"\\#',
+  'open comments': '/*',
+  'encoded words': '=?utf-8?q?=C3?=',
+  templates: '{{ a }}{% if ',
+  digits: '1',
+  'angle brackets': '<',
+  parameters: 'a="b;',
+  commas: ',',
+  lines: '\r\n',
+  'folded lines': '\r\n ',
+};
+const shapes = Object.entries(SHAPES);
+
+const fill = (shape: string, length: number) => shape.repeat(length / shape.length);
+
+const context = { host: notingHost() } as never;
+
+/** A small value for the other parameters, one that `text` may hold many times where it can be any text. */
+function sample(name: string, luaType: string, text: string): unknown {
+  if (name === 'charset') return 'iso-8859-1';
+  if (name === 'content_type') return 'text/plain';
+  if (luaType.includes('integer') || luaType.includes('number')) return 1;
+  if (luaType.includes('boolean')) return true;
+  if (/\bstring\b/.test(luaType)) return text.slice(0, 1);
+  if (luaType.includes('[]')) return [];
+  if (luaType.includes('table')) return {};
+  return undefined;
+}
+
+const takesText = (luaType: string) => luaType === 'any' || luaType.split('|').includes('string');
+
+/** Words that only an error of our own making has. */
+const INTERNAL =
+  /Cannot (read|set|convert)|is not (a function|iterable|defined|bound)|of undefined|Invalid (array|string) length|\[object/;
+/** Said in words by the engine, for all functions. */
+const TOO_DEEP = /^Maximum call stack/;
+
+/** ms that the function takes, each argument through its kind; what it throws must be meant for policy authors. */
+async function took(declared: FunctionDeclaration, self: unknown[], values: unknown[]): Promise<number> {
+  const start = performance.now();
+  try {
+    const args = declared.params.map(({ name, kind }, at) =>
+      values[at] === undefined && kind.optional ? undefined : kind.parse(values[at], name, false),
+    );
+    const rest = values.slice(declared.params.length).map((value) => declared.rest?.parse(value, '', false));
+    await declared.call([...self, ...args, ...rest], context);
+  } catch (error) {
+    expect(error, declared.name).toBeInstanceOf(Error);
+    const { message } = error as Error;
+    if (TOO_DEEP.test(message)) expect(error).toBeInstanceOf(RangeError);
+    expect(message.slice(0, 500), declared.name).not.toMatch(INTERNAL);
+  }
+  return performance.now() - start;
+}
+
+/** Times the same call for a text and for one four times as long, as often as noise needs. */
+async function expectLinear(
+  name: string,
+  call: (length: number) => Promise<number>,
+  length = LENGTH,
+): Promise<void> {
+  let short = await call(length);
+  if (short < QUICK) return;
+  let long = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt < 4 && long > MOST_GROWTH * Math.max(short, QUICK / 2); attempt++) {
+    short = Math.min(short, await call(length));
+    long = Math.min(long, await call(length * LARGER));
+  }
+  const growth = long / Math.max(short, QUICK / 2);
+  expect(growth, `${name}: ${short} ms, ${long} ms for ${LARGER} times the text`).toBeLessThan(MOST_GROWTH);
+}
+
+async function callWithEach(
+  declared: FunctionDeclaration,
+  self: (text: string) => unknown[],
+  shape: string,
+): Promise<void> {
+  const small = declared.params.map(({ name, kind }) => sample(name, kind.luaType, shape));
+  if (declared.rest !== undefined) {
+    await expectLinear(declared.name, (length) => took(declared, self(''), [...small, fill(shape, length)]));
+  }
+  for (const [at, { kind }] of declared.params.entries()) {
+    if (!takesText(kind.luaType)) continue;
+    await expectLinear(declared.name, (length) => {
+      const text = fill(shape, length);
+      return took(declared, self(text), small.with(at, text));
+    });
+  }
+}
+
+const MODULES = [
+  'kumo.string',
+  'kumo.encode',
+  'kumo.digest',
+  'kumo.serde',
+  'kumo.regex',
+  'kumo.time',
+  'kumo.uuid',
+  'kumo.mimepart',
+  'kumo.file_type',
+];
+/** They read files or wait. */
+const APART = /_load$|sleep|hmac/;
+
+for (const name of MODULES) {
+  const declared = luaModules
+    .find((module) => module.name === name)!
+    .functions.filter((fn) => !APART.test(fn.name));
+  test.each(shapes)(`${name}: long texts of %s`, async (_, shape) => {
+    expect(declared.length).toBeGreaterThan(0);
+    for (const fn of declared) await callWithEach(fn, () => [], shape);
+  });
+}
+
+const methodsOf = (name: string) => luaObjects.find((object) => object.name === name)!.methods;
+const OBJECTS: readonly [string, (text: string) => unknown][] = [
+  ['message', () => message()],
+  ['mimepart', () => parseMime(Buffer.from('A: b\r\n\r\nx'))],
+  ['mimepart_builder', () => new MimeBuilder(() => 'b')],
+  ['headermap', () => new HeaderMap()],
+  ['regex', () => new PolicyPattern('(a|aa)+$|[^ ]\\.')],
+];
+
+for (const [name, make] of OBJECTS) {
+  test.each(shapes)(`${name}: its methods with long texts of %s`, async (_, shape) => {
+    for (const fn of methodsOf(name)) await callWithEach(fn, (text) => [make(text)], shape);
+  });
+}
+
+const report = (type: string, part: string, fields: string) =>
+  `Content-Type: multipart/report; report-type=${type}; boundary=b\r\n\r\n--b\r\n\r\n--b\r\n` +
+  `Content-Type: message/${part}\r\n\r\n${fields}\r\n--b--\r\n`;
+
+/** Messages that hold the text in every place that a method reads. */
+const CONTENTS: readonly ((line: string, text: string) => string)[] = [
+  (_, text) => text,
+  (line) =>
+    `Subject: ${line}\r\nFrom: ${line}\r\nTo: ${line}\r\nContent-Type: ${line}\r\nX-Schedule: ${line}\r\n\r\n`,
+  (line) =>
+    report(
+      'delivery-status',
+      'delivery-status',
+      `Reporting-MTA: ${line}\r\n\r\nFinal-Recipient: ${line}\r\nDiagnostic-Code: ${line}`,
+    ),
+  (line) => report('feedback-report', 'feedback-report', `Feedback-Type: ${line}\r\nVersion: ${line}`),
+];
+
+test.each(shapes)('message: what it holds is long texts of %s, in every place', async (_, shape) => {
+  const methods = methodsOf('message').filter(({ name }) => !/dkim|arc_|save|shrink/.test(name));
+  for (const content of CONTENTS) {
+    for (const fn of methods) {
+      const values = fn.params.map(({ name, kind }) => {
+        if (name === 'name') return 'X-Schedule';
+        if (name === 'checks' || name === 'fixes') return 'NEEDS_TRANSFER_ENCODING|LINE_TOO_LONG';
+        return sample(name, kind.luaType, 'a/b');
+      });
+      await expectLinear(fn.name, (length) => {
+        const text = fill(shape, length);
+        return took(fn, [message(content(text.replaceAll('\r\n', '\r\n '), text))], values);
+      });
+    }
+  }
+});
