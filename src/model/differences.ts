@@ -161,7 +161,7 @@ const behaviour: readonly Difference[] = [
   decided(
     'behaviour',
     'whole floats',
-    'JSON text, metadata, and what memoize, maps and queues keep have 1 for the float 1.0. JSON, TOML, YAML and SQLite that say 1.0 give a float, as in KumoMTA.',
+    'JSON text, metadata, and what memoize, maps and queues keep have 1 for the float 1.0. JSON, TOML, YAML and SQLite that say 1.0 give a float, as in KumoMTA. Floats from 2^31 to 2^53 print without `.0`.',
   ),
   decided(
     'behaviour',

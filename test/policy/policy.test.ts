@@ -23,6 +23,7 @@ const ample = {
   cpu_time: 60_000,
   instructions: 1e10,
   unbroken_time: 10_000,
+  call_time: 60_000,
   memory: 2 ** 30,
 };
 
@@ -44,7 +45,8 @@ for (const file of files) {
     budget: ample,
   });
 
-  await engine.fire('pre_init', []);
+  const started = await engine.fire('pre_init', []);
+  if (started.kind === 'error') throw new Error(started.message);
 
   describe(file, () => {
     afterAll(() => engine.close());
