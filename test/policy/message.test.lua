@@ -62,7 +62,11 @@ end)
 test('scheduling', function()
   local m = message 'X-Schedule: {"first_attempt":"2100-01-01T00:00:00Z"}\r\n\r\n'
   local given = { dow = 'Mon,Tue', tz = 'Europe/Berlin', start = '09:00:00', ['end'] = '17:00:00' }
-  test.equal(m:set_scheduling(given), given)
+  -- What is not set is NULL.
+  local NULL = m:set_scheduling(nil)
+  local kept = m:set_scheduling(given)
+  given.first_attempt, given.expires = NULL, NULL
+  test.equal(kept, given)
   test.equal(m:set_due '2026-11-22T12:00:00Z', '2026-11-22T12:00:00Z')
   test.equal(m:import_scheduling_header('X-Schedule', true).first_attempt, '2100-01-01T00:00:00Z')
   test.equal(m:get_data(), '\r\n')

@@ -23,12 +23,14 @@ const dueText = () =>
     time: dueTime.parse(value, at, strict),
   }));
 
-/** Sets or clears the schedule, and moves the due time at once. */
-function schedule(message: Message, written: Json, now: number): Json | typeof luaNull {
+/** Sets or clears the schedule, and moves the due time at once. Answers what policy gets to see. */
+function schedule(message: Message, written: Json, now: number): unknown {
   message.schedule = written === null ? undefined : new Schedule(written as JsonObject);
   message.dirty = true;
   message.setDue(message.due, now);
-  return written ?? luaNull;
+  if (written === null) return luaNull;
+  const { first_attempt, expires, ...days } = written as JsonObject;
+  return { ...days, first_attempt: first_attempt ?? luaNull, expires: expires ?? luaNull };
 }
 
 function parseJson(name: string, text: string): Json {
