@@ -346,7 +346,7 @@
 ---@class kumo.JsonLinesTailerOptions
 ---@field directory string Directory of the segments.
 ---@field pattern? string Glob for the names of segments.
----@field poll_watcher? boolean How KumoMTA notices changes. Moonpost looks four times a second.
+---@field poll_watcher? boolean How KumoMTA notices changes. Moonpost looks four times a second. (No effect yet.)
 ---@field tail? boolean Begin after what is there, unless a checkpoint says how far was read.
 ---@field max_batch_size? integer Most records in a batch.
 ---@field max_batch_latency? number|string How long the first record of a batch waits for others.
@@ -356,7 +356,7 @@
 ---@class kumo.JsonLinesMultiTailerOptions
 ---@field directory string Directory of the segments.
 ---@field pattern? string Glob for the names of segments.
----@field poll_watcher? boolean How KumoMTA notices changes. Moonpost looks four times a second.
+---@field poll_watcher? boolean How KumoMTA notices changes. Moonpost looks four times a second. (No effect yet.)
 ---@field tail? boolean Begin after what is there, unless a checkpoint says how far was read.
 ---@field consumers kumo.JsonLinesConsumer[] Who reads.
 
@@ -379,7 +379,8 @@
 ---@field load_time? number|string How long loading the policy may run. In effect from the call on, so it belongs to the top of the file.
 ---@field instructions? integer Most instructions of one call of a handler. What libraries do counts as the instructions that take as long.
 ---@field memory? integer Most bytes that one call of a handler allocates in strings, tables, functions and coroutines.
----@field unbroken_time? number|string How long a handler may run where it cannot be suspended for other sessions: in __tostring, __close, handlers of xpcall, a single pattern match, large conversions. Elsewhere it is suspended every 5 ms.
+---@field unbroken_time? number|string How long a handler may run where it cannot be suspended for other sessions: in __tostring, __close, handlers of xpcall, a single pattern match. Elsewhere it is suspended every 5 ms.
+---@field call_time? number|string How long a single call of a function on a long text (a regex, parsing JSON, splitting) is expected to take at most; one that would take longer raises an error. Nothing else on the shard goes on meanwhile.
 ---@field depth? integer Most function calls inside each other; one more is the error "stack overflow".
 ---@field string_size? integer Longest string that `..`, string.rep, gsub, format and concat build, in bytes.
 ---@field pattern_steps? integer Most steps of one call of string.find, match, gmatch or gsub, beside 32 for each byte of its subject.

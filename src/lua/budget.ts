@@ -20,6 +20,8 @@ export interface BudgetLimits {
   readonly patternSteps: number;
   /** Milliseconds of running where the event loop cannot have a turn. */
   readonly unbrokenTime: number;
+  /** Milliseconds that one call of a function of ours on a long text is expected to take at most. */
+  readonly callTime: number;
 }
 
 export const handlerLimits: BudgetLimits = {
@@ -30,6 +32,7 @@ export const handlerLimits: BudgetLimits = {
   stringSize: 16 * 1024 * 1024,
   patternSteps: 4_000_000,
   unbrokenTime: 12,
+  callTime: 200,
 };
 
 export const loadLimits: BudgetLimits = {
@@ -38,6 +41,7 @@ export const loadLimits: BudgetLimits = {
   instructions: 1_000_000_000,
   memory: plenty,
   unbrokenTime: 250,
+  callTime: 5000,
 };
 
 /** For the event `main` of a script, which holds up nobody. */
@@ -46,6 +50,7 @@ export const scriptLimits: BudgetLimits = {
   cpuTime: Number.POSITIVE_INFINITY,
   instructions: plenty,
   unbrokenTime: Number.POSITIVE_INFINITY,
+  callTime: Number.POSITIVE_INFINITY,
 };
 
 /** The limits that `kumo.policy.set_budget` asked for: those of handlers, and of what is left of the loading. */
@@ -58,6 +63,7 @@ export function limitsOf(options: PolicyBudget): { handler: BudgetLimits; load: 
     stringSize: options.string_size,
     patternSteps: options.pattern_steps,
     unbrokenTime: options.unbroken_time,
+    callTime: options.call_time,
   };
   const load = {
     ...handler,
@@ -65,6 +71,7 @@ export function limitsOf(options: PolicyBudget): { handler: BudgetLimits; load: 
     instructions: Math.max(handler.instructions, loadLimits.instructions),
     memory: loadLimits.memory,
     unbrokenTime: Math.max(handler.unbrokenTime, loadLimits.unbrokenTime),
+    callTime: Math.max(handler.callTime, loadLimits.callTime),
   };
   return { handler, load };
 }
@@ -82,6 +89,8 @@ const FEW = 50;
 export interface Sliceable {
   /** Promise of what suspended the running handler. */
   pending: Promise<unknown> | undefined;
+  /** Thread of the binding call in progress. */
+  readonly calling: LuaThread;
   where(L?: LuaThread): string;
   placesOf(L: LuaThread): string;
 }
@@ -182,9 +191,9 @@ export class Budget {
     this.#breakStart = -1;
   }
 
-  /** Milliseconds for which a piece of work may go on that nothing can interrupt. */
-  get longestPiece(): number {
-    return this.#limits.unbrokenTime;
+  /** Milliseconds that a call may take which nothing can interrupt. */
+  get longestCall(): number {
+    return this.#limits.callTime;
   }
 
   look(L: LuaThread | null, atRest: boolean): boolean {
@@ -219,6 +228,11 @@ export class Budget {
     if (atRest && L !== null && L.nny === 0 && L.sliceable) {
       this.#state.pending = this.#turn();
       return 'now';
+    }
+    if (L === null && this.#state.calling.nny === 0) {
+      // Arguments or results of a binding: once it is done the run can be suspended.
+      this.#breakStart = -1;
+      return 'no';
     }
     if (this.#breakStart < 0) this.#breakStart = cpu;
     if (this.#uninterrupted === 0 && cpu - this.#breakStart > this.#limits.unbrokenTime) {

@@ -86,7 +86,7 @@ export function exactFromLua(value: TValue, depth = 0): unknown {
 function tableFromLua(table: Table, depth: number): unknown {
   if (depth >= deepest) throw new PolicyValueError(`a table nests deeper than ${deepest} or contains itself`);
   const length = table.f === undefined ? 0 : fengari().ltable.luaH_getn(table);
-  if (length > 0) return listFromLua(table, length, depth + 1);
+  if (length > 0 && isList(table, length)) return listFromLua(table, length, depth + 1);
   if (table.f === undefined && isEmptyList(table)) return [];
   // Keys come from mail and from policy: no prototype for them to meet.
   const object = Object.create(null) as Record<string, unknown>;
@@ -95,6 +95,14 @@ function tableFromLua(table: Table, depth: number): unknown {
     object[keyFromLua(entry.key)] = fromLua(entry.value, depth + 1);
   }
   return object;
+}
+
+/** The length of a table without a first entry may be any, so it is no list where one would lose entries. */
+function isList(table: Table, length: number): boolean {
+  if (table.strong.get(1) !== undefined) return true;
+  let found = 0;
+  for (let i = 2; i <= length; i++) if (table.strong.get(i) !== undefined) found++;
+  return found === table.strong.size;
 }
 
 function listFromLua(table: Table, length: number, depth: number): unknown[] {
@@ -188,7 +196,7 @@ function listToLua(L: LuaThread, list: readonly unknown[], classes: ClassRegistr
   const table = ltable.luaH_new(L);
   if (list.length === 0) table.metatable = classes.emptyList;
   for (let i = 0; i < list.length; i++) {
-    charge(L, UNITS);
+    charge(null, UNITS);
     ltable.luaH_setint(table, i + 1, toLua(L, list[i], classes));
   }
   return new lobject.TValue(tag.table, table);
@@ -200,7 +208,7 @@ function entriesToLua(L: LuaThread, entries: Iterable<[unknown, unknown]>, class
   const table = ltable.luaH_new(L);
   for (const [key, value] of entries) {
     if (value === undefined || value === null) continue;
-    charge(L, UNITS);
+    charge(null, UNITS);
     ltable.luaH_setfrom(L, table, toLua(L, key, classes), toLua(L, value, classes));
   }
   return new lobject.TValue(tag.table, table);

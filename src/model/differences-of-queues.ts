@@ -13,8 +13,8 @@ export const queueDifferences: readonly Difference[] = [
     'What exceeds it waits in line, with its Delayed record, and goes on in order; requeue_message is not fired for it.',
   ),
   decided(
-    'log_field',
-    'feedback_report.original_message',
+    'behaviour',
+    'original_message of feedback_report',
     'When it is not UTF-8 and longer than 64 KiB it is text with replacement characters; a list of its bytes would be many times as long.',
   ),
 ];

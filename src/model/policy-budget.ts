@@ -5,6 +5,7 @@ export interface PolicyBudget {
   readonly instructions: number;
   readonly memory: number;
   readonly unbroken_time: number;
+  readonly call_time: number;
   readonly depth: number;
   readonly string_size: number;
   readonly pattern_steps: number;

@@ -43,5 +43,7 @@ test('an option of Moonpost only has a row', () => {
       .filter(([, option]) => option.extension)
       .map(([name]) => `${owner}.${name}`),
   );
-  expect(ours.filter((name) => !rows.has(name))).toEqual([]);
+  // A function that is ours has one row for all of its options.
+  const hasRow = (name: string): boolean => rows.has(name) || rows.has(name.slice(0, name.lastIndexOf('.')));
+  expect(ours.filter((name) => !hasRow(name))).toEqual([]);
 });

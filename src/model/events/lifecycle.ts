@@ -55,7 +55,7 @@ export const lifecycleEvents = [
     persisted: 'Nothing.',
     failure: 'Exit status 1.',
     doc: 'Gets the arguments of the command line.',
-    status: 'planned',
+    status: 'now',
   }),
   defineEvent({
     name: 'tsa_init',

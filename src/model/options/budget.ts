@@ -38,7 +38,14 @@ export const budgetOptions = defineOptions(
       extension: true,
       doc:
         'How long a handler may run where it cannot be suspended for other sessions: in __tostring, __close, handlers of ' +
-        'xpcall, a single pattern match, large conversions. Elsewhere it is suspended every 5 ms.',
+        'xpcall, a single pattern match. Elsewhere it is suspended every 5 ms.',
+    }),
+    call_time: field(duration(), {
+      default: '200ms',
+      extension: true,
+      doc:
+        'How long a single call of a function on a long text (a regex, parsing JSON, splitting) is expected to take at ' +
+        'most; one that would take longer raises an error. Nothing else on the shard goes on meanwhile.',
     }),
     depth: field(integer({ min: 200, max: 50_000 }), {
       default: 20_000,

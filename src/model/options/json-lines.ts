@@ -39,6 +39,7 @@ const place = {
   pattern: field(string(), { default: '*', doc: 'Glob for the names of segments.' }),
   poll_watcher: field(boolean(), {
     default: false,
+    effect: 'later',
     doc: 'How KumoMTA notices changes. Moonpost looks four times a second.',
   }),
   tail: field(boolean(), {
