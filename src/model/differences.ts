@@ -160,6 +160,11 @@ const behaviour: readonly Difference[] = [
   ),
   decided(
     'behaviour',
+    'lists in options',
+    'A table with names where a list is expected is an error. KumoMTA takes it for an empty list.',
+  ),
+  decided(
+    'behaviour',
     'whole floats',
     'JSON text, metadata, and what memoize, maps and queues keep have 1 for the float 1.0. JSON, TOML, YAML and SQLite that say 1.0 give a float, as in KumoMTA. Floats from 2^31 to 2^53 print without `.0`.',
   ),

@@ -123,6 +123,12 @@ test('list arguments read only the sequence of a table', function()
   test.equal({ m:get_meta 'x_a', m:get_meta 'x_b' }, { '1' })
 end)
 
+test('a table with names for a list in options is an error', function()
+  test.raises('relay_from: expected a list', kumo.make_listener_domain, { relay_from = { a = '10.0.0.0/8' } })
+  test.raises('entries: expected a list', kumo.make_egress_pool, { name = 'p', entries = { name = 's' } })
+  test.equal(kumo.serde.json_encode(kumo.make_listener_domain({ relay_from = {} }).relay_from), '[]')
+end)
+
 test('durations are seconds or text, and come back as compact text', function()
   local parsed = kumo.time.parse_duration
   for text, seconds in pairs {
@@ -181,6 +187,9 @@ test('tables become JSON', function()
   test.equal({ encode '\xff\xfe', encode { k = '\xff' } }, { '[255,254]', '{"k":[255]}' })
   test.equal(encode { 0 / 0, 1 / 0, -1 / 0 }, '[null,null,null]')
   test.equal(encode { [5] = 'x' }, '{"5":"x"}')
+  test.equal(parse(encode { [3] = 'x', [5] = 'y' }), { ['3'] = 'x', ['5'] = 'y' })
+  test.equal(parse(encode { a = 1, b = 2, [4] = 'x' }), { a = 1, b = 2, ['4'] = 'x' })
+  test.equal(encode { 'a', 'b', nil, nil, x = 1 }, '["a","b"]')
   for _, value in ipairs { print, coroutine.create(print), kumo.regex.compile 'a', message() } do
     test.raises('', encode, value)
     test.raises('', encode, { deep = { value } })
