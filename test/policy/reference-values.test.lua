@@ -242,3 +242,24 @@ test('JSON text: comments, null in lists, unusual keys', function()
   end
   test.equal(kumo.serde.json_encode_pretty { b = 1, a = { 1 } }, '{\n  "a": [\n    1\n  ],\n  "b": 1\n}')
 end)
+
+test('every option refuses what has no meaning for it, and takes back what it gives', function()
+  for make, required in pairs {
+    [kumo.make_queue_config] = {},
+    [kumo.make_egress_path] = {},
+    [kumo.make_listener_domain] = {},
+    [kumo.make_egress_source] = { name = 's' },
+    [kumo.make_egress_pool] = { name = 'p' },
+  } do
+    local object, count = make(required), 0
+    for name, value in pairs(object) do
+      local options = { name = required.name }
+      options[name] = value
+      test.equal(encode(make(options)), encode(object))
+      options[name] = print
+      test.raises(name, make, options)
+      count = count + 1
+    end
+    test.equal(count >= 3, true)
+  end
+end)
