@@ -322,3 +322,65 @@ test('objects take no strange keys and no strange receivers', function()
     end
   end
 end)
+
+test('200 MIME parts inside each other: an error that names the limit, the message stays as it is', function()
+  local function nested(levels)
+    local head, tail = {}, {}
+    for at = 1, levels do
+      head[at] = ('Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n'):format(at, at)
+      tail[levels + 1 - at] = ('\r\n--b%d--\r\n'):format(at)
+    end
+    return 'Subject: deep\r\n' .. table.concat(head) .. '\r\nx' .. table.concat(tail)
+  end
+  test.equal(tostring(message(nested(100)):parse_mime()), nested(100))
+  local m = message(nested(200))
+  test.raises('parts nest deeper than 100', m.parse_mime, m)
+  for _, method in ipairs { 'append_text_plain', 'append_text_html' } do
+    test.raises('parts nest deeper than 100', m[method], m, 'x')
+  end
+  for _, method in ipairs { 'parse_rfc3464', 'parse_rfc5965' } do
+    result_or_error(method, m[method], m)
+  end
+  result_or_error('conformance', m.check_fix_conformance, m, 'MISSING_MIME_VERSION', 'MISSING_MIME_VERSION')
+  test.equal(message(nested(200)):get_first_named_header_value 'subject', 'deep')
+  local kept = message(nested(200))
+  kept:append_header('X-A', 'b')
+  test.equal(kept:get_first_named_header_value 'x-a', 'b')
+end)
+
+test('headers whose names come to the same key: the last one counts, none is lost from the message', function()
+  local data = 'X-A: 1\r\nx-a: 2\r\nX_A: 3\r\nX-a: 4\r\n\r\n'
+  local m = message(data)
+  m:import_x_headers()
+  test.equal(m:get_meta 'x_a', '4')
+  test.equal(m:get_all_named_header_values 'x-A', { '1', '2', '4' })
+  test.equal(m:get_data(), data)
+  for _, name in ipairs { 'queue', 'tenant', 'campaign', 'routing_domain', 'received_from', '__proto__' } do
+    local taken = message(('%s: evil\r\nX-%s: evil\r\n\r\n'):format(name, name))
+    taken:set_meta(name, 'mine')
+    taken:import_x_headers()
+    test.equal(taken:get_meta(name), 'mine')
+  end
+end)
+
+test('bytes that are no UTF-8 as keys are refused by name, or kept as bytes', function()
+  local m = message ''
+  for _, call in ipairs {
+    function() m:set_meta(BYTES, 'x') end,
+    function() m:get_meta(BYTES) end,
+    function() m:set_meta('x', { [BYTES] = 1 }) end,
+    function() kumo.serde.json_encode { [BYTES] = 1 } end,
+    function() kumo.serde.yaml_encode { [BYTES] = 1 } end,
+    function() kumo.serde.toml_encode { [BYTES] = 1 } end,
+    function() kumo.make_queue_config { [BYTES] = 1 } end,
+    function() kumo.string.eval_template('t', '{{ a }}', { [BYTES] = 1 }) end,
+  } do
+    test.equal(pcall(call), false)
+    result_or_error('key', call)
+  end
+  local seen = {}
+  for _, pair in ipairs(message('X-' .. BYTES .. ': a\r\nX-B: b\r\n\r\n'):get_all_headers()) do
+    seen[pair[1]] = pair[2]
+  end
+  test.equal(seen['X-B'], 'b')
+end)
