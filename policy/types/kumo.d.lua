@@ -181,6 +181,18 @@ function kumo.configure_log_hook(options) end
 ---@param options kumo.LogDispositionHookOptions
 function kumo.configure_log_disposition_hook(options) end
 
+---Rules by which bounces are classified; without them the field is `Uncategorized`. Accepted without effect in this release.
+---@param options? table
+function kumo.configure_bounce_classifier(options) end
+
+---Shares throttles and limits between nodes; they hold within each node meanwhile. Accepted without effect in this release.
+---@param options? table
+function kumo.configure_redis_throttles(options) end
+
+---Where accounting totals are kept. Accepted without effect in this release.
+---@param path string
+function kumo.configure_accounting_db_path(path) end
+
 ---Size of a thread pool in KumoMTA; Moonpost has shards (`--shards N`). Accepted without effect in this release.
 ---@param count integer
 function kumo.set_smtpsrv_threads(count) end

@@ -232,7 +232,7 @@ export class Budget {
     if (L === null && this.#state.calling.nny === 0) {
       // Arguments or results of a binding: once it is done the run can be suspended.
       this.#breakStart = -1;
-      return 'no';
+      return 'soon';
     }
     if (this.#breakStart < 0) this.#breakStart = cpu;
     if (this.#uninterrupted === 0 && cpu - this.#breakStart > this.#limits.unbrokenTime) {

@@ -353,9 +353,21 @@ const later: readonly Difference[] = [
     'events marked `planned` in events.md',
     'Handlers may be registered; the events do not fire yet.',
   ),
-  planned('function', 'kumo.configure_bounce_classifier', 'Classification of bounces comes later.'),
-  planned('function', 'kumo.configure_redis_throttles', 'Limits shared between nodes come later.'),
-  planned('function', 'kumo.configure_accounting_db_path', 'Accounting totals come later.'),
+  planned(
+    'behaviour',
+    'classification of bounces',
+    'kumo.configure_bounce_classifier is accepted and says so once; the field stays `Uncategorized`.',
+  ),
+  planned(
+    'behaviour',
+    'limits shared between nodes',
+    'kumo.configure_redis_throttles is accepted and says so once; limits hold within each node.',
+  ),
+  planned(
+    'behaviour',
+    'accounting totals',
+    'kumo.configure_accounting_db_path is accepted and says so once.',
+  ),
   planned(
     'behaviour',
     'budgets of handlers',

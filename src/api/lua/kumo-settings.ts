@@ -58,6 +58,21 @@ const count = { count: integer({ min: 1 }) };
 const threads = 'Size of a thread pool in KumoMTA; Moonpost has shards (`--shards N`).';
 
 export const settingFunctions = {
+  configure_bounce_classifier: accepted(
+    'configure_bounce_classifier',
+    'Rules by which bounces are classified; without them the field is `Uncategorized`.',
+    { options: unchecked('table') },
+  ),
+  configure_redis_throttles: accepted(
+    'configure_redis_throttles',
+    'Shares throttles and limits between nodes; they hold within each node meanwhile.',
+    { options: unchecked('table') },
+  ),
+  configure_accounting_db_path: accepted(
+    'configure_accounting_db_path',
+    'Where accounting totals are kept.',
+    { path: string() },
+  ),
   set_smtpsrv_threads: accepted('set_smtpsrv_threads', threads, count),
   set_httpinject_threads: accepted('set_httpinject_threads', threads, count),
   set_qmaint_threads: accepted('set_qmaint_threads', threads, count),
