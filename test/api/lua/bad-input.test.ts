@@ -13,9 +13,12 @@ import { message, notingHost } from './kit.ts';
 const LENGTH = 64 * 1024;
 /** ms; what takes less for LENGTH takes 4 s for a megabyte even if it grows with n². */
 const QUICK = 15;
-/** What grows with n² takes 16 times as long for four times the text, what grows with n 4 times. */
-const LARGER = 4;
-const MOST_GROWTH = 9;
+/** ms; nothing takes as long for four times LENGTH, on a busy machine either. */
+const ENDLESS = 5000;
+/** For 4 times the text: n takes 4 times as long, n² 16 times. More than this is looked at again. */
+const SUSPICIOUS = 8;
+/** For 16 times the text: n takes 16 times as long, also when it changes its ways for long texts, n² 256 times. */
+const MOST_GROWTH = 80;
 
 const SHAPES: Readonly<Record<string, string>> = {
   letters: 'a',
@@ -81,21 +84,18 @@ async function took(declared: FunctionDeclaration, self: unknown[], values: unkn
   return performance.now() - start;
 }
 
-/** Times the same call for a text and for one four times as long, as often as noise needs. */
-async function expectLinear(
-  name: string,
-  call: (length: number) => Promise<number>,
-  length = LENGTH,
-): Promise<void> {
-  let short = await call(length);
-  if (short < QUICK) return;
-  let long = Number.POSITIVE_INFINITY;
-  for (let attempt = 0; attempt < 4 && long > MOST_GROWTH * Math.max(short, QUICK / 2); attempt++) {
-    short = Math.min(short, await call(length));
-    long = Math.min(long, await call(length * LARGER));
-  }
-  const growth = long / Math.max(short, QUICK / 2);
-  expect(growth, `${name}: ${short} ms, ${long} ms for ${LARGER} times the text`).toBeLessThan(MOST_GROWTH);
+/** Times the same call for a text and for longer ones, where it takes any time worth mentioning. */
+async function expectLinear(name: string, call: (length: number) => Promise<number>): Promise<void> {
+  const first = await call(LENGTH);
+  if (first < QUICK) return;
+  const longer = await call(4 * LENGTH);
+  expect(longer, name).toBeLessThan(ENDLESS);
+  // Once more: the first call of all is slow.
+  const short = Math.max(Math.min(first, await call(LENGTH)), QUICK / 3);
+  if (longer < SUSPICIOUS * short) return;
+  const long = await call(16 * LENGTH);
+  const text = `${name}: ${short} ms, ${long} ms for 16 times the text`;
+  expect(long, text).toBeLessThan(MOST_GROWTH * short);
 }
 
 async function callWithEach(
