@@ -103,7 +103,7 @@ export function currentBudget(): Budget | undefined {
 }
 
 function look(where: unknown, atRest: boolean): boolean {
-  return current!.look(where as LuaThread | null, atRest);
+  return current!.look((where ?? null) as LuaThread | null, atRest, where === undefined);
 }
 
 /**
@@ -196,12 +196,13 @@ export class Budget {
     return this.#limits.callTime;
   }
 
-  look(L: LuaThread | null, atRest: boolean): boolean {
+  /** `isBoundary`: the engine converts the arguments or results of a binding, which no script prolongs. */
+  look(L: LuaThread | null, atRest: boolean, isBoundary = false): boolean {
     if (this.killed !== undefined) this.#throwKilled();
     this.#settle();
     if (this.#memory < 0) this.#kill(L, `memory of ${this.#limits.memory} bytes`);
     if (this.#instructions < 0) this.#kill(L, `instructions of ${this.#limits.instructions}`);
-    const slice = this.#lookAtClock(L, atRest);
+    const slice = this.#lookAtClock(L, atRest, isBoundary);
     this.#install();
     if (slice === 'soon') {
       // The next place where it can be suspended is to look again.
@@ -212,7 +213,7 @@ export class Budget {
   }
 
   /** Whether the run should be suspended. */
-  #lookAtClock(L: LuaThread | null, atRest: boolean): 'no' | 'soon' | 'now' {
+  #lookAtClock(L: LuaThread | null, atRest: boolean, isBoundary: boolean): 'no' | 'soon' | 'now' {
     const wall = this.#clock.monotonic();
     if (this.#cpuStart < 0) {
       this.#cpuStart = this.#cpuNow();
@@ -229,9 +230,12 @@ export class Budget {
       this.#state.pending = this.#turn();
       return 'now';
     }
-    if (L === null && this.#state.calling.nny === 0) {
-      // Arguments or results of a binding: once it is done the run can be suspended.
-      this.#breakStart = -1;
+    if (isBoundary && this.#state.calling.nny === 0) {
+      // Once the binding is done the run can be suspended; large values may take that long, endless ones not.
+      if (this.#breakStart < 0) this.#breakStart = cpu;
+      if (cpu - this.#breakStart > this.#limits.callTime / 2) {
+        this.#kill(L, `call_time of ${this.#limits.callTime} ms`);
+      }
       return 'soon';
     }
     if (this.#breakStart < 0) this.#breakStart = cpu;

@@ -72,7 +72,7 @@ export function exactFromLua(value: TValue, depth = 0): unknown {
   if (depth >= deepest) throw new PolicyValueError(`a table nests deeper than ${deepest} or contains itself`);
   const entries = new Map<string | number, unknown>();
   for (let entry = (value.value as Table).f; entry !== undefined; entry = entry.n) {
-    charge(null, UNITS);
+    charge(undefined, UNITS);
     const { key } = entry;
     const name = (key.type & 0x0f) === tag.number ? (key.value as number) : keyFromLua(key);
     if (typeof name === 'number' && !Number.isInteger(name)) {
@@ -91,7 +91,7 @@ function tableFromLua(table: Table, depth: number): unknown {
   // Keys come from mail and from policy: no prototype for them to meet.
   const object = Object.create(null) as Record<string, unknown>;
   for (let entry = table.f; entry !== undefined; entry = entry.n) {
-    charge(null, UNITS);
+    charge(undefined, UNITS);
     object[keyFromLua(entry.key)] = fromLua(entry.value, depth + 1);
   }
   return object;
@@ -107,7 +107,7 @@ function isList(table: Table, length: number): boolean {
 
 function listFromLua(table: Table, length: number, depth: number): unknown[] {
   const list = new Array<unknown>(length);
-  charge(null, UNITS * length);
+  charge(undefined, UNITS * length);
   for (let i = 1; i <= length; i++) {
     // A list that was written with nil in it has holes.
     const entry = table.strong.get(i);
@@ -196,7 +196,7 @@ function listToLua(L: LuaThread, list: readonly unknown[], classes: ClassRegistr
   const table = ltable.luaH_new(L);
   if (list.length === 0) table.metatable = classes.emptyList;
   for (let i = 0; i < list.length; i++) {
-    charge(null, UNITS);
+    charge(undefined, UNITS);
     ltable.luaH_setint(table, i + 1, toLua(L, list[i], classes));
   }
   return new lobject.TValue(tag.table, table);
@@ -208,7 +208,7 @@ function entriesToLua(L: LuaThread, entries: Iterable<[unknown, unknown]>, class
   const table = ltable.luaH_new(L);
   for (const [key, value] of entries) {
     if (value === undefined || value === null) continue;
-    charge(null, UNITS);
+    charge(undefined, UNITS);
     ltable.luaH_setfrom(L, table, toLua(L, key, classes), toLua(L, value, classes));
   }
   return new lobject.TValue(tag.table, table);

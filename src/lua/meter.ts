@@ -51,7 +51,7 @@ export function stopMeter(): void {
   meter.look = refill;
 }
 
-/** Counts what a library does in one go. */
+/** Counts what a library does in one go; `where` is its thread, or undefined for conversions of the engine. */
 export function charge(where: unknown, units: number): void {
   meter.left -= units;
   if (meter.left < 0) meter.look(where, false);
