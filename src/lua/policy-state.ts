@@ -1,7 +1,15 @@
 import type { CallContext, LuaFunction } from '../model/define/index.ts';
 import type { MaybePromise, PolicyBudget, PolicyHost, PolicyResult } from '../model/index.ts';
 import { type BindingSet, get, installModules, StateClasses } from './bindings.ts';
-import { Budget, type BudgetLimits, handlerLimits, limitsOf, loadLimits, OverBudget } from './budget.ts';
+import {
+  Budget,
+  type BudgetLimits,
+  handlerLimits,
+  limitsOf,
+  loadLimits,
+  OverBudget,
+  scriptLimits,
+} from './budget.ts';
 import { callStack } from './call-stack.ts';
 import { EventGlobals } from './event-globals.ts';
 import { type LuaThread, status, type Table, type TValue, tag, type Userdata } from './fengari.ts';
@@ -158,7 +166,7 @@ export class PolicyState implements OwningState {
   run(fn: TValue, args: readonly unknown[]): MaybePromise<RunResult> {
     const { lua, lobject } = fengari();
     const { budget } = this;
-    budget.begin(this.#loading ? this.#loadLimits() : this.limits);
+    budget.begin(this.#limitsNow());
     this.#running = fn;
     budget.enter();
     try {
@@ -173,6 +181,16 @@ export class PolicyState implements OwningState {
     } finally {
       this.#leave();
     }
+  }
+
+  #limitsNow(): BudgetLimits {
+    if (this.#loading) return this.#loadLimits();
+    return this.#isScript ? scriptLimits : this.limits;
+  }
+
+  /** Running `main` in script mode. */
+  get #isScript(): boolean {
+    return this.#options.script === true && this.event === 'main';
   }
 
   #leave(): void {
@@ -311,8 +329,7 @@ export class PolicyState implements OwningState {
     if (!(handler instanceof LuaFunctionReference)) {
       throw new Error(`the handler of '${event}' is not a function`);
     }
-    const isScript = this.#options.script === true && this.event === 'main';
-    if (!isScript && (this.event !== undefined || !this.#loading)) {
+    if (!this.#isScript && (this.event !== undefined || !this.#loading)) {
       throw new Error(
         `'${event}': handlers are registered while the policy is loaded, not inside an event handler`,
       );

@@ -109,7 +109,8 @@ test('policy refuses at each step with its own code, recorded as said', async ()
   expect(await talk.command('RCPT TO:<later@dest.example>')).toBe('450 4.2.1 later');
   await talk.command('RSET', '250');
   const spam = await talk.send('sender@example.org', ['rcpt@dest.example'], 'X-Spam: yes\r\n\r\nbuy');
-  expect(spam).toBe('554-5.7.1 spam\n554 really');
+  // RFC 2034 section 4: the enhanced code is on every line.
+  expect(spam).toBe('554-5.7.1 spam\n554 5.7.1 really');
   await talk.quit();
   const all = await records(4);
   expect(all.map(({ type, response }) => [type, response.code, response.command])).toEqual([
