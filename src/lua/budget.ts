@@ -32,7 +32,7 @@ export const handlerLimits: BudgetLimits = {
   stringSize: 16 * 1024 * 1024,
   patternSteps: 4_000_000,
   unbrokenTime: 12,
-  callTime: 200,
+  callTime: 50,
 };
 
 export const loadLimits: BudgetLimits = {
@@ -233,7 +233,7 @@ export class Budget {
     if (isBoundary && this.#state.calling.nny === 0) {
       // Once the binding is done the run can be suspended; large values may take that long, endless ones not.
       if (this.#breakStart < 0) this.#breakStart = cpu;
-      if (cpu - this.#breakStart > this.#limits.callTime / 2) {
+      if (cpu - this.#breakStart > this.#limits.callTime) {
         this.#kill(L, `call_time of ${this.#limits.callTime} ms`);
       }
       return 'soon';

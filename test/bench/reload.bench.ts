@@ -10,7 +10,7 @@ import { initLua, Moonpost, relayLua } from '../kit/moonpost.ts';
 import { SmtpTalk } from '../kit/smtp-talk.ts';
 
 const SESSIONS = 16;
-const PHASE = 12_000;
+const PHASE = 8_000;
 const GOAL = 150;
 const body = `Subject: bench\r\n\r\n${`${'moonpost '.repeat(8)}\r\n`.repeat(140)}.\r\n`;
 
@@ -92,7 +92,7 @@ function print(label: string, { transactions, refused, p50, p99, longest, longes
 for (const shards of [1, 2]) {
   const drop = await MailDrop.start();
   const server = await Moonpost.start({ policy: policy(drop.port, 'generation-1'), shards });
-  await load(server, 4000);
+  await load(server, 3000);
   const calm = await load(server, PHASE);
   print(`${shards} shard(s), no reload`, calm);
   let generations = 1;

@@ -41,7 +41,7 @@ export const budgetOptions = defineOptions(
         'xpcall, a single pattern match. Elsewhere it is suspended every 5 ms.',
     }),
     call_time: field(duration(), {
-      default: '200ms',
+      default: '50ms',
       extension: true,
       doc:
         'How long a single call of a function on a long text (a regex, parsing JSON, splitting) is expected to take at ' +
