@@ -79,6 +79,9 @@ export function limitsOf(options: PolicyBudget): { handler: BudgetLimits; load: 
 /** Milliseconds after which a run lets the event loop have a turn. */
 const SLICE = 5;
 
+/** Part of the time of a call that its arguments may take. */
+const LONGEST_ARGUMENTS = 0.3;
+
 /** Units between two looks at the clock, 20 to 200 us. A look costs 0.6 us. */
 const QUANTUM = 2000;
 
@@ -103,7 +106,9 @@ export function currentBudget(): Budget | undefined {
 }
 
 function look(where: unknown, atRest: boolean): boolean {
-  return current!.look((where ?? null) as LuaThread | null, atRest, where === undefined);
+  if (where === undefined) return current!.look(null, atRest, 'arguments');
+  if (where === false) return current!.look(null, atRest, 'results');
+  return current!.look(where as LuaThread | null, atRest);
 }
 
 /**
@@ -196,13 +201,13 @@ export class Budget {
     return this.#limits.callTime;
   }
 
-  /** `isBoundary`: the engine converts the arguments or results of a binding, which no script prolongs. */
-  look(L: LuaThread | null, atRest: boolean, isBoundary = false): boolean {
+  /** `converting`: the engine converts the arguments or the results of a binding. */
+  look(L: LuaThread | null, atRest: boolean, converting?: 'arguments' | 'results'): boolean {
     if (this.killed !== undefined) this.#throwKilled();
     this.#settle();
     if (this.#memory < 0) this.#kill(L, `memory of ${this.#limits.memory} bytes`);
     if (this.#instructions < 0) this.#kill(L, `instructions of ${this.#limits.instructions}`);
-    const slice = this.#lookAtClock(L, atRest, isBoundary);
+    const slice = this.#lookAtClock(L, atRest, converting);
     this.#install();
     if (slice === 'soon') {
       // The next place where it can be suspended is to look again.
@@ -213,7 +218,11 @@ export class Budget {
   }
 
   /** Whether the run should be suspended. */
-  #lookAtClock(L: LuaThread | null, atRest: boolean, isBoundary: boolean): 'no' | 'soon' | 'now' {
+  #lookAtClock(
+    L: LuaThread | null,
+    atRest: boolean,
+    converting: 'arguments' | 'results' | undefined,
+  ): 'no' | 'soon' | 'now' {
     const wall = this.#clock.monotonic();
     if (this.#cpuStart < 0) {
       this.#cpuStart = this.#cpuNow();
@@ -230,12 +239,8 @@ export class Budget {
       this.#state.pending = this.#turn();
       return 'now';
     }
-    if (isBoundary && this.#state.calling.nny === 0) {
-      // Once the binding is done the run can be suspended; large values may take that long, endless ones not.
-      if (this.#breakStart < 0) this.#breakStart = cpu;
-      if (cpu - this.#breakStart > this.#limits.callTime) {
-        this.#kill(L, `call_time of ${this.#limits.callTime} ms`);
-      }
+    if (converting !== undefined && this.#state.calling.nny === 0) {
+      this.#convert(converting, cpu);
       return 'soon';
     }
     if (this.#breakStart < 0) this.#breakStart = cpu;
@@ -243,6 +248,17 @@ export class Budget {
       this.#kill(L, `unbroken_time of ${this.#limits.unbrokenTime} ms`);
     }
     return this.#uninterrupted === 0 && !atRest ? 'soon' : 'no';
+  }
+
+  /**
+   * Once the binding is done the run can be suspended, so that large values may take their time. Results are as large
+   * as they are; arguments that share parts can be without end.
+   */
+  #convert(what: 'arguments' | 'results', cpu: number): void {
+    if (this.#breakStart < 0 || what === 'results') this.#breakStart = cpu;
+    if (cpu - this.#breakStart > this.#limits.callTime * LONGEST_ARGUMENTS) {
+      this.#kill(null, `call_time of ${this.#limits.callTime} ms`);
+    }
   }
 
   /** One turn of the event loop. */

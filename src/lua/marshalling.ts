@@ -196,7 +196,7 @@ function listToLua(L: LuaThread, list: readonly unknown[], classes: ClassRegistr
   const table = ltable.luaH_new(L);
   if (list.length === 0) table.metatable = classes.emptyList;
   for (let i = 0; i < list.length; i++) {
-    charge(undefined, UNITS);
+    charge(false, UNITS);
     ltable.luaH_setint(table, i + 1, toLua(L, list[i], classes));
   }
   return new lobject.TValue(tag.table, table);
@@ -208,7 +208,7 @@ function entriesToLua(L: LuaThread, entries: Iterable<[unknown, unknown]>, class
   const table = ltable.luaH_new(L);
   for (const [key, value] of entries) {
     if (value === undefined || value === null) continue;
-    charge(undefined, UNITS);
+    charge(false, UNITS);
     ltable.luaH_setfrom(L, table, toLua(L, key, classes), toLua(L, value, classes));
   }
   return new lobject.TValue(tag.table, table);

@@ -51,7 +51,10 @@ export function stopMeter(): void {
   meter.look = refill;
 }
 
-/** Counts what a library does in one go; `where` is its thread, or undefined for conversions of the engine. */
+/**
+ * Counts what a library does in one go. `where` is its thread if known, else null; or what the engine converts:
+ * undefined for arguments of a binding, false for its results.
+ */
 export function charge(where: unknown, units: number): void {
   meter.left -= units;
   if (meter.left < 0) meter.look(where, false);

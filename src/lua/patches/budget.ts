@@ -53,6 +53,22 @@ export const budgetPatches: readonly Patch[] = [
       ],
     ],
   ),
+  ...patchGroup(
+    'long comparison',
+    'Two long strings were compared by the texts of their hashes, made for it.',
+    [
+      [
+        'lvm',
+        'const l_strcmp = function(ls, rs) {\n',
+        `const l_strcmp = function(ls, rs) {
+    if (ls.realstring.length > 64 && rs.realstring.length > 64) {
+        meter.left -= Math.min(ls.realstring.length, rs.realstring.length) >> 6;
+        return Buffer.compare(ls.realstring, rs.realstring);
+    }
+`,
+      ],
+    ],
+  ),
   ...patchGroup('count depth', 'The limit on stack slots alone let a recursion use tens of megabytes.', [
     ['lstate', '        this.nresults = NaN;\n', '        this.nresults = NaN;\n        this.depth = 0;\n'],
     ['lstate', '    ci.previous = L.ci;\n', '    ci.previous = L.ci;\n    ci.depth = L.ci.depth + 1;\n'],

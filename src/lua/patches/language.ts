@@ -148,8 +148,8 @@ const findloader =`,
   ]),
   ...patchGroup(
     'depth',
-    'A runaway recursion reached a million slots after seconds; 200,000 are 60,000 calls deep.',
-    [['luaconf', 'conf.LUAI_MAXSTACK || 1000000', 'conf.LUAI_MAXSTACK || 200000']],
+    'A runaway recursion reached a million slots after seconds; 100,000 are 30,000 calls deep.',
+    [['luaconf', 'conf.LUAI_MAXSTACK || 1000000', 'conf.LUAI_MAXSTACK || 100000']],
   ),
   ...patchGroup('file names', 'Messages named a shortened path; an operator needs the whole one.', [
     [

@@ -6,8 +6,8 @@ import { normalizeSmtpResponse } from './smtp-response.ts';
 
 export type TemplateDialect = 'Jinja' | 'Handlebars' | 'Static';
 
-/** Steps that one template may take: about 15 ms, so that a loop in it cannot stall the server. */
-const FUEL = 500_000;
+/** Steps that one template may take: about 10 ms, so that a loop in it cannot stall the server. */
+const FUEL = 300_000;
 
 // Loaded when first used: most policies have no templates.
 const require = createRequire(import.meta.url);
