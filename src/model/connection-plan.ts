@@ -4,6 +4,24 @@ import { DnsError, type Resolver } from './resolver.ts';
 
 export type IpLookupStrategy = 'Ipv4Only' | 'Ipv6Only' | 'Ipv4AndIpv6' | 'Ipv4ThenIpv6' | 'Ipv6ThenIpv4';
 
+/** A TLSA record (RFC 6698 §2.1). */
+export interface TlsaRecord {
+  usage: number;
+  selector: number;
+  matchingType: number;
+  data: Buffer;
+}
+
+/** What DANE or MTA-STS asks of TLS with a host; it beats `enable_tls` (delivery.md section 12). */
+export interface PeerTlsPolicy {
+  by: 'dane' | 'mta-sts';
+  mode: 'Required' | 'RequiredInsecure' | 'OpportunisticInsecure';
+  /** The certificate must match one of these; names and authorities then count as RFC 7672 says. */
+  tlsa?: readonly TlsaRecord[];
+  /** Why nothing may be sent to this address now, such as a failed lookup of TLSA. */
+  failure?: string;
+}
+
 /** One address to try. */
 export interface PlannedHost {
   /** Host name, for TLS and for log records; the address for a literal. */
@@ -11,6 +29,7 @@ export interface PlannedHost {
   address: string;
   /** Set when the domain or the mx_list entry named one. */
   port: number | undefined;
+  tls?: PeerTlsPolicy;
 }
 
 /** The addresses of a site in the order to try them, or why there are none (delivery.md 8 point 2). */
