@@ -36,14 +36,22 @@ export interface Throttles {
 export interface Lease {
   /** True when another shard waits for a slot of the same limit: give it back after the current message. */
   readonly wanted: boolean;
+  /**
+   * Keeps the slot for its duration again; false when it is lost, and what it was for must end. Absent where slots
+   * do not expire.
+   */
+  extend?(): MaybePromise<boolean>;
   /** Gives the slot back; the second call does nothing. */
   release(): void;
 }
 
 /** Process-wide (or wider) concurrency limits. Every implementation passes test/contract/leases.ts. */
 export interface Leases {
-  /** A slot right now, or undefined when the limit is reached. */
-  tryAcquire(key: string, limit: LimitSpec): MaybePromise<Lease | undefined>;
+  /**
+   * A slot right now, or undefined when the limit is reached. `duration`: ms after which a slot that is neither
+   * released nor extended is free again, where its holder may die unseen.
+   */
+  tryAcquire(key: string, limit: LimitSpec, duration?: number): MaybePromise<Lease | undefined>;
   /**
    * Registers that this shard wants a slot of `key` and calls back once when it is worth another try.
    * Returns a cancel; cancelling withdraws the want.
