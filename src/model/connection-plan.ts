@@ -1,16 +1,11 @@
+import type { TlsaRecord } from '../protocol/dane/index.ts';
 import { isIpAddress } from '../protocol/ip/index.ts';
 import { asciiDomain, BadDomainError, type MxResolution, parseLiteral, splitPort } from './mx-resolution.ts';
 import { DnsError, type Resolver } from './resolver.ts';
 
 export type IpLookupStrategy = 'Ipv4Only' | 'Ipv6Only' | 'Ipv4AndIpv6' | 'Ipv4ThenIpv6' | 'Ipv6ThenIpv4';
 
-/** A TLSA record (RFC 6698 §2.1). */
-export interface TlsaRecord {
-  usage: number;
-  selector: number;
-  matchingType: number;
-  data: Buffer;
-}
+export type { TlsaRecord } from '../protocol/dane/index.ts';
 
 /** What DANE or MTA-STS asks of TLS with a host; it beats `enable_tls` (delivery.md section 12). */
 export interface PeerTlsPolicy {
@@ -18,6 +13,8 @@ export interface PeerTlsPolicy {
   mode: 'Required' | 'RequiredInsecure' | 'OpportunisticInsecure';
   /** The certificate must match one of these; names and authorities then count as RFC 7672 says. */
   tlsa?: readonly TlsaRecord[];
+  /** With `tlsa`: names besides that of the host that the certificate may have, such as the next-hop domain. */
+  tlsaNames?: readonly string[];
   /** Why nothing may be sent to this address now, such as a failed lookup of TLSA. */
   failure?: string;
 }

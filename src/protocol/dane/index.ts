@@ -1,0 +1,2 @@
+export * from './certificate-match.ts';
+export * from './verify.ts';
