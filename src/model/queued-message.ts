@@ -66,6 +66,8 @@ export type Settlement =
       counted: boolean;
       /** Milliseconds; undefined = the normal backoff, or a random delay when not counted. */
       delay: number | undefined;
+      /** What the Delayed record says in place of the reasons. */
+      delayedReply?: Reply;
       /** The recipients still to be served, when others are final. */
       remaining?: EnvelopeAddress[];
     };

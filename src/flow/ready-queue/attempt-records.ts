@@ -1,4 +1,11 @@
-import type { DeliveryEvent, Message, Outcome, RecordType, Settlement } from '../../model/index.ts';
+import type {
+  DeliveryEvent,
+  Message,
+  Outcome,
+  RecordType,
+  RequeueReason,
+  Settlement,
+} from '../../model/index.ts';
 import type { EnvelopeAddress, Reply } from '../../protocol/smtp/index.ts';
 
 /** What the records of an attempt say besides the outcome. */
@@ -34,8 +41,15 @@ export function attemptEvents(
   }));
 }
 
-/** What is to become of a message after an attempt with these outcomes, one per recipient. */
-export function settlementOf(message: Message, outcomes: readonly Outcome[]): Settlement {
+/**
+ * What is to become of a message after an attempt with these outcomes, one per recipient. `reasons`: what else than
+ * the answer of a host puts it back.
+ */
+export function settlementOf(
+  message: Message,
+  outcomes: readonly Outcome[],
+  reasons: readonly RequeueReason[] = [],
+): Settlement {
   const remaining: EnvelopeAddress[] = [];
   let reply: Reply | undefined;
   outcomes.forEach((outcome, index) => {
@@ -47,7 +61,7 @@ export function settlementOf(message: Message, outcomes: readonly Outcome[]): Se
   return {
     kind: 'requeue',
     reply,
-    reasons: ['LoggedTransientFailure'],
+    reasons: [...reasons, 'LoggedTransientFailure'],
     counted: true,
     delay: undefined,
     ...(remaining.length < outcomes.length ? { remaining } : {}),

@@ -1,346 +1,397 @@
 import {
   type ConnectionPlan,
+  formatDuration,
+  type Lease,
   type Message,
   type Outcome,
   type PlannedHost,
   type QueuedMessage,
   type RequeueReason,
-  type Settlement,
-  SpoolDamageError,
+  type Timer,
 } from '../../model/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import { type AttemptResult, ConnectFailure, connectSmtp, type SmtpSession } from '../delivery/index.ts';
-import { type AttemptFacts, attemptEvents, settlementOf } from './attempt-records.ts';
+import { settlementOf } from './attempt-records.ts';
+import type { Connection } from './connections.ts';
+import { Hand } from './hand.ts';
 import type { ReadyParts } from './parts.ts';
+import type { NamedRate } from './path-limits.ts';
+import { planVerdict, unansweredOutcome, unreachableVerdict } from './plan-verdict.ts';
 import type { ReadyQueue } from './ready-queue.ts';
 import { statusRewriter } from './status-rewriter.ts';
+import { Watchdog, watchdogTimeout } from './watchdog.ts';
+
+/** Why a connection ends before its time: the queue stops, or nothing has moved for too long. */
+type End = 'stopping' | 'stalled';
 
 /**
  * One connection to one site, fed from its ready queue.
  * planning → connecting → sending → idle → sending … → closing. Leaves `idle` for `closing` after idle_timeout,
  * max_deliveries_per_connection, or when another shard wants the slot. When the connection breaks it goes back
- * to `connecting` with the next host of the plan. Every message taken is settled exactly once.
+ * to `connecting` with what reconnect_strategy leaves of the plan. Every message taken is settled exactly once.
  */
-export class Dispatcher {
+export class Dispatcher implements Connection {
   readonly #parts: ReadyParts;
   readonly #queue: ReadyQueue;
-  readonly #lease: { readonly wanted: boolean };
+  readonly #lease: Lease;
   readonly #planFor: (queue: ReadyQueue) => Promise<ConnectionPlan>;
+  readonly #hand: Hand;
+  readonly #watchdog: Watchdog;
+  readonly #endCallbacks = new Set<() => void>();
+  #end: End | undefined;
   #candidates: PlannedHost[] = [];
+  /** Where the session is, or was. */
+  #host: PlannedHost | undefined;
   #session: SmtpSession | undefined;
-  #inHand: QueuedMessage | undefined;
+  /** Messages that any host was asked to take. */
+  #attempted = 0;
+  /** Of these, over the connection that is open. */
   #deliveries = 0;
+  /** What the peer said when the connection was lost; undefined when it went without a word. */
+  #farewell: Reply | undefined;
 
   constructor(
     parts: ReadyParts,
     queue: ReadyQueue,
-    lease: { readonly wanted: boolean },
+    lease: Lease,
     planFor: (queue: ReadyQueue) => Promise<ConnectionPlan>,
   ) {
     this.#parts = parts;
     this.#queue = queue;
     this.#lease = lease;
     this.#planFor = planFor;
+    this.#hand = new Hand(parts, queue);
+    this.#watchdog = new Watchdog(parts.clock, watchdogTimeout(queue.path), () => this.#abort('stalled'));
   }
 
   /** Carries messages until there are no more; resolves when the connection is closed. */
   async run(): Promise<void> {
-    this.#inHand = this.#queue.take();
-    if (this.#inHand === undefined) return;
+    const forget = this.#queue.onStopping(() => this.#endBy('stopping'));
     try {
-      if (!(await this.#makePlan(this.#inHand))) return;
-      while (this.#inHand !== undefined && (await this.#deliver(this.#inHand))) {
-        if (this.#isUsedUp()) break;
-        this.#inHand = await this.#queue.next(this.#queue.path.idle_timeout, this.#lease);
-      }
+      await this.#carry();
     } finally {
+      forget();
+      this.#watchdog.stop();
+      const { message } = this.#hand;
       // Only a defect of ours leaves a message in hand; it goes back rather than nowhere.
-      if (this.#inHand !== undefined) {
-        this.#requeue(this.#inHand, reply(451, '4.3.0', 'KumoMTA internal: delivery was interrupted'));
+      if (message !== undefined) {
+        this.#hand.requeue(message, reply(451, '4.3.0', 'KumoMTA internal: delivery was interrupted'));
       }
       await this.#session?.quit();
     }
   }
 
-  /** Hands the message in hand back to its scheduled queue. */
-  #settled(queued: QueuedMessage, settlement: Settlement): void {
-    if (this.#inHand === queued) this.#inHand = undefined;
-    queued.home.settle(queued, settlement);
+  abort(): void {
+    this.#abort('stopping');
+  }
+
+  async #carry(): Promise<void> {
+    const isEager = this.#queue.path.aggressive_connection_opening;
+    if (!isEager && this.#hand.take() === undefined) return;
+    if (!(await this.#makePlan())) return;
+    if (isEager) {
+      if (!(await this.#connect())) return;
+      await this.#awaitNext();
+    }
+    for (let queued = this.#hand.message; queued !== undefined; queued = this.#hand.message) {
+      if (!(await this.#deliver(queued)) || this.#isUsedUp()) return;
+      await this.#awaitNext();
+    }
+  }
+
+  async #awaitNext(): Promise<void> {
+    this.#watchdog.rest();
+    this.#hand.hold(await this.#queue.next(this.#queue.path.idle_timeout, this.#lease));
+    this.#watchdog.progress();
+  }
+
+  /** Whoever waits is told; what is being sent goes on. */
+  #endBy(why: End): void {
+    this.#end ??= why;
+    for (const callback of [...this.#endCallbacks]) callback();
+  }
+
+  /** Ends also what is being sent. */
+  #abort(why: End): void {
+    this.#endBy(why);
+    this.#session?.abort(why === 'stalled' ? 'no progress' : 'shutting down');
+  }
+
+  /** What `work` gives, unless the connection is to end before. Not Promise.race: the work may outlive many of them. */
+  async #unlessEnded<T>(work: Promise<T>): Promise<T | 'ended'> {
+    return new Promise((resolve, reject) => {
+      if (this.#end !== undefined) resolve('ended');
+      const ended = (): void => resolve('ended');
+      this.#endCallbacks.add(ended);
+      work.then(resolve, reject).finally(() => this.#endCallbacks.delete(ended));
+    });
+  }
+
+  /** The connection ends before its time. Gives false, for that it is over. */
+  #settleEnded(): false {
+    const { message } = this.#hand;
+    if (message === undefined) return false;
+    if (this.#end === 'stopping') {
+      this.#hand.drop();
+      return false;
+    }
+    const patience = formatDuration(watchdogTimeout(this.#queue.path));
+    const why = reply(451, '4.4.1', `dispatcher watchdog aborted task; no progress for ${patience}`);
+    this.#requeueUncounted(message, why, ['DispatcherDrop'], why);
+    return false;
+  }
+
+  #requeueUncounted(queued: QueuedMessage, why: Reply, reasons: RequeueReason[], delayedReply?: Reply): void {
+    this.#hand.settle(queued, {
+      kind: 'requeue',
+      reply: why,
+      reasons,
+      counted: false,
+      delay: undefined,
+      ...(delayedReply !== undefined && { delayedReply }),
+    });
   }
 
   #isUsedUp(): boolean {
-    const limit = this.#queue.path.max_deliveries_per_connection;
-    return this.#lease.wanted || (limit > 0 && this.#deliveries >= limit);
+    const { path, connections } = this.#queue;
+    const limit = path.max_deliveries_per_connection;
+    if (this.#lease.wanted || (limit > 0 && this.#deliveries >= limit)) return true;
+    // The limit may have been lowered while this connection was open.
+    return connections > path.connection_limit.limit;
   }
 
   /** Settles the message one way or another. False when this connection is over. */
   async #deliver(queued: QueuedMessage): Promise<boolean> {
-    if (!(await this.#passThrottle(queued))) return false;
+    for (const rate of this.#queue.limits.messageRates) {
+      if (!(await this.#admit(rate, 'MessageRateThrottle'))) return false;
+    }
+    const extended = this.#lease.extend?.() ?? true;
+    if (!(extended instanceof Promise ? await extended : extended)) {
+      this.#hand.putBack(queued);
+      return false;
+    }
+    return this.#send(queued);
+  }
+
+  /** Over the connection that there is, or a new one. */
+  async #send(queued: QueuedMessage): Promise<boolean> {
     // An unsolicited 421 or EOF on an idle connection is not charged to the message (delivery.md 8.6).
-    if (this.#session !== undefined && !this.#session.usable) return this.#retryUncharged(queued);
-    if (this.#session === undefined && !(await this.#connect(queued))) return false;
+    if (this.#session !== undefined && !this.#session.usable) return this.#goOnElsewhere(queued);
+    if (this.#session === undefined && !(await this.#connect())) return false;
     return this.#attempt(queued, this.#session!);
   }
 
   async #attempt(queued: QueuedMessage, session: SmtpSession): Promise<boolean> {
-    const message = await this.#load(queued);
+    const message = await this.#hand.load(queued);
     if (message === undefined) return true;
     const body = await message.data();
+    this.#watchdog.progress();
     const result = await session.attempt({
       sender: message.sender,
       recipients: message.recipients,
       body,
       rewriteStatus: statusRewriter(this.#parts, queued.home.parts),
     });
-    if (result.stale) return this.#retryUncharged(queued);
+    if (result.stale && this.#end === undefined) return this.#goOnElsewhere(queued);
+    this.#attempted++;
     this.#deliveries++;
     const outcomes = inOrder(result, message.recipients.length);
-    await this.#settle(queued, message, outcomes, {
-      ...this.#facts(queued),
+    // Nobody was told anything for good, so that the message is as before.
+    if (result.failure !== undefined && this.#isAborted && outcomes.every(isTransient))
+      return this.#settleEnded();
+    const facts = {
       peer: result.peer,
       tls: result.tls,
       sourceAddress: result.sourceAddress,
       sessionId: session.id,
-    });
+    };
+    if (result.connection === 'gone') this.#lost();
+    if (this.#mayTryNextHost(result) && outcomes.some(isTransient)) {
+      await this.#hand.record(queued, message, outcomes, facts);
+      return this.#tryNextHost(queued, message, outcomes);
+    }
+    await this.#hand.conclude(queued, message, outcomes, facts);
     // Before the next MAIL, so that a kill repeats at most what each connection has in hand.
     await this.#parts.store.spool.removalsWritten();
-    if (result.connection === 'open') return true;
+    return this.#session !== undefined || this.#candidates.length > 0;
+  }
+
+  get #isAborted(): boolean {
+    return this.#end !== undefined && this.#session?.usable === false;
+  }
+
+  #mayTryNextHost({ failure, connection }: AttemptResult): boolean {
+    const wanted = this.#queue.path.try_next_host_on_transport_error;
+    return wanted && failure !== undefined && connection === 'gone' && this.#candidates.length > 0;
+  }
+
+  /** The recipients who are not served go to the next host of the plan at once (delivery.md section 9). */
+  async #tryNextHost(
+    queued: QueuedMessage,
+    message: Message,
+    outcomes: readonly Outcome[],
+  ): Promise<boolean> {
+    const settlement = settlementOf(message, outcomes);
+    if (settlement.kind === 'requeue' && settlement.remaining !== undefined) {
+      message.recipients = settlement.remaining;
+      message.dirty = true;
+      try {
+        await this.#parts.store.save(message);
+      } catch {
+        // What cannot be written must not be sent on: the others would get it again after a restart.
+        this.#hand.settle(queued, settlement);
+        return this.#candidates.length > 0;
+      }
+    }
+    return this.#send(queued);
+  }
+
+  /** The connection is gone: what is left of the plan is as reconnect_strategy says. */
+  #lost(): void {
+    this.#farewell = this.#session?.farewell;
     this.#session = undefined;
-    return this.#candidates.length > 0;
+    switch (this.#queue.path.reconnect_strategy) {
+      case 'ConnectNextHost':
+        return;
+      case 'TerminateSession':
+        this.#candidates = [];
+        return;
+      case 'ReconnectSameHost':
+        if (this.#host !== undefined) this.#candidates.unshift(this.#host);
+    }
   }
 
   /** The connection had gone before the message: another host takes it, or a fresh connection does. */
-  async #retryUncharged(queued: QueuedMessage): Promise<boolean> {
-    this.#session = undefined;
-    if (this.#candidates.length > 0) return this.#deliver(queued);
-    this.#inHand = undefined;
-    this.#queue.putBack(queued);
+  async #goOnElsewhere(queued: QueuedMessage): Promise<boolean> {
+    this.#attempted++;
+    this.#lost();
+    return this.#candidates.length > 0 ? this.#send(queued) : this.#planUsedUp(queued);
+  }
+
+  /** Not charged to the message: a host took others over this session (delivery.md 8.6). */
+  #planUsedUp(queued: QueuedMessage): false {
+    if (this.#farewell !== undefined) this.#hand.putBack(queued);
+    else {
+      const why = reply(451, '4.4.2', 'KumoMTA internal: the peer closed the connection without a reply');
+      this.#requeueUncounted(queued, why, ['DispatcherDrop']);
+    }
     return false;
   }
 
-  /** Loads the message; one that cannot be read is held and tried again, never dropped. */
-  async #load(queued: QueuedMessage, part: 'envelope' | 'body' = 'body'): Promise<Message | undefined> {
-    try {
-      const message = await this.#parts.store.load(queued);
-      if (part === 'body') await message.data();
-      return message;
-    } catch (error) {
-      if (error instanceof SpoolDamageError) {
-        this.#settled(queued, { kind: 'damaged', why: error.message });
-        return undefined;
-      }
-      const text = `KumoMTA internal: failed to load message: ${(error as Error).message}`;
-      this.#parts.diagnostics.error('spool', `message ${queued.entry.id}: ${(error as Error).message}`);
-      this.#requeue(queued, reply(451, '4.3.0', text));
-      return undefined;
-    }
-  }
-
-  #requeue(queued: QueuedMessage, why: Reply): void {
-    this.#settled(queued, {
-      kind: 'requeue',
-      reply: why,
-      reasons: ['FailedToInsertIntoReadyQueue'],
-      counted: true,
-      delay: undefined,
-    });
-  }
-
   /** Waits out short throttles; a long one sends the whole queue back. False when it did. */
-  async #passThrottle(queued: QueuedMessage): Promise<boolean> {
-    const spec = this.#queue.path.max_message_rate;
-    if (spec === undefined) return true;
-    const key = `kumomta.max_message_rate.${this.#queue.name}`;
-    return this.#admit(key, spec, queued, 'MessageRateThrottle');
-  }
-
-  async #admit(
-    key: string,
-    spec: Parameters<ReadyParts['throttles']['admit']>[1],
-    queued: QueuedMessage,
-    reason: RequeueReason,
-  ): Promise<boolean> {
+  async #admit({ key, spec }: NamedRate, reason: RequeueReason): Promise<boolean> {
     for (;;) {
-      const verdict = await this.#parts.throttles.admit(key, spec);
+      const asked = this.#parts.throttles.admit(key, spec);
+      const verdict = asked instanceof Promise ? await asked : asked;
       if (!verdict.throttled) return true;
       const wait = verdict.retryAfter ?? 0;
       if (wait >= this.#queue.path.idle_timeout) {
-        this.#delayQueue(queued, wait, reason);
+        this.#delayQueue(wait, reason);
         return false;
       }
-      if (!(await this.#sleep(wait))) return false;
+      if ((await this.#sleep(wait)) === 'ended') return this.#settleEnded();
     }
   }
 
-  /** False when the queue stops meanwhile; the message in hand then stays in the spool as it is. */
-  async #sleep(duration: number): Promise<boolean> {
-    const slept = await new Promise<boolean>((resolve) => {
-      const timer = this.#parts.clock.after(duration, () => {
-        forget();
-        resolve(true);
-      });
-      const forget = this.#queue.onStopping(() => {
-        timer.cancel();
-        resolve(false);
-      });
+  async #sleep(duration: number): Promise<unknown> {
+    this.#watchdog.rest();
+    let timer: Timer | undefined;
+    const slept = new Promise<void>((resolve) => {
+      timer = this.#parts.clock.after(duration, resolve);
     });
-    if (!slept) this.#inHand = undefined;
-    return slept;
+    const result = await this.#unlessEnded(slept);
+    timer?.cancel();
+    this.#watchdog.progress();
+    return result;
   }
 
-  #delayQueue(queued: QueuedMessage, delay: number, reason: RequeueReason): void {
+  #delayQueue(delay: number, reason: RequeueReason): void {
     const why = reply(451, '4.4.1', 'KumoMTA internal: ready queue throttled');
-    this.#settled(queued, { kind: 'requeue', reply: why, reasons: [reason], counted: false, delay });
+    const { message } = this.#hand;
+    if (message !== undefined) {
+      this.#hand.settle(message, { kind: 'requeue', reply: why, reasons: [reason], counted: false, delay });
+    }
     this.#queue.requeueAll(why, [reason], false, delay);
   }
 
   /** Resolves the hosts of the site. A verdict on the whole site settles every waiting message. */
-  async #makePlan(first: QueuedMessage): Promise<boolean> {
-    const plan = await this.#planFor(this.#queue);
+  async #makePlan(): Promise<boolean> {
+    const plan = await this.#unlessEnded(this.#planFor(this.#queue));
+    if (plan === 'ended') return this.#settleEnded();
+    this.#watchdog.progress();
     if (plan.kind === 'candidates') {
       this.#candidates = [...plan.candidates];
       return true;
     }
-    const outcome = planOutcome(plan);
-    await this.#settleUnsent(first, outcome);
-    await this.#settleWaiting(outcome);
+    const { outcome, reasons } = planVerdict(plan);
+    const { message } = this.#hand;
+    if (message !== undefined) await this.#hand.concludeUnsent(message, outcome, reasons);
+    await this.#hand.concludeWaiting(outcome, reasons);
     return false;
   }
 
-  async #connect(queued: QueuedMessage): Promise<boolean> {
-    const { path, source } = this.#queue;
-    const failures: string[] = [];
+  /** Makes a session with the first candidate that gives one. False when none does, or the connection is to end. */
+  async #connect(): Promise<boolean> {
+    const { limits } = this.#queue;
+    const failures: ConnectFailure[] = [];
     for (let next = this.#candidates.shift(); next !== undefined; next = this.#candidates.shift()) {
-      if (path.max_connection_rate !== undefined) {
-        const key = `${this.#queue.name}-connection-rate`;
-        const { max_connection_rate } = path;
-        if (!(await this.#admit(key, max_connection_rate, queued, 'ConnectionRateThrottle'))) return false;
-      }
-      const port = source.remote_port ?? next.port ?? path.smtp_port;
+      const rate = limits.connectionRate;
+      if (rate !== undefined && !(await this.#admit(rate, 'ConnectionRateThrottle'))) return false;
       try {
-        const session = await this.#greet({ ...next, port, explicitPort: next.port !== undefined });
-        if (session === 'stopping') return false;
+        const session = await this.#greet(next);
+        if (session === 'ended') return this.#settleEnded();
         this.#session = session;
+        this.#host = next;
+        this.#deliveries = 0;
         this.#queue.connected();
         return true;
       } catch (error) {
         if (!(error instanceof ConnectFailure)) throw error;
-        failures.push(error.message);
+        failures.push(error);
+        this.#watchdog.progress();
       }
     }
-    await this.#noHostAnswered(queued, failures);
+    await this.#noHostAnswered(failures);
     return false;
   }
 
-  /** Connects, unless the queue stops first: then the message stays in the spool and the connection is ended. */
-  async #greet(
-    candidate: PlannedHost & { port: number; explicitPort: boolean },
-  ): Promise<SmtpSession | 'stopping'> {
+  /** Connects, unless the connection is to end before; what comes then is ended. */
+  async #greet(host: PlannedHost): Promise<SmtpSession | 'ended'> {
     const { path, source } = this.#queue;
+    const port = source.remote_port ?? host.port ?? path.smtp_port;
     const connecting = connectSmtp({
-      candidate,
+      candidate: { ...host, port, explicitPort: host.port !== undefined },
       path,
       source,
       ehloName: path.ehlo_domain ?? source.ehlo_domain ?? this.#parts.hostname,
-      dial: this.#parts.dial,
+      dial: this.#watchdog.watching(this.#parts.dial),
       clock: this.#parts.clock,
     });
-    // Not Promise.race: each race would leave a reaction on a promise that lives as long as the queue.
-    const first = await new Promise<SmtpSession | 'stopping'>((resolve, reject) => {
-      const forget = this.#queue.onStopping(() => resolve('stopping'));
-      connecting.then(resolve, reject).finally(forget);
-    });
-    if (first !== 'stopping') return first;
-    this.#inHand = undefined;
-    connecting.then((session) => session.quit()).catch(() => {});
-    return first;
+    const session = await this.#unlessEnded(connecting);
+    if (session === 'ended') connecting.then((late) => late.quit()).catch(() => {});
+    return session;
   }
 
-  async #noHostAnswered(queued: QueuedMessage, failures: string[]): Promise<void> {
-    if (this.#deliveries > 0) {
+  async #noHostAnswered(failures: readonly ConnectFailure[]): Promise<void> {
+    const { path } = this.#queue;
+    const message = this.#hand.message ?? this.#hand.take();
+    if (message !== undefined && this.#attempted > 0) {
       // The hosts that are left were never the first choice; a fresh connection may try them all again.
-      await this.#retryUncharged(queued);
+      this.#planUsedUp(message);
       return;
     }
-    const text = `KumoMTA internal: failed to connect to any candidate hosts: ${failures.join(', ')}`;
-    await this.#settleUnsent(queued, { kind: 'transient', reply: reply(400, '', text) });
+    if (message !== undefined) await this.#hand.concludeUnsent(message, unansweredOutcome(failures, path));
     const before = this.#queue.failedToConnect() - 1;
-    if (before <= this.#queue.path.consecutive_connection_failures_before_delay) return;
-    const bulk =
-      'bulk delay of ready queue: too many successive connection failures where there was no answer from any hosts listed in MX';
-    await this.#settleWaiting({ kind: 'transient', reply: reply(451, '4.4.1', bulk) });
-  }
-
-  /** Every message that waits now shares an outcome. */
-  async #settleWaiting(outcome: Outcome): Promise<void> {
-    for (let left = this.#queue.length; left > 0; left--) {
-      this.#inHand = this.#queue.take();
-      if (this.#inHand === undefined) return;
-      await this.#settleUnsent(this.#inHand, outcome);
-    }
-  }
-
-  /** A message that no host was asked to take; its body is not needed. */
-  async #settleUnsent(queued: QueuedMessage, outcome: Outcome): Promise<void> {
-    const message = await this.#load(queued, 'envelope');
-    if (message === undefined) return;
-    const outcomes = message.recipients.map(() => outcome);
-    await this.#settle(queued, message, outcomes, this.#facts(queued));
-  }
-
-  async #settle(
-    queued: QueuedMessage,
-    message: Message,
-    outcomes: readonly Outcome[],
-    facts: AttemptFacts,
-  ): Promise<void> {
-    try {
-      for (const event of attemptEvents(message, queued.attempts, outcomes, facts)) {
-        const waiting = this.#parts.log.write(event);
-        if (waiting instanceof Promise) await waiting;
-      }
-    } catch (error) {
-      // The peer has answered: whatever is wrong with the log, nobody may get the message twice for it.
-      this.#parts.diagnostics.error('log', (error as Error).message);
-    }
-    this.#settled(queued, settlementOf(message, outcomes));
-  }
-
-  #facts(queued: QueuedMessage): AttemptFacts {
-    return {
-      queue: queued.home.name,
-      site: this.#queue.name,
-      peer: null,
-      pool: queued.home.egressPool,
-      source: this.#queue.source.name,
-      deliveryProtocol: 'ESMTP',
-      providerName: this.#queue.path.provider_name ?? queued.home.providerName,
-    };
+    if (before <= path.consecutive_connection_failures_before_delay) return;
+    const { outcome, reasons } = unreachableVerdict();
+    await this.#hand.concludeWaiting(outcome, reasons);
   }
 }
+
+const isTransient = ({ kind }: Outcome): boolean => kind === 'transient';
 
 function inOrder(result: AttemptResult, count: number): Outcome[] {
   const outcomes: Outcome[] = new Array(count);
   for (const { recipient, outcome } of result.outcomes) outcomes[recipient] = outcome;
   return outcomes;
-}
-
-/** The fate of every message of a site that has no address to go to (delivery.md 8.2). */
-function planOutcome(plan: Exclude<ConnectionPlan, { kind: 'candidates' }>): Outcome {
-  switch (plan.kind) {
-    case 'null-mx':
-      return { kind: 'permanent', reply: reply(556, '5.1.10', 'Recipient address has a null MX') };
-    case 'prohibited':
-      return {
-        kind: 'permanent',
-        reply: reply(550, '5.4.4', `${plan.host} ${plan.address} is on the list of prohibited_hosts`),
-      };
-    case 'all-skipped':
-      return {
-        kind: 'transient',
-        reply: reply(451, '4.4.4', 'KumoMTA internal: MX consisted solely of hosts on the skip_hosts list'),
-      };
-    case 'none':
-      return { kind: 'transient', reply: reply(451, '4.4.4', "MX didn't resolve to any hosts") };
-  }
 }

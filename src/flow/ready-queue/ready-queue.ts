@@ -1,29 +1,36 @@
 import {
   Fifo,
+  type Lease,
   type QueuedMessage,
   type RequeueReason,
   type Settlement,
   type Timer,
 } from '../../model/index.ts';
-import type { EgressPathOptions, EgressSourceOptions } from '../../model/options/index.ts';
+import {
+  type EgressPathOptions,
+  type EgressSourceOptions,
+  systemShutdownTimeout,
+} from '../../model/options/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
-import { idealConnections } from './ideal-connections.ts';
+import { type Connection, Connections, type ConnectionsOwner } from './connections.ts';
 import type { ReadyParts } from './parts.ts';
+import { limitsOf, type PathLimits } from './path-limits.ts';
 
-/** One connection's work, started by the queue when it has a lease for it. Resolves when the connection is closed. */
-export type Dispatch = (queue: ReadyQueue, lease: { readonly wanted: boolean }) => Promise<void>;
+/** Makes a connection that is to be run with a lease that the queue has for it. */
+export type Dispatch = (queue: ReadyQueue, lease: Lease) => Connection;
 
 /**
  * Messages that are ready for one site from one source, and the connections that carry them.
  * open → stopping. While open, every insert and every closed connection opens connections up to the ideal
- * number, one lease of `kumomta.connection_limit.<name>` each. Stopping, nothing is handed out any more;
- * what is left stays in the spool.
+ * number, each with a slot of every limit. Stopping, nothing is handed out any more; what is left stays in the
+ * spool.
  */
-export class ReadyQueue {
+export class ReadyQueue implements ConnectionsOwner {
   readonly name: string;
   readonly site: string;
   source: EgressSourceOptions;
   path: EgressPathOptions;
+  limits: PathLimits;
   /** Names of the queues that fed this one, for the refresh of its path. */
   readonly routingDomain: string;
   /** Monotonic milliseconds of the last insert or hand-out. */
@@ -35,11 +42,8 @@ export class ReadyQueue {
   readonly #idle: ((message: QueuedMessage | undefined) => void)[] = [];
   /** In the order of asking; a set, because whoever is refused again asks again. */
   readonly #waitingForRoom = new Set<() => void>();
-  readonly #connections = new Set<Promise<void>>();
-  #cancelWant: (() => void) | undefined;
-  #acquiring = false;
+  readonly #connections: Connections;
   #stopping = false;
-  #retryTimer: Timer | undefined;
   readonly #stopCallbacks = new Set<() => void>();
 
   constructor(
@@ -55,7 +59,9 @@ export class ReadyQueue {
     this.routingDomain = names.routingDomain;
     this.source = source;
     this.path = path;
+    this.limits = limitsOf(this.name, source.name, path);
     this.#dispatch = dispatch;
+    this.#connections = new Connections(parts, this);
     this.lastUsed = parts.clock.monotonic();
   }
 
@@ -65,6 +71,14 @@ export class ReadyQueue {
 
   get connections(): number {
     return this.#connections.size;
+  }
+
+  get connectionLimit(): number {
+    return this.path.connection_limit.limit;
+  }
+
+  connect(lease: Lease): Connection {
+    return this.#dispatch(this, lease);
   }
 
   /** How many wait for something that the end of the queue would end. */
@@ -100,7 +114,7 @@ export class ReadyQueue {
     if (idle !== undefined) idle(message);
     else {
       this.#messages.push(message);
-      this.#maintain();
+      this.#connections.maintain();
     }
     return true;
   }
@@ -125,7 +139,7 @@ export class ReadyQueue {
   /** Puts a taken message back in front, uncharged. */
   putBack(message: QueuedMessage): void {
     this.#messages.unshift(message);
-    if (!this.#stopping) this.#maintain();
+    if (!this.#stopping) this.#connections.maintain();
   }
 
   /** Waits up to `timeout` ms for a message; gives up early when the slot is wanted elsewhere or at shutdown. */
@@ -183,15 +197,14 @@ export class ReadyQueue {
   /** Applies a refreshed path; what exceeds a smaller max_ready goes back, newest first. */
   updatePath(path: EgressPathOptions): void {
     this.path = path;
-    this.#cancelWant?.();
-    this.#cancelWant = undefined;
+    this.limits = limitsOf(this.name, this.source.name, path);
     const why = reply(451, '4.4.4', 'KumoMTA internal: max_ready was reduced');
     while (this.#messages.length > this.#capacity) {
       const newest = this.#messages.pop()!;
       const reasons: RequeueReason[] = ['MaxReadyWasReducedByConfigUpdate'];
       newest.home.settle(newest, { kind: 'requeue', reply: why, reasons, counted: false, delay: undefined });
     }
-    this.#maintain();
+    this.#connections.limitsChanged();
   }
 
   /** Calls back when the queue stops: who waits for a peer or a throttle need not go on. Gives a cancel. */
@@ -201,14 +214,15 @@ export class ReadyQueue {
     return () => this.#stopCallbacks.delete(callback);
   }
 
-  /** Hands out nothing more; resolves when every connection has finished what it had in hand. */
+  /**
+   * Hands out nothing more; resolves when every connection has finished what it had in hand, or was aborted after
+   * system_shutdown_timeout.
+   */
   async stop(): Promise<void> {
     this.#stopping = true;
     for (const callback of [...this.#stopCallbacks]) callback();
-    this.#cancelWant?.();
-    this.#retryTimer?.cancel();
     for (const finish of [...this.#idle]) finish(undefined);
-    await Promise.all(this.#connections);
+    await this.#connections.stop(systemShutdownTimeout(this.path));
   }
 
   readonly #offerRoom = (): void => {
@@ -219,63 +233,6 @@ export class ReadyQueue {
       callback();
     }
   };
-
-  #maintain(): void {
-    if (this.#stopping || this.#acquiring || this.#cancelWant !== undefined) return;
-    const limit = this.path.connection_limit;
-    const ideal = idealConnections(limit.limit, this.#messages.length);
-    for (let missing = ideal - this.#connections.size; missing > 0; missing--) {
-      const lease = this.#parts.leases.tryAcquire(`kumomta.connection_limit.${this.name}`, limit);
-      if (lease instanceof Promise) {
-        this.#acquireLater(lease);
-        return;
-      }
-      if (lease === undefined) {
-        this.#wantSlot();
-        return;
-      }
-      this.#open(lease);
-    }
-  }
-
-  #acquireLater(pending: Promise<{ wanted: boolean; release(): void } | undefined>): void {
-    this.#acquiring = true;
-    pending
-      .then((lease) => {
-        this.#acquiring = false;
-        if (lease === undefined) this.#wantSlot();
-        else {
-          this.#open(lease);
-          this.#maintain();
-        }
-      })
-      .catch((error: Error) => {
-        this.#acquiring = false;
-        this.#parts.diagnostics.error('ready-queue', `${this.name}: connection limit: ${error.message}`);
-        this.#retryTimer = this.#parts.clock.after(1000, () => this.#maintain());
-      });
-  }
-
-  #wantSlot(): void {
-    this.#cancelWant = this.#parts.leases.want(`kumomta.connection_limit.${this.name}`, () => {
-      this.#cancelWant = undefined;
-      this.#maintain();
-    });
-  }
-
-  #open(lease: { wanted: boolean; release(): void }): void {
-    const connection: Promise<void> = this.#dispatch(this, lease)
-      .catch((error: Error) => {
-        this.#parts.diagnostics.error('ready-queue', `${this.name}: ${error.stack ?? error.message}`);
-      })
-      .finally(() => {
-        lease.release();
-        this.#connections.delete(connection);
-        // Next turn: a slot that another shard wants should reach it before we ask again.
-        if (!this.#stopping && this.#messages.length > 0) this.#parts.clock.after(0, () => this.#maintain());
-      });
-    this.#connections.add(connection);
-  }
 }
 
 /** An idle connection looks this often, in ms, whether another shard wants its slot. */

@@ -80,7 +80,7 @@ export class ReadyQueues {
     if (protocol.kind !== 'smtp') throw new Error(`protocol ${protocol.kind} is not available yet`);
     const domain = home.parts.routingDomain ?? home.parts.domain;
     const pool = await this.#catalog.pool(options.egress_pool);
-    const site = await this.#parts.routing.site(domain, protocol.mx_list);
+    const site = await this.#parts.routing.site(domain, protocol);
     const queues = new Map<string, ReadyQueue>();
     for (const entry of pool.entries) {
       if (entry.weight > 0) queues.set(entry.name, await this.#queue(entry.name, domain, site));
@@ -91,7 +91,9 @@ export class ReadyQueues {
 
   async #queue(sourceName: string, domain: string, site: Site): Promise<ReadyQueue> {
     const name = `${sourceName}->${site.name}@smtp_client`;
-    const known = this.#queues.get(name);
+    // Mail that DNSSEC or MTA-STS protects has connections of its own; limits and records go by the name alone.
+    const key = name + site.security;
+    const known = this.#queues.get(key);
     if (known !== undefined && !known.queue.reaped) {
       known.site = site;
       if (known.policyEpoch !== this.#policyEpoch) await this.#refresh(known);
@@ -100,7 +102,7 @@ export class ReadyQueues {
     const source = await this.#catalog.source(sourceName);
     const path = await this.#catalog.path(domain, sourceName, site.name);
     // Another feed may have made it while this one asked policy.
-    const made = this.#queues.get(name);
+    const made = this.#queues.get(key);
     if (made !== undefined) return made.queue;
     const live: Live = {
       site,
@@ -113,10 +115,10 @@ export class ReadyQueues {
         source,
         path,
         (queue, lease) =>
-          new Dispatcher(this.#parts, queue, lease, (asking) => live.site.plan(asking.path)).run(),
+          new Dispatcher(this.#parts, queue, lease, (asking) => live.site.plan(asking.path, asking.source)),
       ),
     };
-    this.#queues.set(name, live);
+    this.#queues.set(key, live);
     return live.queue;
   }
 
@@ -147,12 +149,12 @@ export class ReadyQueues {
     this.#upkeep = this.#parts.clock.after(0, this.#maintain);
   };
 
-  #look(name: string, live: Live, now: number): void {
+  #look(key: string, live: Live, now: number): void {
     const { queue } = live;
     if (queue.isIdle && now - queue.lastUsed > REAP_AFTER) {
       queue.reap();
-      this.#queues.delete(name);
-      this.#parts.onReaped(name);
+      this.#queues.delete(key);
+      this.#parts.onReaped(queue.name);
     } else if (!queue.isIdle && !live.refreshing && this.#isOutdated(live, now)) {
       void this.#refresh(live);
     }

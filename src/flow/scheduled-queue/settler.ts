@@ -287,7 +287,9 @@ export class Settler {
     this.#parts.store.spool.saveProgress(queued.entry, { attempts: queued.attempts, due: next.due });
     if (!requeue.reasons.includes('LoggedTransientFailure')) {
       const message = await this.#parts.store.load(queued);
-      await this.#parts.log.write(delayedEvent(this.#parts, queued, message, requeue.reasons, next.due));
+      const event = delayedEvent(this.#parts, queued, message, requeue.reasons, next.due);
+      const { delayedReply } = requeue;
+      await this.#parts.log.write(delayedReply === undefined ? event : { ...event, response: delayedReply });
     }
     this.#room.schedule(queued, next.due);
   }

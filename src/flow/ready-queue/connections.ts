@@ -1,0 +1,148 @@
+import type { Clock, Diagnostics, Lease, Leases, Timer } from '../../model/index.ts';
+import { acquireSlots, type Slots } from './connection-slots.ts';
+import { idealConnections } from './ideal-connections.ts';
+import type { PathLimits } from './path-limits.ts';
+
+/** One connection's work, from its first message to its end. */
+export interface Connection {
+  /** Resolves when the connection is closed and nothing of it is in hand. */
+  run(): Promise<void>;
+  /** Ends it at once; what it has in hand stays in the spool as it is. */
+  abort(): void;
+}
+
+/** What connections need to know of the ready queue that they serve. */
+export interface ConnectionsOwner {
+  readonly name: string;
+  readonly limits: PathLimits;
+  /** Share of the connections that the whole process may have, for so many messages. */
+  readonly connectionLimit: number;
+  /** Messages that wait. */
+  readonly length: number;
+  connect(lease: Lease): Connection;
+}
+
+/** What `connections` needs of the rooms around. */
+export interface ConnectionsParts {
+  leases: Leases;
+  diagnostics: Diagnostics;
+  clock: Clock;
+}
+
+/** After an error of the leases they are asked again, ms. */
+const LEASE_ERROR_RETRY = 1000;
+/** What is aborted is waited for so long, ms: it may be in the middle of a write to the spool. */
+const ABORT_GRACE = 5000;
+
+/**
+ * The connections of one ready queue, each with a slot of every limit of the path.
+ * opening → limited → opening … → stopped. While opening, `maintain` opens connections up to the ideal number. It
+ * becomes limited when a limit is used up, until a slot of that limit is worth another try.
+ */
+export class Connections {
+  readonly #parts: ConnectionsParts;
+  readonly #owner: ConnectionsOwner;
+  readonly #open = new Map<Connection, Promise<void>>();
+  #cancelWant: (() => void) | undefined;
+  #acquiring = false;
+  #stopping = false;
+  #retryTimer: Timer | undefined;
+
+  constructor(parts: ConnectionsParts, owner: ConnectionsOwner) {
+    this.#parts = parts;
+    this.#owner = owner;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Opens as many connections as the messages that wait deserve and the limits allow. */
+  maintain(): void {
+    if (this.#stopping || this.#acquiring || this.#cancelWant !== undefined) return;
+    for (let missing = this.#missing; missing > 0; missing--) {
+      const slots = acquireSlots(this.#parts.leases, this.#owner.limits);
+      if (slots instanceof Promise) {
+        this.#openLater(slots);
+        return;
+      }
+      if (!this.#openWith(slots)) return;
+    }
+  }
+
+  /** The limits are others now. */
+  limitsChanged(): void {
+    this.#cancelWant?.();
+    this.#cancelWant = undefined;
+    this.maintain();
+  }
+
+  /**
+   * Opens nothing more. Resolves when every connection has finished what it had in hand; after `patience` ms they
+   * are aborted.
+   */
+  async stop(patience: number): Promise<void> {
+    this.#stopping = true;
+    this.#cancelWant?.();
+    this.#retryTimer?.cancel();
+    if (this.#open.size === 0) return;
+    let timer: Timer | undefined;
+    const impatient = new Promise<void>((resolve) => {
+      timer = this.#parts.clock.after(patience, () => {
+        for (const connection of this.#open.keys()) connection.abort();
+        timer = this.#parts.clock.after(ABORT_GRACE, resolve);
+      });
+    });
+    await Promise.race([Promise.all(this.#open.values()), impatient]);
+    timer?.cancel();
+  }
+
+  get #missing(): number {
+    const { connectionLimit, length } = this.#owner;
+    return idealConnections(connectionLimit, length) - this.#open.size;
+  }
+
+  #openLater(pending: Promise<Slots>): void {
+    this.#acquiring = true;
+    pending
+      .then((slots) => {
+        this.#acquiring = false;
+        if (slots.kind === 'held' && (this.#stopping || this.#missing <= 0)) slots.lease.release();
+        else if (this.#openWith(slots)) this.maintain();
+      })
+      .catch((error: Error) => {
+        this.#acquiring = false;
+        this.#parts.diagnostics.error('ready-queue', `${this.#owner.name}: limits: ${error.message}`);
+        if (this.#stopping) return;
+        this.#retryTimer = this.#parts.clock.after(LEASE_ERROR_RETRY, () => this.maintain());
+      });
+  }
+
+  /** False when a limit is used up; it is asked again when a slot of it comes free. */
+  #openWith(slots: Slots): boolean {
+    if (slots.kind === 'full') {
+      if (this.#stopping) return false;
+      this.#cancelWant = this.#parts.leases.want(slots.key, () => {
+        this.#cancelWant = undefined;
+        this.maintain();
+      });
+      return false;
+    }
+    const { lease } = slots;
+    const connection = this.#owner.connect(lease);
+    const running = connection
+      .run()
+      .catch((error: Error) => {
+        const text = `${this.#owner.name}: ${error.stack ?? error.message}`;
+        this.#parts.diagnostics.error('ready-queue', text);
+      })
+      .finally(() => {
+        lease.release();
+        this.#open.delete(connection);
+        // Next turn: a slot that another shard wants should reach it before we ask again.
+        if (this.#owner.length > 0) this.#parts.clock.after(0, () => this.maintain());
+      });
+    this.#open.set(connection, running);
+    return true;
+  }
+}
