@@ -1,4 +1,4 @@
-import { createRouting, ReadyQueues } from '../../src/flow/ready-queue/index.ts';
+import { createRouting, type ReadyParts, ReadyQueues } from '../../src/flow/ready-queue/index.ts';
 import { Reception, type ReceptionAnswer, type Transaction } from '../../src/flow/reception/index.ts';
 import { ScheduledQueues } from '../../src/flow/scheduled-queue/index.ts';
 import { TestResolver } from '../../src/io/dns/index.ts';
@@ -98,6 +98,7 @@ export function mailRooms(
   handlers: Record<string, Handler> | PolicyEvents = {},
   content?: MemorySpoolContent,
   clock = new FakeClock(),
+  limits: Partial<Pick<ReadyParts, 'leases' | 'throttles' | 'counters' | 'shards'>> = {},
 ): Rooms {
   // What is no table of functions is asked itself; `policy.fired` is not kept then.
   const policy = isPolicy(handlers) ? (handlers as TablePolicy) : new TablePolicy(handlers);
@@ -120,7 +121,7 @@ export function mailRooms(
     clock,
     diagnostics: { error: say, warn: say, info: () => {}, debug: () => {} },
     log: { write: (event: DeliveryEvent) => void events.push({ ...event }) },
-    throttles: new LocalThrottles(clock),
+    throttles: limits.throttles ?? new LocalThrottles(clock),
     random: () => 0.5,
   };
   const resolver = new TestResolver([ZONE]);
@@ -133,6 +134,7 @@ export function mailRooms(
     hostname: 'mta.example',
     shards: 1,
     onReaped: () => {},
+    ...limits,
   });
   const times = new Map([...(content?.keys() ?? [])].map((id) => [id, clock.now()]));
   const createdAt = (id: string): number => times.get(id) ?? 0;
