@@ -1,3 +1,4 @@
+import { PeerSecurity } from '../../src/flow/delivery/index.ts';
 import { createRouting, type ReadyParts, ReadyQueues } from '../../src/flow/ready-queue/index.ts';
 import { Reception, type ReceptionAnswer, type Transaction } from '../../src/flow/reception/index.ts';
 import { ScheduledQueues } from '../../src/flow/scheduled-queue/index.ts';
@@ -131,6 +132,11 @@ export function mailRooms(
     leases: new LocalLeases(),
     counters: new LocalCounters(),
     dial: (target) => dialPeer(target, peers),
+    security: new PeerSecurity({
+      clock,
+      diagnostics: shared.diagnostics,
+      readKey: () => Promise.reject(new Error('no keys in memory')),
+    }),
     hostname: 'mta.example',
     shards: 1,
     onReaped: () => {},
@@ -197,7 +203,7 @@ async function dialPeer(target: DialTarget, peers: Peers): Promise<Transport> {
     const answer = peers.answer(command, target.address) ?? fallback;
     if (answer.startsWith('354')) inData = true;
     if (answer === 'hangup') pair.server.end();
-    else pair.server.write(`${answer}\r\n`);
+    else if (answer !== 'silence') pair.server.write(`${answer}\r\n`);
   };
   pair.server.receive({
     data: (chunk) => {

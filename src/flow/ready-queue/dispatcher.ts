@@ -69,6 +69,10 @@ export class Dispatcher implements Connection {
     const forget = this.#queue.onStopping(() => this.#endBy('stopping'));
     try {
       await this.#carry();
+    } catch (error) {
+      // A defect must not repeat itself without end: some message pays for it.
+      if (this.#hand.message === undefined) this.#hand.take();
+      throw error;
     } finally {
       forget();
       this.#watchdog.stop();
@@ -203,6 +207,7 @@ export class Dispatcher implements Connection {
       peer: result.peer,
       tls: result.tls,
       sourceAddress: result.sourceAddress,
+      delivery: result.delivery,
       sessionId: session.id,
     };
     if (result.connection === 'gone') this.#lost();
@@ -366,6 +371,8 @@ export class Dispatcher implements Connection {
       ehloName: path.ehlo_domain ?? source.ehlo_domain ?? this.#parts.hostname,
       dial: this.#watchdog.watching(this.#parts.dial),
       clock: this.#parts.clock,
+      security: this.#parts.security,
+      queue: this.#queue.name,
     });
     const session = await this.#unlessEnded(connecting);
     if (session === 'ended') connecting.then((late) => late.quit()).catch(() => {});
