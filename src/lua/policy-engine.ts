@@ -31,6 +31,8 @@ export interface PolicyEngineOptions {
   readonly budget?: PolicyBudget | undefined;
   /** Files read already, by path, which this engine then takes as they are; see PolicyEngine.texts. */
   readonly texts?: ReadonlyMap<string, Uint8Array>;
+  /** Most that loading the policy may take, in ms; it is given up after that. Default: as long as it takes. */
+  readonly loadTime?: number;
   /** A command rather than a server: the event `main` has no budget and may register handlers. */
   readonly script?: boolean;
   /** Where `print` and `io.write` go; default standard output. */
@@ -60,8 +62,8 @@ export class PolicyEngine implements PolicyEvents {
   readonly #options: PolicyEngineOptions;
   readonly #makeState: () => PolicyState;
   readonly #multipleEvents: ReadonlySet<string>;
-  /** What ends each of the events whose handler waits. */
-  readonly #waits = new Set<(why: string) => void>();
+  /** States whose handler, or whose load, waits. */
+  readonly #waiting = new Set<PolicyState>();
   #handled: ReadonlySet<string> = new Set();
 
   constructor(options: PolicyEngineOptions) {
@@ -91,7 +93,7 @@ export class PolicyEngine implements PolicyEvents {
 
   /** Loads the first state; called by createPolicyEngine. */
   async start(): Promise<void> {
-    const state = await this.#loadedState();
+    const state = await this.#loadedInTime();
     this.#handled = new Set(state.handlers.keys());
     this.#checkNames(state);
     this.#pool.add(state);
@@ -166,16 +168,30 @@ export class PolicyEngine implements PolicyEvents {
     });
   }
 
-  /** Ends the events whose handlers are waiting: they come to an error that says `why`. */
+  /** Ends the handlers that are waiting: their events come to an error that says `why`. Takes no more events. */
   abandon(why: string): void {
-    for (const end of [...this.#waits]) end(why);
     this.#pool.close();
+    for (const state of [...this.#waiting]) state.abandon(why);
+  }
+
+  async #loadedInTime(): Promise<PolicyState> {
+    const { loadTime, host } = this.#options;
+    if (loadTime === undefined) return this.#loadedState();
+    const why = `the policy is still not loaded after ${loadTime / 1000} s`;
+    const timer = host.clock.after(loadTime, () => this.abandon(why));
+    try {
+      return await this.#loadedState();
+    } finally {
+      timer.cancel();
+    }
   }
 
   #loadedState(): MaybePromise<PolicyState> {
     const state = this.#makeState();
     const loading = state.load();
-    return loading instanceof Promise ? loading.then(() => state) : state;
+    if (!(loading instanceof Promise)) return state;
+    this.#waiting.add(state);
+    return loading.then(() => state).finally(() => this.#waiting.delete(state));
   }
 
   #serve(
@@ -199,22 +215,16 @@ export class PolicyEngine implements PolicyEvents {
     return this.#await(state, event, result);
   }
 
-  #await(state: PolicyState, event: string, result: Promise<PolicyResult>): Promise<PolicyResult> {
-    return new Promise((resolve) => {
-      const end = (why: string): void => {
-        this.#waits.delete(end);
-        state.usable = false;
-        resolve(this.#failure(event, new Error(why)));
-      };
-      this.#waits.add(end);
-      void result
-        .catch((error: unknown) => this.#failure(event, error))
-        .then((settled) => {
-          this.#waits.delete(end);
-          this.#finish(state);
-          resolve(settled);
-        });
-    });
+  async #await(state: PolicyState, event: string, result: Promise<PolicyResult>): Promise<PolicyResult> {
+    this.#waiting.add(state);
+    try {
+      return await result;
+    } catch (error) {
+      return this.#failure(event, error);
+    } finally {
+      this.#waiting.delete(state);
+      this.#finish(state);
+    }
   }
 
   #finish(state: PolicyState): void {

@@ -27,6 +27,12 @@ export type RunResult =
   | { kind: 'reject'; reject: PolicyReject }
   | { kind: 'error'; message: string; traceback: string; overBudget?: boolean };
 
+/** What an awaited promise came to. */
+interface Settled {
+  failed: boolean;
+  value: unknown;
+}
+
 export interface RegisteredHandler {
   readonly function: TValue;
   /** FILE:LINE of the registration. */
@@ -66,6 +72,8 @@ export class PolicyState implements OwningState {
   readonly print: (text: string) => void;
   /** Promise of the binding that suspended the running handler. */
   pending: Promise<unknown> | undefined;
+  /** Name of that binding; empty where it was none. */
+  pendingName = '';
   /** Thread of the binding call in progress. */
   calling: LuaThread;
   /** Event being handled. */
@@ -83,7 +91,11 @@ export class PolicyState implements OwningState {
   readonly #globals: Table;
   readonly #eventGlobals: EventGlobals;
   readonly #options: StateOptions;
-  #settled: { failed: boolean; value: unknown } | undefined;
+  #settled: Settled | undefined;
+  /** Why its handler is not to go on. */
+  #abandoned: string | undefined;
+  /** Ends the wait of the handler that waits now. */
+  #endWait: (() => void) | undefined;
   #thread: LuaThread | undefined;
   #running: TValue | undefined;
   #loading = true;
@@ -224,14 +236,35 @@ export class PolicyState implements OwningState {
 
   async #wait(T: LuaThread, pending: Promise<unknown>): Promise<RunResult> {
     this.pending = undefined;
-    let settled: { failed: boolean; value: unknown };
-    try {
-      settled = { failed: false, value: await pending };
-    } catch (error) {
-      settled = { failed: true, value: error instanceof Error ? error : new Error(String(error)) };
-    }
+    const name = this.pendingName;
+    this.pendingName = '';
+    const settled = await new Promise<Settled | undefined>((resolve) => {
+      this.#endWait = () => resolve(undefined);
+      pending.then(
+        (value) => resolve({ failed: false, value }),
+        (error) =>
+          resolve({ failed: true, value: error instanceof Error ? error : new Error(String(error)) }),
+      );
+    });
+    this.#endWait = undefined;
+    if (this.#abandoned !== undefined) return this.#abandonedResult(name, this.#abandoned);
     this.#settled = settled;
     return this.#resume(T);
+  }
+
+  /**
+   * Ends the handler, or the load, that waits: it does not go on, whatever becomes of what it waited for, and comes
+   * to an error that says where it was and `why`.
+   */
+  abandon(why: string): void {
+    this.usable = false;
+    this.#abandoned ??= why;
+    this.#endWait?.();
+  }
+
+  #abandonedResult(name: string, why: string): RunResult {
+    const what = name === '' ? why : `${name}: ${why}`;
+    return { kind: 'error', message: `${this.where()}: ${what}`, traceback: '' };
   }
 
   #resume(T: LuaThread): MaybePromise<RunResult> {
@@ -246,7 +279,7 @@ export class PolicyState implements OwningState {
   }
 
   /** What the awaited promise came to; asked once, by the binding that waits. */
-  takeSettled(): { failed: boolean; value: unknown } {
+  takeSettled(): Settled {
     const settled = this.#settled;
     this.#settled = undefined;
     return settled ?? { failed: true, value: new Error('resumed without a result') };

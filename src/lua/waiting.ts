@@ -16,6 +16,8 @@ export interface OwningState {
   readonly print: (text: string) => void;
   /** Promise of the binding that suspended the running handler. */
   pending: Promise<unknown> | undefined;
+  /** Name of that binding; empty where it was none. */
+  pendingName: string;
   /** Thread of the binding call in progress. */
   calling: LuaThread;
   /** FILE:LINE of the operator's line that is running in `L`. */
@@ -53,6 +55,7 @@ export function waitFor(L: LuaThread, promise: Promise<unknown>, waiting: Waitin
     );
   }
   state.pending = promise;
+  state.pendingName = waiting.name;
   return fengari().lua.lua_yieldk(L, 0, waiting, continueWaiting);
 }
 

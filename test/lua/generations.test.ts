@@ -64,7 +64,10 @@ test('there is room for three old generations; the oldest can be ended, with an 
   expect(all.hasRoom).toBe(false);
   all.abandonOldest();
   expect(all.hasRoom).toBe(true);
-  expect(await waiting[0]).toEqual({ kind: 'error', message: 'policy generation 1 has ended' });
+  expect(await waiting[0]).toEqual({
+    kind: 'error',
+    message: expect.stringMatching(/policy\.lua:3: kumo\.later: policy generation 1 has ended$/),
+  });
   gates.get('gate 2')!.resolve(1);
   expect(await waiting[1]).toEqual(answer('two'));
   // What the ended handler waited for comes too late for it.
