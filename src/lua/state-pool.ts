@@ -167,12 +167,17 @@ export class StatePool {
     }
   }
 
-  /** A state that could not be made frees its place for the next in line. */
+  /** A state that could not be made frees its place for the next in line: in a turn of its own, for all may fail. */
   #givenUp(): void {
     this.#lent--;
+    if (this.#waiting.length > 0) this.#clock.after(0, () => this.#serveNext());
+    else this.#checkDrained();
+  }
+
+  #serveNext(): void {
+    if (this.#lent >= this.#limits.maxStates) return;
     const next = this.#waiting.shift();
     if (next !== undefined) this.#serveNew(next);
-    else this.#checkDrained();
   }
 
   #isWornOut(state: PolicyState): boolean {

@@ -93,6 +93,25 @@ test('a state that cannot be loaded fails its event only', async () => {
   expect(host.told).toHaveLength(1);
 });
 
+test('where no state can be loaded any more, everyone in a long line gets an answer', async () => {
+  const clock = new FakeClock();
+  const { engine } = await policy(`if kumo.count() > 1 then error('no more') end ${waits}`, {
+    host: testHost(clock),
+    modules: [await countingKumo()],
+    limits: { maxStates: 1, maxUses: 1 },
+  });
+  const first = engine.fire('init', ['a']);
+  let answered = 0;
+  for (let number = 0; number < 4000; number++) {
+    void Promise.resolve(engine.fire('init', ['b'])).then(() => answered++);
+  }
+  gates.get('a')!.resolve(1);
+  await first;
+  await clock.advance(1);
+  expect(answered).toBe(4000);
+  expect(engine.running).toBe(0);
+});
+
 async function countingKumo() {
   const { fn, kumo } = await import('./policy-kit.ts');
   let loads = 0;
