@@ -2,6 +2,7 @@ import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { type HttpServer, serveHttp } from './api/http/index.ts';
 import { luaModules, luaObjects } from './api/lua/index.ts';
 import { CoordinatorLine } from './coordinator-line.ts';
+import type { PeerSecurity } from './flow/delivery/index.ts';
 import { createRouting, ReadyQueues } from './flow/ready-queue/index.ts';
 import { Reception } from './flow/reception/index.ts';
 import { type RebindRequest, ScheduledQueues } from './flow/scheduled-queue/index.ts';
@@ -35,6 +36,8 @@ import type {
   SpawnTaskOptions,
   SpoolOptions,
 } from './model/options/index.ts';
+import { prepareTemplates } from './model/texts/index.ts';
+import { createPeerSecurity } from './peer-security.ts';
 import { declaredBudget, declaredLimits } from './policy-start.ts';
 import { ShardLog } from './shard-log.ts';
 import type {
@@ -71,6 +74,7 @@ class Shard {
   readonly #coordinator: CoordinatorLine;
   readonly #generation: GenerationNumber;
   readonly #policyHost: PolicyHost;
+  readonly #security: PeerSecurity;
   #policy!: PolicyGenerations;
   #log!: ShardLog;
   /** Of the generation that is prepared. */
@@ -96,6 +100,7 @@ class Shard {
     this.#resolverNamed = resolvers.named;
     this.#generation = new GenerationNumber(start.generation);
     this.#policyHost = this.#makePolicyHost();
+    this.#security = createPeerSecurity(this.#policyHost, () => this.#policy);
     this.#newMessageId = createMessageIds({ clock: systemClock, random, shard: start.shard });
     // Every shard looks, one speaks.
     const speaker = start.shard === 0 ? this.#diagnostics : createDiagnostics('off');
@@ -207,6 +212,7 @@ class Shard {
     const parts = { modules: luaModules, objects: luaObjects, events, host, helpersDir: helpersDirectory() };
     const limits = declaredLimits(declarations);
     const budget = declaredBudget(declarations);
+    prepareTemplates(texts.values());
     return (await createPolicyEngine({ ...parts, file: this.#start.policy, texts, limits, budget })).engine;
   }
 
@@ -264,6 +270,7 @@ class Shard {
     this.#queues?.refresh();
     this.#ready?.refresh();
     this.#smtp?.refresh();
+    this.#security.refresh();
   }
 
   #spoolOptions(): { data: SpoolOptions; meta: SpoolOptions } {
@@ -314,6 +321,7 @@ class Shard {
       leases,
       counters: this.#limits.counters,
       dial,
+      security: this.#security,
       hostname,
       shards,
       onReaped: (name) => this.#log.forget(name),

@@ -1,5 +1,6 @@
 import {
   type FunctionDeclaration,
+  type Kind,
   LuaCall,
   LuaErrorText,
   type LuaOutcome,
@@ -16,10 +17,11 @@ import {
   type LuaThread,
   multipleResults,
   status,
+  type TValue,
   tag,
   type Userdata,
 } from './fengari.ts';
-import { exactFromLua, fromLua, toLua } from './marshalling.ts';
+import { exactFromLua, fromLua, rawFromLua, toLua } from './marshalling.ts';
 import { meter, OverBudget } from './meter.ts';
 import { PolicyReject } from './policy-reject.ts';
 import { raise } from './position.ts';
@@ -55,7 +57,7 @@ export function luaFunctionOf(
       const kind = params[i]?.kind ?? rest!;
       const given = i + first < count ? L.stack[base + first + i] : undefined;
       try {
-        const value = given === undefined ? undefined : kind.exact ? exactFromLua(given) : fromLua(given);
+        const value = given === undefined ? undefined : argumentOf(given, kind);
         const at = params[i]?.name ?? `argument ${i + 1}`;
         if (value !== undefined || !kind.optional) args.push(kind.parse(value, at, false));
         else args.push(kind.default === undefined ? undefined : kind.parse(kind.default, at, false));
@@ -87,6 +89,11 @@ export function luaFunctionOf(
     if (L.nny === 0) currentBudget()?.rest();
     return deliver(L, result, waiting, nothing);
   };
+}
+
+function argumentOf(given: TValue, kind: Kind<unknown>): unknown {
+  if (kind.raw) return rawFromLua(given);
+  return kind.exact ? exactFromLua(given) : fromLua(given);
 }
 
 const fewBytes = 10_000;

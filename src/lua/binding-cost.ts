@@ -7,6 +7,7 @@ const nanosecondsPerByte: Readonly<Record<string, number>> = {
   'kumo.serde.json_load': 250,
   'kumo.serde.toml_parse': 700,
   'kumo.serde.yaml_parse': 2000,
+  'kumo.regex.compile': 4000,
   'kumo.string.split': 200,
   'kumo.string.rsplit': 300,
   'kumo.string.splitn': 60,

@@ -31,7 +31,7 @@ export const handlerLimits: BudgetLimits = {
   depth: 20_000,
   stringSize: 16 * 1024 * 1024,
   patternSteps: 4_000_000,
-  unbrokenTime: 12,
+  unbrokenTime: 10,
   callTime: 50,
 };
 
@@ -131,7 +131,9 @@ export class Budget {
   #bytes = 0;
   /** Milliseconds used before the last `enter`. */
   #cpu = 0;
-  /** Readings at the first look after `enter`; negative before it, so that a short run never reads a clock. */
+  /** Whether it has run before, and was suspended. */
+  #isResumed = false;
+  /** Readings at the first look of a run; negative before it, so that a short run never reads a clock. */
   #cpuStart = -1;
   #breakStart = -1;
   #wallStart = -1;
@@ -146,6 +148,7 @@ export class Budget {
     this.killed = undefined;
     this.use(limits);
     this.#cpu = 0;
+    this.#isResumed = false;
   }
 
   /** Other limits for the run in progress, of which nothing is spent. */
@@ -161,7 +164,8 @@ export class Budget {
     this.#outer = current;
     if (current !== undefined) current.#settle();
     current = this;
-    this.#cpuStart = -1;
+    if (this.#isResumed) this.#startClocks(this.#clock.monotonic());
+    else this.#cpuStart = -1;
     this.#uninterrupted = 0;
     meter.look = look;
     this.#install();
@@ -170,7 +174,7 @@ export class Budget {
   leave(): void {
     this.#settle();
     if (this.#cpuStart >= 0) this.#cpu += this.#cpuNow() - this.#cpuStart;
-    this.#cpuStart = -1;
+    this.#isResumed = true;
     current = this.#outer;
     this.#outer = undefined;
     if (current === undefined) stopMeter();
@@ -225,9 +229,7 @@ export class Budget {
   ): 'no' | 'soon' | 'now' {
     const wall = this.#clock.monotonic();
     if (this.#cpuStart < 0) {
-      this.#cpuStart = this.#cpuNow();
-      this.#breakStart = this.#cpuStart;
-      this.#wallStart = wall;
+      this.#startClocks(wall);
       return 'no';
     }
     if (wall - this.#wallStart < SLICE && this.#breakStart >= 0) return 'no';
@@ -248,6 +250,12 @@ export class Budget {
       this.#kill(L, `unbroken_time of ${this.#limits.unbrokenTime} ms`);
     }
     return this.#uninterrupted === 0 && !atRest ? 'soon' : 'no';
+  }
+
+  #startClocks(wall: number): void {
+    this.#cpuStart = this.#cpuNow();
+    this.#breakStart = this.#cpuStart;
+    this.#wallStart = wall;
   }
 
   /**

@@ -61,6 +61,13 @@ export function fromLua(value: TValue, depth = 0): unknown {
   }
 }
 
+/** As fromLua, but a string is always the Buffer of its bytes. */
+export function rawFromLua(value: TValue): unknown {
+  if ((value.type & 0x0f) !== tag.string) return fromLua(value);
+  const bytes = value.value.realstring;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
 /**
  * As fromLua, but a table is a Map of its strings and integers, so that nothing of it is lost. For values that
  * are kept. Throws PolicyValueError for functions and for other keys.

@@ -310,7 +310,8 @@ export class PolicyState implements OwningState {
   }
 
   #failure(T: LuaThread): RunResult {
-    const trace = rejectOf(T) === undefined ? traceback(this.#L, T) : '';
+    const told = () => traceback(this.#L, T);
+    const trace = rejectOf(T) === undefined ? this.budget.uninterrupted(told) : '';
     // Variables declared <close> are closed also where nobody catches the error.
     fengari().lfunc.luaF_closeerror(T, 0);
     const reject = rejectOf(T);

@@ -330,11 +330,6 @@ const extensions: readonly Difference[] = [
 const later: readonly Difference[] = [
   planned(
     'behaviour',
-    'reload of the policy',
-    'Comes later. A new version of the policy will be tried first; one that fails changes nothing. A good one also refreshes live queue and path configurations, pools, sources and cached failures at once.',
-  ),
-  planned(
-    'behaviour',
     'tsa-daemon',
     'Comes later; before it, setup_with_automation{publish, subscribe} will speak to an existing one.',
   ),
@@ -367,11 +362,6 @@ const later: readonly Difference[] = [
     'behaviour',
     'accounting totals',
     'kumo.configure_accounting_db_path is accepted and says so once.',
-  ),
-  planned(
-    'behaviour',
-    'budgets of handlers',
-    'Limits on the time that a handler may take come later; see also memory limits.',
   ),
   planned(
     'behaviour',

@@ -4,6 +4,7 @@ import { luaModules, luaObjects } from '../../src/api/lua/index.ts';
 import { systemClock } from '../../src/io/clock/index.ts';
 import { createPolicyEngine, type PolicyEngine } from '../../src/lua/index.ts';
 import type { PolicyHost, PolicyResult } from '../../src/model/index.ts';
+import { prepareTemplates } from '../../src/model/texts/index.ts';
 
 /**
  * The hostile scripts: each file is the body of a handler. Its first line says what contains it: `-- over: BUDGET` (or
@@ -88,6 +89,7 @@ kumo.on('normal', function(n) return ('fine %d'):format(n) end)
 kumo.on('hostile', function(...) ${script.body}
 end)`,
   );
+  prepareTemplates([readFileSync(file)]);
   const silent = () => {};
   const host = {
     clock: systemClock,

@@ -6,8 +6,8 @@ import {
   defineModule,
   defineObject,
   keySource,
+  makeKind,
   type UnnamedFunction,
-  unchecked,
 } from '../../model/define/index.ts';
 import { formatJson } from '../../model/index.ts';
 import {
@@ -26,18 +26,22 @@ import { loadKey } from './key-source.ts';
 const HMACS = ['sha1', 'sha224', 'sha256', 'sha384', 'sha512'] as const;
 
 /** Strings as their bytes, everything else as its JSON. */
-function pieceOf(value: unknown, index: number): Uint8Array {
-  if (typeof value === 'string') return Buffer.from(value);
-  if (Buffer.isBuffer(value)) return value;
-  return Buffer.from(formatJson(anyValue().parse(value, `argument ${index + 1}`, false)));
-}
+const piece = makeKind<Uint8Array>(
+  'any',
+  'any',
+  (value, at) => {
+    if (Buffer.isBuffer(value)) return value;
+    return Buffer.from(formatJson(anyValue().parse(value, at, false)));
+  },
+  { raw: true },
+);
 
 function digestFunction(doc: string, hash: (pieces: Uint8Array[]) => BinaryResult): UnnamedFunction {
   return defineFunction({
-    rest: unchecked(),
+    rest: piece,
     returns: 'binary_result',
     doc,
-    call: (_, _context, rest) => hash(rest.map(pieceOf)),
+    call: (_, _context, rest) => hash(rest as Uint8Array[]),
   });
 }
 

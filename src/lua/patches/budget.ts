@@ -96,6 +96,17 @@ export const budgetPatches: readonly Patch[] = [
 `,
     ],
   ]),
+  ...patchGroup('failing error handlers', 'Unwinding 200 handlers that failed in each other takes 10 ms.', [
+    [
+      'ldebug',
+      '    if (L.errfunc !== 0) {  /* is there an error handling function? */\n',
+      `    if (L.errfunc !== 0) {  /* is there an error handling function? */
+        if (L.errorJmp && ++L.errorJmp.handlers > 10) ldo.luaD_throw(L, LUA_ERRERR);
+`,
+    ],
+    ['ldebug', '        LUA_ERRRUN,\n', '        LUA_ERRERR,\n        LUA_ERRRUN,\n'],
+    ['ldo', '        status: LUA_OK,\n', '        status: LUA_OK,\n        handlers: 0,\n'],
+  ]),
   ...patchGroup(
     'count memory',
     'Heaps that run out end the whole process, and limits of workers leave out bytes.',

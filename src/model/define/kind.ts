@@ -14,6 +14,11 @@ export interface Kind<T> {
   /** Tables are to come as Maps with all their keys, where otherwise a list loses its names. */
   readonly exact?: boolean;
   /**
+   * Strings are to come as Buffers, whatever is in them: decoding long ones takes time. They are the memory of the Lua
+   * string, which never changes: whoever gets one may keep it, and must not write into it.
+   */
+  readonly raw?: boolean;
+  /**
    * Turns a value that came out of Lua (string | Buffer for non-UTF-8 | number | boolean | undefined | null |
    * array | plain object | instance of a bound class | LuaFunction) into T.
    * Throws PolicyValueError, with `at` (`relay_hosts[2]`) in its text.

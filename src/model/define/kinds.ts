@@ -54,12 +54,17 @@ export function string(): RichKind<string> {
 
 /** Text of any bytes. */
 export function bytes(): RichKind<Buffer> {
-  return makeKind('bytes', 'string', (value, at, strict) => {
-    if (Buffer.isBuffer(value)) return value;
-    if (typeof value === 'string') return Buffer.from(value);
-    if (typeof value === 'number' && !strict) return Buffer.from(String(value));
-    return refuse(at, 'a string', value);
-  });
+  return makeKind(
+    'bytes',
+    'string',
+    (value, at, strict) => {
+      if (Buffer.isBuffer(value)) return value;
+      if (typeof value === 'string') return Buffer.from(value);
+      if (typeof value === 'number' && !strict) return Buffer.from(String(value));
+      return refuse(at, 'a string', value);
+    },
+    { raw: true },
+  );
 }
 
 /** A whole number, from `min` (default: any) to `max`. Arguments take numeric strings and 3.0. */

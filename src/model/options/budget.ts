@@ -34,7 +34,7 @@ export const budgetOptions = defineOptions(
       doc: 'Most bytes that one call of a handler allocates in strings, tables, functions and coroutines.',
     }),
     unbroken_time: field(duration(), {
-      default: '12ms',
+      default: '10ms',
       extension: true,
       doc:
         'How long a handler may run where it cannot be suspended for other sessions: in __tostring, __close, handlers of ' +

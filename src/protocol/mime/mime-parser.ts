@@ -1,10 +1,12 @@
-import { HeaderMap } from './header-map.ts';
-import { nextLine } from './headers.ts';
+import { HeaderMap, MOST_HEADERS } from './header-map.ts';
+import { HeaderError, nextLine } from './headers.ts';
 import { MIME_LIMITS, MimeError, MimePart } from './mime-part.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
 const HYPHEN = 0x2d;
+/** Lines of one block of headers, folded ones among them. */
+const MOST_LINES = 5 * MOST_HEADERS;
 const DELIMITER = Buffer.from('\n--');
 /** RFC 2046 §5.1.1 allows 70; senders take more. A longer line of hyphens is no delimiter. */
 const LONGEST_BOUNDARY = 250;
@@ -99,6 +101,7 @@ class MimeParser {
     const message = this.#message;
     const start = this.#at;
     let at = start;
+    let lines = 0;
     while (at < message.length) {
       const isBlank = message[at] === LF || (message[at] === CR && message[at + 1] === LF);
       if (isBlank) {
@@ -107,6 +110,8 @@ class MimeParser {
         return new MimePart(HeaderMap.parse(message.subarray(start, at)), message.subarray(at, body));
       }
       if (this.#delimiterAt(at) !== undefined) break;
+      // Before the fields are looked at, so that a block without end is not read to its end.
+      if (++lines > MOST_LINES) throw new HeaderError(`more than ${MOST_LINES} lines of headers`);
       at = nextLine(message, at);
     }
     this.#at = at;
