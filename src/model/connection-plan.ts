@@ -1,7 +1,8 @@
 import type { TlsaRecord } from '../protocol/dane/index.ts';
 import { isIpAddress } from '../protocol/ip/index.ts';
 import { asciiDomain, BadDomainError, type MxResolution, parseLiteral, splitPort } from './mx-resolution.ts';
-import { DnsError, type Resolver } from './resolver.ts';
+import { type FoundHost, NO_TRUST, type PeerTlsRules, type SiteTrust, withPeerTls } from './peer-tls.ts';
+import { type DnsAnswer, DnsError, type Resolver } from './resolver.ts';
 
 export type IpLookupStrategy = 'Ipv4Only' | 'Ipv6Only' | 'Ipv4AndIpv6' | 'Ipv4ThenIpv6' | 'Ipv6ThenIpv4';
 
@@ -38,7 +39,7 @@ export type ConnectionPlan =
   | { kind: 'prohibited'; host: string; address: string }
   | { kind: 'all-skipped' };
 
-export interface PlanRules {
+export interface PlanRules extends PeerTlsRules {
   strategy: IpLookupStrategy;
   prohibited(address: string): boolean;
   skipped(address: string): boolean;
@@ -49,8 +50,12 @@ export interface PlanRules {
 /** An mx_list entry as policy wrote it: a name or `[ip]` with or without port, or with its address given. */
 export type MxListHost = { name: string } | { name: string; addr: string };
 
-/** Hosts asked for at a time: a domain may have thousands. */
+/** Hosts asked for at a time. */
 const CONCURRENCY = 16;
+/** More addresses are not tried, the best preferences first: nobody waits for so many. */
+const MAX_CANDIDATES = 100;
+/** Addresses of one host that count. */
+const MAX_ADDRESSES = 32;
 
 /** Plans connections to the hosts of a domain: by preference, addresses of one preference in random order. */
 export async function planMx(
@@ -59,25 +64,31 @@ export async function planMx(
   rules: PlanRules,
 ): Promise<ConnectionPlan> {
   if (mx.isNullMx) return { kind: 'null-mx' };
-  const planned: PlannedHost[] = [];
+  const planned: FoundHost[] = [];
   for (const { hosts } of mx.groups) {
     const group = await inBatches(hosts, async (name) => {
       const addresses = await addressesOf(name, resolver, rules.strategy);
-      return addresses.map((address) => ({ name, address, port: mx.port }));
+      return addresses.map((found) => ({ name, port: mx.port, ...found }));
     });
     planned.push(...shuffled(group.flat(), rules.random));
+    if (planned.length >= MAX_CANDIDATES) break;
   }
-  return applyRules(planned, rules);
+  const trust = { isSecure: mx.isSecure, mtaSts: mx.mtaSts, domain: mx.isLiteral ? undefined : mx.domain };
+  return applyRules(planned, trust, resolver, rules);
 }
 
-/** Plans connections to an mx_list: in the order that was given. */
+/**
+ * Plans connections to an mx_list: in the order that was given. `isSecure`: its names, and the addresses in it, count
+ * as if DNSSEC had proved them.
+ */
 export async function planMxList(
   entries: readonly MxListHost[],
   resolver: Resolver,
   rules: PlanRules,
+  isSecure = false,
 ): Promise<ConnectionPlan> {
   const hosts = await inBatches(entries, (entry) => listedHosts(entry, resolver, rules.strategy));
-  return applyRules(hosts.flat(), rules);
+  return applyRules(hosts.flat(), { ...NO_TRUST, isSecure }, resolver, rules);
 }
 
 /** `mx_list:` and the labels of the entries (delivery.md 3): names as given, addresses of resolved pairs. */
@@ -89,15 +100,15 @@ async function listedHosts(
   entry: MxListHost,
   resolver: Resolver,
   strategy: IpLookupStrategy,
-): Promise<PlannedHost[]> {
+): Promise<FoundHost[]> {
   if ('addr' in entry) {
     const given = literalAddress(entry.addr);
-    return given === undefined ? [] : [{ name: entry.name, ...given }];
+    return given === undefined ? [] : [{ name: entry.name, ...given, isSecure: true }];
   }
   const literal = literalAddress(entry.name);
-  if (literal !== undefined) return [{ name: literal.address, ...literal }];
+  if (literal !== undefined) return [{ name: literal.address, ...literal, isSecure: false }];
   const { name, port } = splitPort(entry.name);
-  return (await addressesOf(name, resolver, strategy)).map((address) => ({ name, address, port }));
+  return (await addressesOf(name, resolver, strategy)).map((found) => ({ name, port, ...found }));
 }
 
 /** `ip`, `ip:port`, and the forms in brackets. */
@@ -107,11 +118,18 @@ function literalAddress(text: string): { address: string; port: number | undefin
   return isIpAddress(name) ? { address: name, port } : parseLiteral(text);
 }
 
+/** An address with what its look-up said of it. */
+type FoundAddress = Pick<FoundHost, 'address' | 'isSecure' | 'canonicalName'>;
+
 /** None for a host that cannot be resolved: the others are tried. */
-async function addressesOf(host: string, resolver: Resolver, strategy: IpLookupStrategy): Promise<string[]> {
-  if (isIpAddress(host)) return [host];
-  const ipv4 = (): Promise<string[]> => lookup(host, (name) => resolver.a(name));
-  const ipv6 = (): Promise<string[]> => lookup(host, (name) => resolver.aaaa(name));
+async function addressesOf(
+  host: string,
+  resolver: Resolver,
+  strategy: IpLookupStrategy,
+): Promise<FoundAddress[]> {
+  if (isIpAddress(host)) return [{ address: host, isSecure: false }];
+  const ipv4 = (): Promise<FoundAddress[]> => lookup(host, (name) => resolver.a(name));
+  const ipv6 = (): Promise<FoundAddress[]> => lookup(host, (name) => resolver.aaaa(name));
   switch (strategy) {
     case 'Ipv4Only':
       return ipv4();
@@ -126,7 +144,7 @@ async function addressesOf(host: string, resolver: Resolver, strategy: IpLookupS
   }
 }
 
-async function firstOf(...lookups: (() => Promise<string[]>)[]): Promise<string[]> {
+async function firstOf(...lookups: (() => Promise<FoundAddress[]>)[]): Promise<FoundAddress[]> {
   for (const ask of lookups) {
     const addresses = await ask();
     if (addresses.length > 0) return addresses;
@@ -136,10 +154,11 @@ async function firstOf(...lookups: (() => Promise<string[]>)[]): Promise<string[
 
 async function lookup(
   host: string,
-  ask: (name: string) => Promise<{ records: string[] }>,
-): Promise<string[]> {
+  ask: (name: string) => Promise<DnsAnswer<string>>,
+): Promise<FoundAddress[]> {
   try {
-    return (await ask(asciiDomain(host))).records;
+    const { records, secure, canonicalName } = await ask(asciiDomain(host));
+    return records.slice(0, MAX_ADDRESSES).map((address) => ({ address, isSecure: secure, canonicalName }));
   } catch (error) {
     if (error instanceof DnsError || error instanceof BadDomainError) return [];
     throw error;
@@ -147,14 +166,20 @@ async function lookup(
 }
 
 /** Prohibited hosts are tested before skipped ones, and one of them is enough. */
-function applyRules(planned: PlannedHost[], rules: PlanRules): ConnectionPlan {
+async function applyRules(
+  planned: FoundHost[],
+  trust: SiteTrust,
+  resolver: Resolver,
+  rules: PlanRules,
+): Promise<ConnectionPlan> {
   if (planned.length === 0) return { kind: 'none' };
   const prohibited = planned.find((host) => rules.prohibited(host.address));
   if (prohibited !== undefined) {
     return { kind: 'prohibited', host: prohibited.name, address: prohibited.address };
   }
-  const candidates = planned.filter((host) => !rules.skipped(host.address));
-  return candidates.length === 0 ? { kind: 'all-skipped' } : { kind: 'candidates', candidates };
+  const wanted = planned.filter((host) => !rules.skipped(host.address)).slice(0, MAX_CANDIDATES);
+  if (wanted.length === 0) return { kind: 'all-skipped' };
+  return { kind: 'candidates', candidates: await withPeerTls(wanted, trust, resolver, rules) };
 }
 
 /** Fisher and Yates. */

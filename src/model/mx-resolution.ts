@@ -1,5 +1,7 @@
 import { domainToASCII } from 'node:url';
 import { formatHostPort, isIpAddress } from '../protocol/ip/index.ts';
+import { allowsMx } from '../protocol/mta-sts/index.ts';
+import { MtaStsError, type MtaStsFinding, type MtaStsPolicies } from './mta-sts.ts';
 import type { MxHost, Resolver } from './resolver.ts';
 import { siteName } from './site-name.ts';
 
@@ -27,6 +29,8 @@ export interface MxResolution {
   isNullMx: boolean;
   /** The MX answer has the AD bit of a trusted resolver. */
   isSecure: boolean;
+  /** Mode of the MTA-STS policy of the domain; hosts that it does not allow in mode enforce are left out. */
+  mtaSts: 'none' | 'testing' | 'enforce';
   /** Milliseconds for which this holds. */
   ttl: number;
 }
@@ -36,12 +40,19 @@ export class BadDomainError extends Error {}
 
 /** Literals do not change. */
 const LITERAL_TTL = 3_600_000;
+/** More hosts are not looked at, the best preferences first: they name the site, and each has to be resolved. */
+const MAX_HOSTS = 100;
 
 /**
  * Finds the hosts for a domain: `name`, `name:port`, `[ip]`, `[IPv6:ip]`, `[ip:port]` or `[ip]:port`. Rejects with
- * DnsError as the resolver does, and with BadDomainError for what is no domain.
+ * DnsError as the resolver does, with BadDomainError for what is no domain, and with MtaStsError when the policy of the
+ * domain allows none of its hosts. Without `policies`, domains have none.
  */
-export async function resolveMx(domain: string, resolver: Resolver): Promise<MxResolution> {
+export async function resolveMx(
+  domain: string,
+  resolver: Resolver,
+  policies?: MtaStsPolicies,
+): Promise<MxResolution> {
   const literal = parseLiteral(domain);
   if (literal !== undefined) return literalResolution(literal.address, literal.port);
   const { name, port } = splitPort(domain);
@@ -54,7 +65,9 @@ export async function resolveMx(domain: string, resolver: Resolver): Promise<MxR
   const isNullMx = answer.records.length > 0 && records.length === 0;
   const isMx = answer.records.length > 0;
   // RFC 5321 §5.1: without MX, the domain is its own host.
-  const groups = isMx ? groupByPreference(records) : [{ preference: 1, hosts: [ascii] }];
+  const found = isMx ? groupByPreference(records) : [{ preference: 1, hosts: [ascii] }];
+  const sts = isMx && !isNullMx ? await policies?.find(ascii) : undefined;
+  const groups = allowedGroups(found, sts, ascii);
   const hosts = groups.flatMap((group) => group.hosts);
   return {
     domain: ascii,
@@ -65,7 +78,8 @@ export async function resolveMx(domain: string, resolver: Resolver): Promise<MxR
     isMx,
     isNullMx,
     isSecure: answer.secure,
-    ttl: answer.ttl,
+    mtaSts: sts?.policy?.mode ?? 'none',
+    ttl: Math.min(answer.ttl, sts?.ttl ?? answer.ttl),
   };
 }
 
@@ -112,6 +126,7 @@ function literalResolution(address: string, port: number | undefined): MxResolut
     isMx: false,
     isNullMx: false,
     isSecure: false,
+    mtaSts: 'none',
     ttl: LITERAL_TTL,
   };
 }
@@ -123,7 +138,24 @@ function groupByPreference(records: readonly MxHost[]): MxGroup[] {
     hosts.add(exchange.toLowerCase());
     groups.set(preference, hosts);
   }
-  return [...groups]
-    .sort(([one], [other]) => one - other)
-    .map(([preference, hosts]) => ({ preference, hosts: [...hosts].sort() }));
+  let room = MAX_HOSTS;
+  const sorted: MxGroup[] = [];
+  for (const [preference, hosts] of [...groups].sort(([one], [other]) => one - other)) {
+    if (room === 0) break;
+    const kept = [...hosts].sort().slice(0, room);
+    room -= kept.length;
+    sorted.push({ preference, hosts: kept });
+  }
+  return sorted;
+}
+
+/** RFC 8461 §4.1: in mode enforce, hosts that the policy does not name get no mail. */
+function allowedGroups(groups: MxGroup[], sts: MtaStsFinding | undefined, domain: string): MxGroup[] {
+  const policy = sts?.policy;
+  if (policy?.mode !== 'enforce') return groups;
+  const allowed = groups
+    .map(({ preference, hosts }) => ({ preference, hosts: hosts.filter((host) => allowsMx(policy, host)) }))
+    .filter(({ hosts }) => hosts.length > 0);
+  if (allowed.length > 0) return allowed;
+  throw new MtaStsError(`the MTA-STS policy of ${domain} allows none of its MX`);
 }

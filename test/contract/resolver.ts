@@ -16,6 +16,7 @@ null   MX 0 .
 deep.er A 192.0.2.3
 loop   CNAME pool
 pool   CNAME loop
+_25._tcp.mx TLSA 3 1 1 0011223344556677 8899aabbccddeeff 00112233445566778899aabbccddeeff
 `;
 export const CONTRACT_REVERSE = '1.2.0.192.in-addr.arpa. 60 PTR mx.contract.example.\n';
 
@@ -49,6 +50,17 @@ export function resolverContract(name: string, make: () => Promise<Resolver>): v
       const resolver = await make();
       expect((await resolver.aaaa('alias.contract.example')).records).toEqual(['2001:db8::1']);
       await expect(resolver.a('loop.contract.example')).rejects.toMatchObject({ kind: 'servfail' });
+    });
+
+    test('TLSA, and an alias itself', async () => {
+      const resolver = await make();
+      const data = Buffer.from('00112233445566778899aabbccddeeff'.repeat(2), 'hex');
+      expect((await resolver.tlsa('_25._tcp.mx.contract.example')).records).toEqual([
+        { usage: 3, selector: 1, matchingType: 1, data },
+      ]);
+      expect((await resolver.tlsa('mx.contract.example')).records).toEqual([]);
+      expect((await resolver.cname('alias.contract.example')).records).toEqual(['mx.contract.example']);
+      expect((await resolver.cname('mx.contract.example')).records).toEqual([]);
     });
 
     test('null MX', async () => {

@@ -36,6 +36,7 @@ test('a sound answer is read', () => {
   expect(readResponse(answerTo(query, sound)!, 'mx.example', 'A')).toEqual({
     kind: 'records',
     records: ['192.0.2.1'],
+    owner: 'b.example',
     ttl: 5,
   });
 });

@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { TestResolver } from '../../src/io/dns/index.ts';
-import { DnsError, type MxResolution, parseLiteral, resolveMx } from '../../src/model/index.ts';
+import {
+  DnsError,
+  MtaStsError,
+  type MtaStsPolicies,
+  type MtaStsPolicy,
+  type MxResolution,
+  parseLiteral,
+  resolveMx,
+} from '../../src/model/index.ts';
 
 const ZONE = `
 $ORIGIN example.com.
@@ -37,6 +45,7 @@ describe('resolveMx', () => {
       isMx: true,
       isNullMx: false,
       isSecure: false,
+      mtaSts: 'none',
       ttl: 30_000,
     });
   });
@@ -83,6 +92,72 @@ describe('resolveMx', () => {
   test.each(['', '.', 'a b', '[not-an-address]', 'x@y'])('%j is no domain', async (domain) => {
     await expect(resolve(domain)).rejects.toThrow('is not a domain');
   });
+});
+
+describe('the MTA-STS policy of a domain', () => {
+  const asked: string[] = [];
+  const having = (policy: Partial<MtaStsPolicy> | undefined, ttl = 60_000): MtaStsPolicies => ({
+    find: async (domain) => {
+      asked.push(domain);
+      return { policy: policy && { mode: 'enforce', mx: [], maxAge: 60, ...policy }, ttl };
+    },
+  });
+  const under = (policies: MtaStsPolicies, domain = 'example.com') => resolveMx(domain, resolver, policies);
+
+  test('that allows every host changes nothing', async () => {
+    const mx = await under(having({ mx: ['*.example.com', 'zz.other.net'] }));
+    expect(mx).toEqual({ ...(await resolve('example.com')), mtaSts: 'enforce' });
+  });
+
+  test('leaves hosts out that it does not allow, before the site has its name', async () => {
+    const mx = await under(having({ mx: ['mx-b.example.com'] }));
+    expect(mx).toMatchObject({
+      groups: [{ preference: 20, hosts: ['mx-b.example.com'] }],
+      siteName: 'mx-b.example.com',
+      mtaSts: 'enforce',
+    });
+  });
+
+  test('that allows no host makes the domain unreachable for now', async () => {
+    await expect(under(having({ mx: ['mail.example.org'] }))).rejects.toThrow(
+      new MtaStsError('the MTA-STS policy of example.com allows none of its MX'),
+    );
+  });
+
+  test.each(['testing', 'none'] as const)('of mode %s is only noted', async (mode) => {
+    const mx = await under(having({ mode, mx: ['mail.example.org'] }));
+    expect(mx).toEqual({ ...(await resolve('example.com')), mtaSts: mode });
+  });
+
+  test('bounds how long the answer holds, also when it cannot be had', async () => {
+    expect((await under(having(undefined, 5000))).ttl).toBe(5000);
+    expect((await under(having(undefined, 5000))).mtaSts).toBe('none');
+    expect((await under(having({ mode: 'testing' }, Number.POSITIVE_INFINITY))).ttl).toBe(30_000);
+  });
+
+  test('is asked for only where there are real MX', async () => {
+    asked.length = 0;
+    const refusing = having({ mx: ['mail.example.org'] });
+    for (const domain of ['nomx.example.com', 'nullmx.example.com', '[192.0.2.1]'])
+      expect((await under(refusing, domain)).mtaSts).toBe('none');
+    await expect(under(refusing, 'absent.example')).rejects.toBeInstanceOf(DnsError);
+    expect(asked).toEqual([]);
+    await under(having({ mode: 'testing' }), 'Example.COM:2525');
+    expect(asked).toEqual(['example.com']);
+  });
+});
+
+test('of 1,000 MX the best 100 count', async () => {
+  const host = (n: number): string => `mx${String(n).padStart(4, '0')}`;
+  const zone = Array.from({ length: 1000 }, (_, n) => `@ MX ${n < 60 ? 5 : 10} ${host(n)}`);
+  const many = new TestResolver([`$ORIGIN many.example.\n${zone.join('\n')}`]);
+  const mx = await resolveMx('many.example', many);
+  expect(mx.groups.map(({ preference, hosts }) => [preference, hosts.length])).toEqual([
+    [5, 60],
+    [10, 40],
+  ]);
+  expect(mx.groups[1]!.hosts[39]).toBe('mx0099.many.example');
+  expect(mx.siteName.length).toBeLessThan(1000);
 });
 
 test.each([

@@ -10,6 +10,14 @@ export class AggregateResolver extends RecordResolver {
     this.#resolvers = resolvers;
   }
 
+  get canBeSecure(): boolean {
+    return this.#resolvers.some((resolver) => resolver.canBeSecure);
+  }
+
+  isAtHand(name: string, type: RecordType): boolean {
+    return this.#resolvers.every((resolver) => resolver.isAtHand(name, type));
+  }
+
   async query(name: string, type: RecordType): Promise<RawAnswer> {
     let empty: RawAnswer | undefined;
     let failure: DnsError | undefined;

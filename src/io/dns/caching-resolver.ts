@@ -7,7 +7,7 @@ import { dnsName } from './name.ts';
 import type { ResolverOptions } from './options.ts';
 import { noSuchName, type RawAnswer, RecordResolver, type RecordType } from './record-resolver.ts';
 import type { NameServer } from './resolv-conf.ts';
-import { type Finding, MAX_ALIASES, readResponse } from './response.ts';
+import { type Finding, MAX_ALIASES, readResponse, sameName } from './response.ts';
 
 /** How long (ms) a failure to get any answer is remembered (RFC 9520 §3.2: at least one second). */
 const FAILURE_TTL = 5000;
@@ -18,6 +18,7 @@ interface Cached {
   expires: number;
   records: unknown[];
   secure: boolean;
+  canonicalName?: string | undefined;
   /** Rejection to repeat instead of records. */
   failure?: { kind: DnsFailureKind; message: string };
 }
@@ -40,6 +41,18 @@ export class CachingResolver extends RecordResolver {
     this.#clock = clock;
     this.#hosts = options.useHostsFile ? hosts : undefined;
     this.#cache = new LRUCache({ max: Math.max(1, options.cacheSize) });
+  }
+
+  /** Name servers that may say that an answer is secure: those on this machine, or all with trust-ad. */
+  get canBeSecure(): boolean {
+    return this.#options.trustAd || this.#options.nameServers.some(({ loopback }) => loopback);
+  }
+
+  isAtHand(given: string, type: RecordType): boolean {
+    const name = dnsName(given);
+    if (this.#fromHosts(name, type) !== undefined) return true;
+    const cached = this.#cache.get(`${type} ${name}`);
+    return cached !== undefined && cached.expires > this.#clock.monotonic();
   }
 
   async query(given: string, type: RecordType): Promise<RawAnswer> {
@@ -76,8 +89,8 @@ export class CachingResolver extends RecordResolver {
 
   #fromCache(cached: Cached): RawAnswer {
     if (cached.failure !== undefined) throw new DnsError(cached.failure.kind, cached.failure.message);
-    const { records, secure, expires } = cached;
-    return { records, secure, ttl: expires - this.#clock.monotonic() };
+    const { records, secure, canonicalName, expires } = cached;
+    return { records, secure, ttl: expires - this.#clock.monotonic(), canonicalName };
   }
 
   async #resolve(name: string, type: RecordType, key: string): Promise<RawAnswer> {
@@ -115,7 +128,8 @@ export class CachingResolver extends RecordResolver {
       if (finding.kind === 'nxdomain') throw new NoSuchName(asked, ttl);
       secure &&= packet.flag_ad && (server.loopback || this.#options.trustAd);
       if (finding.kind !== 'alias') {
-        return { records: finding.kind === 'records' ? finding.records : [], secure, ttl };
+        const canonicalName = sameName(finding.owner, asked) ? undefined : finding.owner;
+        return { records: finding.kind === 'records' ? finding.records : [], secure, ttl, canonicalName };
       }
       name = dnsName(finding.target);
     }

@@ -4,10 +4,14 @@ import type { ResolverShape } from '../../model/options/index.ts';
 import { AggregateResolver } from './aggregate-resolver.ts';
 import { CachingResolver } from './caching-resolver.ts';
 import { HostsFile } from './hosts-file.ts';
+import { LookUpLimit } from './look-up-limit.ts';
 import { resolverOptionsFromPolicy } from './options.ts';
 import type { RecordResolver } from './record-resolver.ts';
 import { readResolvConf } from './resolv-conf.ts';
 import { TestResolver } from './test-resolver.ts';
+
+/** Look-ups of MX at one time, unless policy says another number. */
+const CONCURRENCY = 128;
 
 /** What policy says about all look-ups of MX; absent = without that limit. Times in milliseconds. */
 export interface MxSettings {
@@ -43,21 +47,18 @@ export class ConfiguredResolvers {
   #seen = -1;
   #main: RecordResolver | undefined;
   #mx: MxSettings = {};
-  #busy = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #limit: LookUpLimit;
   #shapes = new Map<string, ResolverShape>();
   readonly #named = new Map<string, RecordResolver>();
   /** What everything asks that names no other. */
-  readonly main: Resolver = {
-    mx: (domain) => this.#lookUpMx(domain),
-    a: (name) => this.#current().a(name),
-    aaaa: (name) => this.#current().aaaa(name),
-    txt: (name) => this.#current().txt(name),
-    ptr: (address) => this.#current().ptr(address),
-  };
+  readonly main: Resolver = mainResolver(
+    () => this.#current(),
+    (domain) => this.#lookUpMx(domain),
+  );
 
   constructor(clock: Clock, declarations: () => readonly InitDeclaration[]) {
     this.#clock = clock;
+    this.#limit = new LookUpLimit(clock);
     this.#declarations = declarations;
   }
 
@@ -98,29 +99,44 @@ export class ConfiguredResolvers {
 
   async #lookUpMx(domain: string): Promise<DnsAnswer<MxHost>> {
     const resolver = this.#current();
-    const { timeout, concurrency } = this.#mx;
-    if (timeout === undefined && concurrency === undefined) return resolver.mx(domain);
-    while (concurrency !== undefined && this.#busy >= concurrency) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-    this.#busy++;
-    try {
-      return await within(timeout, domain, resolver.mx(domain));
-    } finally {
-      this.#busy--;
-      this.#waiting.shift()?.();
-    }
+    // What is known does not stand in line behind questions that nobody answers.
+    if (resolver.isAtHand(domain, 'MX')) return resolver.mx(domain);
+    const { timeout, concurrency = CONCURRENCY } = this.#mx;
+    const asked = (): Promise<DnsAnswer<MxHost>> => within(timeout, domain, resolver.mx(domain), this.#clock);
+    return this.#limit.run(concurrency, domain, asked);
   }
 }
 
+function mainResolver(
+  current: () => RecordResolver,
+  mx: (domain: string) => Promise<DnsAnswer<MxHost>>,
+): Resolver {
+  return {
+    mx,
+    a: (name) => current().a(name),
+    aaaa: (name) => current().aaaa(name),
+    txt: (name) => current().txt(name),
+    ptr: (address) => current().ptr(address),
+    tlsa: (name) => current().tlsa(name),
+    cname: (name) => current().cname(name),
+    get canBeSecure() {
+      return current().canBeSecure;
+    },
+  };
+}
+
 /** Rejects after `timeout` ms; the look-up goes on and its answer is kept for who asks next. */
-function within<T>(timeout: number | undefined, domain: string, answer: Promise<T>): Promise<T> {
+function within<T>(
+  timeout: number | undefined,
+  domain: string,
+  answer: Promise<T>,
+  clock: Clock,
+): Promise<T> {
   if (timeout === undefined) return answer;
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new DnsError('timeout', `looking up MX of ${domain}: no answer within ${timeout} ms`)),
-      timeout,
+    const timer = clock.after(timeout, () =>
+      reject(new DnsError('timeout', `looking up MX of ${domain}: no answer within ${timeout} ms`)),
     );
-    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+    answer.then(resolve, reject).finally(() => timer.cancel());
   });
 }

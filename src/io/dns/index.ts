@@ -8,7 +8,7 @@ export {
   resolverOptionsFromPolicy,
   systemResolverOptions,
 } from './options.ts';
-export { type RawAnswer, RecordResolver, type RecordType, type TlsaRecord } from './record-resolver.ts';
+export { type RawAnswer, RecordResolver, type RecordType } from './record-resolver.ts';
 export { type NameServer, parseResolvConf, readResolvConf, type SystemDns } from './resolv-conf.ts';
 export { TestResolver, type TestZone } from './test-resolver.ts';
 export { parseZone, ZoneError, type ZoneRecord } from './zone-file.ts';

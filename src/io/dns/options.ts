@@ -77,6 +77,8 @@ export function resolverOptionsFromPolicy(config: PolicyResolverConfig, system: 
     recursionDesired: given.recursion_desired ?? defaults.recursionDesired,
     caseRandomization: given.case_randomization ?? defaults.caseRandomization,
     tcpOnError: given.try_tcp_on_error ?? defaults.tcpOnError,
+    // What the machine says of its own servers says nothing of others.
+    trustAd: given.trust_ad ?? (servers.length === 0 && defaults.trustAd),
     useHostsFile: given.use_hosts_file !== 'Never',
     positiveMinTtl: given.positive_min_ttl ?? defaults.positiveMinTtl,
     positiveMaxTtl: given.positive_max_ttl ?? defaults.positiveMaxTtl,

@@ -1,4 +1,4 @@
-import { type DnsAnswer, DnsError, type MxHost, type Resolver } from '../../model/index.ts';
+import { type DnsAnswer, DnsError, type MxHost, type Resolver, type TlsaRecord } from '../../model/index.ts';
 import { hostName, reverseName } from './name.ts';
 
 export type RecordType = 'A' | 'AAAA' | 'CNAME' | 'MX' | 'NS' | 'PTR' | 'SOA' | 'TLSA' | 'TXT';
@@ -6,18 +6,15 @@ export type RecordType = 'A' | 'AAAA' | 'CNAME' | 'MX' | 'NS' | 'PTR' | 'SOA' | 
 /** Records of one type as dns-packet decodes them. */
 export type RawAnswer = DnsAnswer<unknown>;
 
-/** RFC 6698 §2.1. */
-export interface TlsaRecord {
-  usage: number;
-  selector: number;
-  matchingType: number;
-  certificate: Buffer;
-}
-
 /** The typed questions, on top of one untyped. Records of a form that the type does not have are left out. */
 export abstract class RecordResolver implements Resolver {
   /** Records of `type` at `name`, at the end of its CNAMEs. Rejects with DnsError. */
   abstract query(name: string, type: RecordType): Promise<RawAnswer>;
+
+  abstract readonly canBeSecure: boolean;
+
+  /** Whether the question is answered without asking anybody. */
+  abstract isAtHand(name: string, type: RecordType): boolean;
 
   async mx(domain: string): Promise<DnsAnswer<MxHost>> {
     return mapped(await this.query(domain, 'MX'), (record) => {
@@ -49,7 +46,16 @@ export abstract class RecordResolver implements Resolver {
   }
 
   async tlsa(name: string): Promise<DnsAnswer<TlsaRecord>> {
-    return mapped(await this.query(name, 'TLSA'), (record) => record as TlsaRecord);
+    return mapped(await this.query(name, 'TLSA'), (record) => {
+      const { usage, selector, matchingType, certificate } = record as Omit<TlsaRecord, 'data'> & {
+        certificate: Buffer;
+      };
+      return Buffer.isBuffer(certificate) ? { usage, selector, matchingType, data: certificate } : undefined;
+    });
+  }
+
+  async cname(name: string): Promise<DnsAnswer<string>> {
+    return mapped(await this.query(name, 'CNAME'), (record) => hostName(record) || undefined);
   }
 }
 
@@ -68,5 +74,5 @@ function mapped<T>(answer: RawAnswer, convert: (record: unknown) => T | undefine
     const value = convert(record);
     if (value !== undefined) records.push(value);
   }
-  return { records, secure: answer.secure, ttl: answer.ttl };
+  return { ...answer, records };
 }

@@ -6,11 +6,12 @@ export const MAX_ALIASES = 16;
 
 /** What one response says about a name. */
 export type Finding =
-  | { kind: 'records'; records: unknown[]; ttl: number }
+  /** `owner`: the name that has them, after the aliases. */
+  | { kind: 'records'; records: unknown[]; owner: string; ttl: number }
   /** The chain leads out of this response: ask for `target`. */
   | { kind: 'alias'; target: string; ttl: number }
   /** The name exists without such records. */
-  | { kind: 'empty'; ttl: number }
+  | { kind: 'empty'; owner: string; ttl: number }
   | { kind: 'nxdomain'; ttl: number }
   | { kind: 'loop' };
 
@@ -29,7 +30,7 @@ export function readResponse(packet: Packet, name: string, type: RecordType): Fi
     const records = owned.filter((record) => record.type === type);
     if (records.length > 0) {
       for (const record of records) ttl = Math.min(ttl, record.ttl ?? 0);
-      return { kind: 'records', records: records.map((record) => record.data), ttl };
+      return { kind: 'records', records: records.map((record) => record.data), owner, ttl };
     }
     const alias = owned.find((record) => record.type === 'CNAME');
     if (alias === undefined) return endOfChain(packet, name, owner, ttl);
@@ -44,7 +45,7 @@ function endOfChain(packet: Packet, name: string, owner: string, ttl: number): F
   if (packet.rcode === 'NXDOMAIN') return { kind: 'nxdomain', ttl: Math.min(ttl, negativeTtl(packet)) };
   const authoritative = packet.authorities.some((record) => record.type === 'SOA');
   if (owner !== name && !authoritative) return { kind: 'alias', target: owner, ttl };
-  return { kind: 'empty', ttl: Math.min(ttl, negativeTtl(packet)) };
+  return { kind: 'empty', owner, ttl: Math.min(ttl, negativeTtl(packet)) };
 }
 
 /** RFC 2308 §5: the smaller of the SOA's TTL and its minimum field. */

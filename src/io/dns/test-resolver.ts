@@ -14,7 +14,9 @@ interface Held extends ZoneRecord {
 /** Answers from zone files instead of the network. Names in none of them do not exist. */
 export class TestResolver extends RecordResolver {
   readonly #records = new Map<string, Held[]>();
-  readonly #names = new Set<string>();
+  /** Every name that exists, and whether its zone is signed. */
+  readonly #names = new Map<string, boolean>();
+  readonly canBeSecure = true;
   readonly #failing: Set<string>;
 
   /** `servfail`: names whose lookup fails. Throws ZoneError for a zone that cannot be read. */
@@ -25,6 +27,10 @@ export class TestResolver extends RecordResolver {
       const { zone, secure = false } = typeof given === 'string' ? { zone: given } : given;
       for (const record of parseZone(zone)) this.#add({ ...record, secure });
     }
+  }
+
+  isAtHand(): boolean {
+    return true;
   }
 
   async query(given: string, type: RecordType): Promise<RawAnswer> {
@@ -40,16 +46,20 @@ export class TestResolver extends RecordResolver {
         ttl = Math.min(ttl, record.ttl * 1000);
         secure &&= record.secure;
       }
-      if (alias === undefined) return this.#final(name, found, secure, ttl);
-      name = alias.rdata as string;
+      if (alias === undefined) {
+        const answer = this.#final(name, found, secure, ttl);
+        return hop === 0 ? answer : { ...answer, canonicalName: name };
+      }
+      name = dnsName(alias.rdata as string);
     }
     throw new DnsError('servfail', `${given} has a loop of CNAMEs`);
   }
 
   #final(name: string, found: Held[], secure: boolean, ttl: number): RawAnswer {
     if (found.length > 0) return { records: found.map((record) => record.rdata), secure, ttl };
-    if (!this.#names.has(name)) throw noSuchName(name);
-    return { records: [], secure: false, ttl: 60_000 };
+    const signed = this.#names.get(name);
+    if (signed === undefined) throw noSuchName(name);
+    return { records: [], secure: secure && signed, ttl: 60_000 };
   }
 
   #add(record: Held): void {
@@ -58,6 +68,10 @@ export class TestResolver extends RecordResolver {
     else held.push(record);
     // RFC 8020: a name exists when one below it does.
     const labels = record.owner.split('.');
-    for (let from = 0; from < labels.length; from++) this.#names.add(labels.slice(from).join('.'));
+    for (let from = 0; from < labels.length; from++) {
+      const name = labels.slice(from).join('.');
+      // Names above the zone are in it only by way of speaking; the first zone with a name says what it is.
+      if (from === 0 || !this.#names.has(name)) this.#names.set(name, record.secure);
+    }
   }
 }

@@ -67,6 +67,10 @@ export const resolverOptions = defineOptions(
       },
     ),
     validate: field(boolean(), { effect, doc: 'Check DNSSEC signatures.' }),
+    trust_ad: field(boolean(), {
+      extension: true,
+      doc: 'Believe servers that are not on this machine that an answer is proved by DNSSEC; only where nobody can come between. Unless it is set, as resolv.conf says of its servers, and false for others.',
+    }),
     trust_anchor_file: field(string(), { effect, doc: 'Keys that DNSSEC starts from.' }),
     positive_min_ttl: ttl('Answers are kept at least this long.'),
     positive_max_ttl: ttl('Answers are kept at most this long.'),

@@ -101,6 +101,9 @@ test('kumo.dns', async () => {
     aaaa: () => Promise.reject(new Error('timeout')),
     txt: () => answer('v=spf1 -all'),
     ptr: () => answer('host.example'),
+    tlsa: () => Promise.reject(new Error('not asked')),
+    cname: () => Promise.reject(new Error('not asked')),
+    canBeSecure: false,
   };
   const host = Object.assign(notingHost(), { resolver });
   const source = `

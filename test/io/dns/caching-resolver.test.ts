@@ -58,7 +58,7 @@ describe('answers', () => {
     expect((await resolver.ptr('192.0.2.1')).records).toEqual(['host.example']);
     expect((await resolver.ptr('2001:db8::1')).records).toEqual(['host.example']);
     expect((await resolver.tlsa('_25._tcp.mx.example')).records).toEqual([
-      { usage: 3, selector: 1, matchingType: 1, certificate: Buffer.from('abcd', 'hex') },
+      { usage: 3, selector: 1, matchingType: 1, data: Buffer.from('abcd', 'hex') },
     ]);
     const asked = server.queries.map(({ question }) => question.name);
     expect(asked[3]).toBe('1.2.0.192.in-addr.arpa');
@@ -130,6 +130,11 @@ describe('answers', () => {
     expect(await secure({})).toBe(true);
     expect(await secure({ loopback: false })).toBe(false);
     expect(await secure({ loopback: false }, { trustAd: true })).toBe(true);
+    const canBe = (changes: Partial<NameServer>, options: Partial<ResolverOptions> = {}): boolean =>
+      bench([serverAt(server.port, changes)], options).resolver.canBeSecure;
+    expect(canBe({})).toBe(true);
+    expect(canBe({ loopback: false })).toBe(false);
+    expect(canBe({ loopback: false }, { trustAd: true })).toBe(true);
   });
 
   test('U-labels are asked as A-labels', async () => {
@@ -152,7 +157,14 @@ describe('CNAMEs', () => {
       additionals: [a('a.example', '203.0.113.2')],
     }));
     const { resolver } = bench([serverAt(server.port)]);
-    expect(await resolver.a('a.example')).toEqual({ records: ['192.0.2.1'], secure: false, ttl: 20_000 });
+    expect(await resolver.a('a.example')).toEqual({
+      records: ['192.0.2.1'],
+      secure: false,
+      ttl: 20_000,
+      canonicalName: 'c.example',
+    });
+    // From the cache too.
+    expect((await resolver.a('a.example')).canonicalName).toBe('c.example');
     await resolver.a('evil.example');
     expect(server.queries).toHaveLength(2);
   });

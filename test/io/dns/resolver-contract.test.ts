@@ -35,8 +35,8 @@ resolverContract('CachingResolver', async () => {
     );
   const names = ['contract', 'mx', 'alias', 'null', 'er', 'absent', 'loop'];
   const full = names.map((name) => (name === 'contract' ? 'contract.example' : `${name}.contract.example`));
-  for (const name of [...full, '1.2.0.192.in-addr.arpa']) {
-    for (const type of ['A', 'AAAA', 'MX', 'TXT', 'PTR'] as const)
+  for (const name of [...full, '_25._tcp.mx.contract.example', '1.2.0.192.in-addr.arpa']) {
+    for (const type of ['A', 'AAAA', 'MX', 'TXT', 'PTR', 'TLSA', 'CNAME'] as const)
       answers.set(`${name} ${type}`, await ask(name, type));
   }
   known.script = ({ question: { name, type } }) => answers.get(`${name.toLowerCase()} ${type}`);
