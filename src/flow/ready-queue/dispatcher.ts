@@ -141,19 +141,8 @@ export class Dispatcher implements Connection {
     }
     const patience = formatDuration(watchdogTimeout(this.#queue.path));
     const why = reply(451, '4.4.1', `dispatcher watchdog aborted task; no progress for ${patience}`);
-    this.#requeueUncounted(message, why, ['DispatcherDrop'], why);
+    this.#hand.requeueDropped(message, why, why);
     return false;
-  }
-
-  #requeueUncounted(queued: QueuedMessage, why: Reply, reasons: RequeueReason[], delayedReply?: Reply): void {
-    this.#hand.settle(queued, {
-      kind: 'requeue',
-      reply: why,
-      reasons,
-      counted: false,
-      delay: undefined,
-      ...(delayedReply !== undefined && { delayedReply }),
-    });
   }
 
   #isUsedUp(): boolean {
@@ -278,7 +267,7 @@ export class Dispatcher implements Connection {
     if (this.#farewell !== undefined) this.#hand.putBack(queued);
     else {
       const why = reply(451, '4.4.2', 'KumoMTA internal: the peer closed the connection without a reply');
-      this.#requeueUncounted(queued, why, ['DispatcherDrop']);
+      this.#hand.requeueDropped(queued, why);
     }
     return false;
   }

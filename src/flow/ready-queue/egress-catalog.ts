@@ -9,8 +9,8 @@ import {
   EgressSource,
   type EgressSourceOptions,
   egressPathOptions,
-  egressPoolOptions,
-  egressSourceOptions,
+  unspecifiedEgressPool,
+  unspecifiedEgressSource,
 } from '../../model/options/index.ts';
 import type { ReadyParts } from './parts.ts';
 
@@ -20,7 +20,11 @@ export class EgressLookupError extends Error {}
 export const UNSPECIFIED = 'unspecified';
 /** A failed lookup is not repeated for this long (delivery.md section 2). */
 const NEGATIVE_TTL = 60_000;
-const CACHED_NAMES = 128;
+/** Pools, and sources, that are remembered; a pool alone may have thousands. */
+const CACHED_NAMES = 10_000;
+
+const unspecifiedPool = unspecifiedEgressPool();
+const unspecifiedSource = unspecifiedEgressSource();
 
 interface Cached<T> {
   expires: number;
@@ -33,29 +37,43 @@ export class EgressCatalog {
   readonly #pools = new LRUCache<string, Cached<EgressPoolOptions>>({ max: CACHED_NAMES });
   readonly #sources = new LRUCache<string, Cached<EgressSourceOptions>>({ max: CACHED_NAMES });
 
+  /** Pools whose sources have all been found. */
+  readonly #complete = new WeakSet<EgressPoolOptions>();
+
   constructor(parts: ReadyParts) {
     this.#parts = parts;
   }
 
   /** Policy has changed: pools and sources are asked for again. */
   forget(): void {
-    this.#pools.clear();
-    this.#sources.clear();
+    for (const known of this.#pools.values()) known.expires = 0;
+    for (const known of this.#sources.values()) known.expires = 0;
   }
 
-  /** The pool of that name; `unspecified` is built in. Throws EgressLookupError. */
-  pool(name: string | undefined): MaybePromise<EgressPoolOptions> {
-    if (name === undefined || name === UNSPECIFIED) {
-      return parseOptions(egressPoolOptions, { name: UNSPECIFIED, entries: [{ name: UNSPECIFIED }] });
-    }
-    return this.#ask(this.#pools, name, 'get_egress_pool', (value) =>
+  /** The pool of that name, all of whose sources exist; `unspecified` is built in. Throws EgressLookupError. */
+  async pool(name: string | undefined): Promise<EgressPoolOptions> {
+    if (name === undefined || name === UNSPECIFIED) return unspecifiedPool;
+    const pool = await this.#ask(this.#pools, name, 'get_egress_pool', (value) =>
       value instanceof EgressPool ? value.options : undefined,
     );
+    if (this.#complete.has(pool)) return pool;
+    for (const { name: source } of pool.entries) await this.#member(name, source);
+    this.#complete.add(pool);
+    return pool;
+  }
+
+  async #member(pool: string, source: string): Promise<void> {
+    try {
+      await this.source(source);
+    } catch (error) {
+      if (!(error instanceof EgressLookupError)) throw error;
+      throw new EgressLookupError(`pool ${pool}: ${error.message}`);
+    }
   }
 
   /** The source of that name; `unspecified` is built in. Throws EgressLookupError. */
   source(name: string): MaybePromise<EgressSourceOptions> {
-    if (name === UNSPECIFIED) return parseOptions(egressSourceOptions, { name: UNSPECIFIED });
+    if (name === UNSPECIFIED) return unspecifiedSource;
     return this.#ask(this.#sources, name, 'get_egress_source', (value) =>
       value instanceof EgressSource ? value.options : undefined,
     );
@@ -83,7 +101,12 @@ export class EgressCatalog {
     const now = this.#parts.clock.monotonic();
     if (known !== undefined && known.expires > now) return answerOf(known);
     const read = (result: PolicyResult): T => {
+      const old = cache.get(name);
       const cached = toCached(event, name, result, cast, now);
+      // What failed keeps the old value; what is not defined any more is not there any more.
+      if (result.kind === 'error' && old !== undefined && !(old.answer instanceof EgressLookupError)) {
+        cached.answer = old.answer;
+      }
       cache.set(name, cached);
       return answerOf(cached);
     };

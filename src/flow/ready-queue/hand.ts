@@ -66,6 +66,18 @@ export class Hand {
     });
   }
 
+  /** To the scheduled queue, uncounted, because the session ended. `recorded`: what its Delayed record says. */
+  requeueDropped(queued: QueuedMessage, why: Reply, recorded?: Reply): void {
+    this.settle(queued, {
+      kind: 'requeue',
+      reply: why,
+      reasons: ['DispatcherDrop'],
+      counted: false,
+      delay: undefined,
+      ...(recorded !== undefined && { delayedReply: recorded }),
+    });
+  }
+
   /** Loads the message; one that cannot be read is held and tried again, never dropped. */
   async load(queued: QueuedMessage, part: 'envelope' | 'body' = 'body'): Promise<Message | undefined> {
     try {

@@ -14,7 +14,7 @@ import {
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import { type Connection, Connections, type ConnectionsOwner } from './connections.ts';
 import type { ReadyParts } from './parts.ts';
-import { limitsOf, type PathLimits } from './path-limits.ts';
+import { limitsOf, type NamedRate, type PathLimits } from './path-limits.ts';
 
 /** Makes a connection that is to be run with a lease that the queue has for it. */
 export type Dispatch = (queue: ReadyQueue, lease: Lease) => Connection;
@@ -43,6 +43,7 @@ export class ReadyQueue implements ConnectionsOwner {
   /** In the order of asking; a set, because whoever is refused again asks again. */
   readonly #waitingForRoom = new Set<() => void>();
   readonly #connections: Connections;
+  #reserved = 0;
   #stopping = false;
   readonly #stopCallbacks = new Set<() => void>();
 
@@ -94,11 +95,16 @@ export class ReadyQueue implements ConnectionsOwner {
 
   /** No message and no connection. */
   get isIdle(): boolean {
-    return this.#messages.length === 0 && this.#connections.size === 0;
+    return this.#messages.length === 0 && this.#reserved === 0 && this.#connections.size === 0;
   }
 
   get isFull(): boolean {
-    return this.#messages.length >= this.#capacity;
+    return this.#messages.length + this.#reserved >= this.#capacity;
+  }
+
+  /** What a choice of this source has to pass, slowest first. */
+  get selectionRates(): readonly NamedRate[] {
+    return this.limits.selectionRates;
   }
 
   /** Each shard gets its part of max_ready; at least one, or a small limit would strand a shard's mail. */
@@ -106,9 +112,22 @@ export class ReadyQueue implements ConnectionsOwner {
     return Math.max(1, Math.ceil(this.path.max_ready / this.#parts.shards));
   }
 
-  /** Takes the message if there is room. */
-  insert(message: QueuedMessage): boolean {
+  /** Keeps a place for one message, if there is room: for `insert`, or to be given back by `unreserve`. */
+  reserve(): boolean {
     if (this.#stopping || this.isFull) return false;
+    this.#reserved++;
+    return true;
+  }
+
+  unreserve(): void {
+    this.#reserved--;
+    if (this.#waitingForRoom.size > 0) this.#parts.clock.after(0, this.#offerRoom);
+  }
+
+  /** Takes the message into a place that was reserved. False when the queue has stopped since. */
+  insert(message: QueuedMessage): boolean {
+    this.#reserved--;
+    if (this.#stopping) return false;
     this.lastUsed = this.#parts.clock.monotonic();
     const idle = this.#idle.shift();
     if (idle !== undefined) idle(message);

@@ -41,7 +41,12 @@ export class ReadyQueues {
 
   /** The way of one scheduled queue into the ready queues. */
   feedFor(home: MessageHome): ReadyFeed {
-    return new ReadyFeed(home, this.#parts.clock, (asking, options) => this.#routes(asking, options));
+    const { clock, throttles } = this.#parts;
+    return new ReadyFeed(home, {
+      clock,
+      throttles,
+      resolve: (asking, options) => this.#routes(asking, options),
+    });
   }
 
   /** Every ready queue, for metrics and status. */
@@ -81,12 +86,12 @@ export class ReadyQueues {
     const domain = home.parts.routingDomain ?? home.parts.domain;
     const pool = await this.#catalog.pool(options.egress_pool);
     const site = await this.#parts.routing.site(domain, protocol);
-    const queues = new Map<string, ReadyQueue>();
-    for (const entry of pool.entries) {
-      if (entry.weight > 0) queues.set(entry.name, await this.#queue(entry.name, domain, site));
-    }
-    const expires = Math.min(site.expires, now + pool.ttl);
-    return { pool: pool.name, sources: pool.entries, queues, expires };
+    return {
+      pool: pool.name,
+      sources: pool.entries.filter(({ weight }) => weight > 0),
+      queueOf: (source) => this.#queue(source, domain, site),
+      expires: Math.min(site.expires, now + pool.ttl),
+    };
   }
 
   async #queue(sourceName: string, domain: string, site: Site): Promise<ReadyQueue> {
@@ -96,7 +101,10 @@ export class ReadyQueues {
     const known = this.#queues.get(key);
     if (known !== undefined && !known.queue.reaped) {
       known.site = site;
-      if (known.policyEpoch !== this.#policyEpoch) await this.#refresh(known);
+      // One that is idle whenever the upkeep comes by would never be refreshed otherwise.
+      if (!known.refreshing && this.#isOutdated(known, this.#parts.clock.monotonic())) {
+        await this.#refresh(known);
+      }
       return known.queue;
     }
     const source = await this.#catalog.source(sourceName);
@@ -162,7 +170,8 @@ export class ReadyQueues {
 
   #isOutdated(live: Live, now: number): boolean {
     if (live.policyEpoch !== this.#policyEpoch) return true;
-    return now - live.refreshed >= live.queue.path.refresh_interval;
+    const { refresh_strategy, refresh_interval } = live.queue.path;
+    return refresh_strategy === 'Ttl' && now - live.refreshed >= refresh_interval;
   }
 
   #reapMaildirs(now: number): void {
@@ -173,13 +182,17 @@ export class ReadyQueues {
     }
   }
 
-  /** Asks policy for source and path again; on an error the old ones stay (delivery.md section 11). */
+  /**
+   * Asks policy for the path again, and for the source too when policy has changed; on an error the old ones stay
+   * (delivery.md sections 6 and 11).
+   */
   async #refresh(live: Live): Promise<void> {
     const { queue } = live;
+    const isNewPolicy = live.policyEpoch !== this.#policyEpoch;
     live.refreshing = true;
     live.policyEpoch = this.#policyEpoch;
     try {
-      queue.source = await this.#catalog.source(queue.source.name);
+      if (isNewPolicy) queue.source = await this.#catalog.source(queue.source.name);
       queue.updatePath(await this.#catalog.path(queue.routingDomain, queue.source.name, queue.site));
     } catch (error) {
       this.#parts.diagnostics.warn(
@@ -205,6 +218,10 @@ interface Live {
 
 /** The way of mail that is not sent through sources. */
 function onlyTo(queue: DeliveryQueue): Routes {
-  const queues = new Map([[UNSPECIFIED, queue]]);
-  return { pool: UNSPECIFIED, sources: [{ name: UNSPECIFIED, weight: 1 }], queues, expires: Infinity };
+  return {
+    pool: UNSPECIFIED,
+    sources: [{ name: UNSPECIFIED, weight: 1 }],
+    queueOf: () => queue,
+    expires: Infinity,
+  };
 }

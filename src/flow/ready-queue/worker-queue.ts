@@ -24,6 +24,9 @@ export class WorkerQueue implements DeliveryQueue {
   readonly #messages = new Fifo<QueuedMessage>();
   readonly #waitingForRoom = new Set<() => void>();
   readonly #working = new Set<Promise<void>>();
+  /** There is no source to choose, so nothing limits its choice. */
+  readonly selectionRates = [];
+  #reserved = 0;
   #stopping = false;
 
   constructor(
@@ -41,15 +44,27 @@ export class WorkerQueue implements DeliveryQueue {
 
   /** Nothing waits and nothing is being worked on. */
   get isIdle(): boolean {
-    return this.#messages.length === 0 && this.#working.size === 0;
+    return this.#messages.length === 0 && this.#reserved === 0 && this.#working.size === 0;
   }
 
   get isFull(): boolean {
-    return this.#messages.length >= CAPACITY;
+    return this.#messages.length + this.#reserved >= CAPACITY;
+  }
+
+  reserve(): boolean {
+    if (this.#stopping || this.isFull) return false;
+    this.#reserved++;
+    return true;
+  }
+
+  unreserve(): void {
+    this.#reserved--;
+    this.#offerRoom();
   }
 
   insert(message: QueuedMessage): boolean {
-    if (this.#stopping || this.isFull) return false;
+    this.#reserved--;
+    if (this.#stopping) return false;
     this.lastUsed = this.#parts.clock.monotonic();
     this.#messages.push(message);
     this.#startWorkers();

@@ -107,7 +107,10 @@ export class ScheduledQueue implements MessageHome {
   configuration(): MaybePromise<QueueOptions> {
     const options = this.#options;
     if (options === undefined || this.#policyEpoch !== this.#room.policyEpoch) return this.#ask();
-    if (this.#room.clock.monotonic() - this.#refreshed >= options.refresh_interval) this.#refreshBehind();
+    if (options.refresh_strategy === 'Ttl') {
+      const age = this.#room.clock.monotonic() - this.#refreshed;
+      if (age >= options.refresh_interval) this.#refreshBehind();
+    }
     return options;
   }
 
@@ -241,8 +244,11 @@ export class ScheduledQueue implements MessageHome {
       this.#isAdmitted = !verdict.throttled;
       if (!verdict.throttled) return this.#gatedStep(message, options);
       this.#hold = 'MessageRateThrottle';
-      this.#holdUntil = this.#room.clock.now() + (verdict.retryAfter ?? 0);
-      this.#holdTimer = this.#room.clock.after(verdict.retryAfter ?? 0, this.#release);
+      const wait = verdict.retryAfter ?? 0;
+      this.#holdUntil = this.#room.clock.now() + wait;
+      // A configuration that is asked for again from time to time may have a faster rate by then.
+      const look = options.refresh_strategy === 'Ttl' ? Math.min(wait, options.refresh_interval) : wait;
+      this.#holdTimer = this.#room.clock.after(look, this.#release);
       return 'held';
     };
     const verdict = this.#room.admit(this, options);
@@ -324,6 +330,7 @@ export class ScheduledQueue implements MessageHome {
       if (this.#options !== options) this.#feed?.invalidate();
       this.#options = options;
       this.#refreshed = this.#room.clock.monotonic();
+      if (this.#hold !== undefined) this.#release();
       return options;
     } catch (error) {
       if (this.#options === undefined || !(error instanceof QueueConfigError)) throw error;

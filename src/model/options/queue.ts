@@ -20,12 +20,10 @@ export const shrinkOptions = defineOptions(
   {
     interval: field(duration(), {
       required: true,
-      effect: 'later',
       doc: 'Shortest wait for which the entry counts.',
     }),
     policy: field(oneOf('ShrinkDataAndMeta', 'ShrinkData', 'NoShrink'), {
       required: true,
-      effect: 'later',
       doc: 'What leaves memory: body and metadata, the body only, or nothing.',
     }),
   },
@@ -62,7 +60,6 @@ export const queueOptions = defineOptions(
     }),
     refresh_strategy: field(oneOf('Ttl', 'Epoch'), {
       default: 'Ttl',
-      effect: 'later',
       doc: 'When the configuration is asked for again: after refresh_interval, or when the policy changes.',
     }),
     refresh_interval: field(duration(), {
@@ -73,17 +70,14 @@ export const queueOptions = defineOptions(
     provider_name: field(string(), { doc: 'Provider that metrics and log records name.' }),
     strategy: field(oneOf('SingletonTimerWheel', 'SingletonTimerWheelV2', 'TimerWheel', 'SkipList'), {
       default: 'SingletonTimerWheel',
-      effect: 'later',
       doc: 'Structure that keeps the due times. Moonpost has one, exact to a millisecond; all names select it.',
     }),
     timerwheel_tick_interval: field(duration(), {
-      effect: 'later',
       doc: 'Tick of a TimerWheel queue. Without meaning for the structure that Moonpost has.',
     }),
     shrink_policy: field(list(table(shrinkOptions)), {
       default: [],
-      effect: 'later',
-      doc: 'What leaves memory while a message waits; the last entry whose interval is not longer than the wait counts.',
+      doc: 'What leaves memory while a message waits; the last entry whose interval is not longer than the wait counts. Without effect: a message that waits has nothing in memory but its place in the queue.',
     }),
   },
 );
