@@ -56,8 +56,8 @@ export async function startSmtpListeners(
   };
 }
 
-/** The bytes of a key source; Rejects with an Error that says why not. */
-async function readKey(source: KeySource, policy: PolicyEvents): Promise<Uint8Array> {
+/** The bytes of a key source. Rejects with an Error that says why not. */
+export async function readKey(source: KeySource, policy: PolicyEvents): Promise<Uint8Array> {
   if (source.from !== 'event') return readSecret(source);
   const result = await policy.fire(source.event, source.args);
   const value = result.kind === 'values' ? result.values[0] : undefined;

@@ -32,3 +32,5 @@
 ---@field tls_peer_subject_name? string[] Subject of the certificate of the peer.
 ---@field provider_name? string Provider that the queue or path names.
 ---@field session_id? string UUID that all records of one connection share.
+---@field session_delivery? integer Which message of its connection to a peer it was: 1 on a new connection, more on one that was used again.
+---@field tls_resumed? boolean Whether the connection to a peer resumed an earlier TLS session.

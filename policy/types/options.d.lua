@@ -137,13 +137,13 @@
 ---@field max_age? number|string A message older than this at its next attempt expires.
 ---@field max_message_rate? string How fast messages may leave this queue for the ready queues.
 ---@field protocol? kumo.QueueProtocol How messages of this queue are delivered.
----@field refresh_strategy? 'Ttl'|'Epoch' When the configuration is asked for again: after refresh_interval, or when the policy changes. (No effect yet.)
+---@field refresh_strategy? 'Ttl'|'Epoch' When the configuration is asked for again: after refresh_interval, or when the policy changes.
 ---@field refresh_interval? number|string With Ttl: how long the configuration is used.
 ---@field reap_interval? number|string An empty queue is forgotten after this long.
 ---@field provider_name? string Provider that metrics and log records name.
----@field strategy? 'SingletonTimerWheel'|'SingletonTimerWheelV2'|'TimerWheel'|'SkipList' Structure that keeps the due times. Moonpost has one, exact to a millisecond; all names select it. (No effect yet.)
----@field timerwheel_tick_interval? number|string Tick of a TimerWheel queue. Without meaning for the structure that Moonpost has. (No effect yet.)
----@field shrink_policy? kumo.ShrinkPolicyEntry[] What leaves memory while a message waits; the last entry whose interval is not longer than the wait counts. (No effect yet.)
+---@field strategy? 'SingletonTimerWheel'|'SingletonTimerWheelV2'|'TimerWheel'|'SkipList' Structure that keeps the due times. Moonpost has one, exact to a millisecond; all names select it.
+---@field timerwheel_tick_interval? number|string Tick of a TimerWheel queue. Without meaning for the structure that Moonpost has.
+---@field shrink_policy? kumo.ShrinkPolicyEntry[] What leaves memory while a message waits; the last entry whose interval is not longer than the wait counts. Without effect: a message that waits has nothing in memory but its place in the queue.
 
 ---Exactly one way of delivery.
 ---@class kumo.QueueProtocol
@@ -172,52 +172,56 @@
 
 ---What leaves memory when a message waits at least this long.
 ---@class kumo.ShrinkPolicyEntry
----@field interval number|string Shortest wait for which the entry counts. (No effect yet.)
----@field policy 'ShrinkDataAndMeta'|'ShrinkData'|'NoShrink' What leaves memory: body and metadata, the body only, or nothing. (No effect yet.)
+---@field interval number|string Shortest wait for which the entry counts.
+---@field policy 'ShrinkDataAndMeta'|'ShrinkData'|'NoShrink' What leaves memory: body and metadata, the body only, or nothing.
 
 ---How one source sends to one site.
 ---@class kumo.EgressPathOptions
 ---@field connection_limit? integer|string Most connections to the site from the source.
----@field additional_connection_limits? table<string, integer|string> Further limits by name that connections of several paths share. (No effect yet.)
+---@field additional_connection_limits? table<string, integer|string> Further limits by name that connections of several paths share.
 ---@field max_connection_rate? string How fast connections may be opened.
 ---@field max_message_rate? string How fast messages may be sent.
----@field additional_message_rate_throttles? table<string, string> Further throttles by name that messages of several paths share. (No effect yet.)
----@field source_selection_rate? string How often the source may be chosen for the site; for warming up an address. (No effect yet.)
----@field additional_source_selection_rates? table<string, string> Further selection throttles by name that several paths share. (No effect yet.)
+---@field additional_message_rate_throttles? table<string, string> Further throttles by name that messages of several paths share.
+---@field source_selection_rate? string How often the source may be chosen for the site; for warming up an address.
+---@field additional_source_selection_rates? table<string, string> Further selection throttles by name that several paths share.
 ---@field max_ready? integer Most messages in the ready queue, divided among the shards.
----@field max_deliveries_per_connection? integer Messages after which a connection is closed.
+---@field max_deliveries_per_connection? integer Messages after which a connection is closed. 0: no limit.
 ---@field max_recipients_per_batch? integer Most recipients in one transaction.
 ---@field consecutive_connection_failures_before_delay? integer After more failed connections in a row than this, counted over all shards, all messages of the ready queue are put back to wait.
 ---@field enable_tls? 'Opportunistic'|'OpportunisticInsecure'|'Required'|'RequiredInsecure'|'Disabled' Opportunistic: STARTTLS where it is offered, with a right certificate. OpportunisticInsecure: any certificate, and in clear over a new connection when the handshake fails. Required, RequiredInsecure: never in clear; with a right, or any, certificate.
 ---@field enable_mta_sts? boolean Obey the MTA-STS policy of the domain. (No effect yet.)
 ---@field enable_dane? boolean Check certificates by TLSA records. (No effect yet.)
 ---@field opportunistic_tls_reconnect_on_failed_handshake? boolean With the opportunistic modes: dial again without TLS when the handshake fails.
----@field remember_broken_tls? number|string How long a site with broken TLS is sent to without. (No effect yet.)
----@field tls_prefer_openssl? boolean Choice of library in KumoMTA. Node has one, so nothing changes. (No effect yet.)
----@field tls_certificate? kumo.KeySource Client certificate, PEM. (No effect yet.)
----@field tls_private_key? kumo.KeySource Key of the client certificate, PEM. (No effect yet.)
----@field openssl_cipher_list? string Ciphers up to TLS 1.2. (No effect yet.)
----@field openssl_cipher_suites? string Cipher suites of TLS 1.3. (No effect yet.)
----@field openssl_options? string OpenSSL option names joined with |. (No effect yet.)
----@field rustls_cipher_suites? string[] Cipher suites by their rustls names. (No effect yet.)
+---@field remember_broken_tls? number|string How long a ready queue goes without TLS after it failed, in the opportunistic modes. Without it 15 minutes with opportunistic_tls_reconnect_on_failed_handshake, else not at all. Each shard remembers for itself.
+---@field implicit_tls? boolean TLS from the first octet on, as on port 465, in place of STARTTLS. Never in clear; the certificate is checked unless enable_tls is one of the insecure modes.
+---@field tls_server_name? string Name to ask the server for (SNI) and to find in its certificate. Without it that of the host. Not used where DANE or MTA-STS asks for TLS.
+---@field tls_verify_certificate? boolean Whether an authority must vouch for the certificate. Without it as enable_tls says. Not used where DANE or MTA-STS asks for TLS.
+---@field tls_verify_hostname? boolean Whether the certificate must be made out to the host. Without it as enable_tls says. Not used where DANE or MTA-STS asks for TLS.
+---@field tls_prefer_openssl? boolean Choice of library in KumoMTA. Node has OpenSSL alone; with this its options win over rustls_cipher_suites.
+---@field tls_certificate? kumo.KeySource Client certificate, PEM. Sent only when it and its key can be read; both are read again every 5 minutes.
+---@field tls_private_key? kumo.KeySource Key of the client certificate, PEM.
+---@field openssl_cipher_list? string Ciphers up to TLS 1.2, as OpenSSL writes such lists.
+---@field openssl_cipher_suites? string Cipher suites of TLS 1.3, joined with :.
+---@field openssl_options? string OpenSSL option names joined with |, such as NO_TLSV1_2. Come on top of those that the library has set.
+---@field rustls_cipher_suites? string[] Cipher suites by their rustls names. Versions of TLS without one in the list are not spoken.
 ---@field smtp_port? integer Port to connect to.
----@field smtp_auth_plain_username? string User for AUTH PLAIN. (No effect yet.)
----@field smtp_auth_plain_password? kumo.KeySource Password for AUTH PLAIN. (No effect yet.)
----@field allow_smtp_auth_plain_without_tls? boolean AUTH PLAIN may go in clear. (No effect yet.)
----@field allow_smtp_auth_plain_without_valid_certificate? boolean AUTH PLAIN may go to a peer whose certificate is not proved. (No effect yet.)
+---@field smtp_auth_plain_username? string User for AUTH PLAIN. A server that does not offer or take it is not sent to.
+---@field smtp_auth_plain_password? kumo.KeySource Password for AUTH PLAIN, read again every 5 minutes. A line end after it is left out.
+---@field allow_smtp_auth_plain_without_tls? boolean AUTH PLAIN may go in clear.
+---@field allow_smtp_auth_plain_without_valid_certificate? boolean AUTH PLAIN may go to a peer whose certificate is not proved.
 ---@field ehlo_domain? string Name in EHLO. Without it that of the source, or the host name.
 ---@field ip_lookup_strategy? 'Ipv4AndIpv6'|'Ipv4Only'|'Ipv6Only'|'Ipv6ThenIpv4'|'Ipv4ThenIpv6' Which addresses of a host are tried, and in which order.
 ---@field prohibited_hosts? string[] A site with an address in here is not sent to at all; its messages bounce.
 ---@field skip_hosts? string[] Addresses in here are left out of the hosts of a site.
----@field reconnect_strategy? 'ConnectNextHost'|'TerminateSession'|'ReconnectSameHost' Where a session goes on after its connection broke. (No effect yet.)
----@field try_next_host_on_transport_error? boolean After a broken connection the same message is tried at once on the next host. (No effect yet.)
+---@field reconnect_strategy? 'ConnectNextHost'|'TerminateSession'|'ReconnectSameHost' Where a session goes on after its connection broke: at the next host of its plan, nowhere, or at the same host.
+---@field try_next_host_on_transport_error? boolean After a 421, a time-out or a lost connection the same message is tried at once on the next host of the plan.
 ---@field enable_rset? boolean RSET between messages of a connection.
 ---@field enable_pipelining? boolean Use PIPELINING when it is offered.
----@field use_lmtp? boolean Speak LMTP. (No effect yet.)
+---@field use_lmtp? boolean Speak LMTP: LHLO, and a reply per recipient.
 ---@field ignore_8bit_checks? boolean Send 8-bit content also to peers that do not offer it.
 ---@field connect_timeout? number|string For the TCP connection.
 ---@field banner_timeout? number|string For the greeting.
----@field auth_timeout? number|string For the reply to AUTH. (No effect yet.)
+---@field auth_timeout? number|string For the reply to AUTH.
 ---@field ehlo_timeout? number|string For the reply to EHLO.
 ---@field mail_from_timeout? number|string For the reply to MAIL FROM.
 ---@field rcpt_to_timeout? number|string For the reply to RCPT TO.
@@ -226,17 +230,17 @@
 ---@field idle_timeout? number|string How long a connection waits for a next message.
 ---@field starttls_timeout? number|string For the reply to STARTTLS and for the handshake.
 ---@field rset_timeout? number|string For the reply to RSET.
----@field system_shutdown_timeout? number|string How long a drain waits for a message that is being sent. Without it the sum of the timeouts from MAIL FROM on. (No effect yet.)
----@field refresh_strategy? 'Ttl'|'Epoch' When the configuration is asked for again: after refresh_interval, or when the policy changes. (No effect yet.)
+---@field system_shutdown_timeout? number|string How long a drain waits for a message that is being sent. Without it the sum of the timeouts from MAIL FROM on.
+---@field refresh_strategy? 'Ttl'|'Epoch' When the configuration is asked for again: after refresh_interval, or when the policy changes.
 ---@field refresh_interval? number|string With Ttl: how long the configuration is used.
 ---@field provider_name? string Provider that metrics and log records name.
----@field low_memory_reduction_policy? 'ShrinkDataAndMeta'|'ShrinkData'|'NoShrink' What leaves memory when it runs low. (No effect yet.)
----@field no_memory_reduction_policy? 'ShrinkDataAndMeta'|'ShrinkData'|'NoShrink' What leaves memory when there is none left. (No effect yet.)
----@field dispatcher_wakeup_strategy? 'Aggressive'|'Relaxed' How many idle sessions a new message wakes. (No effect yet.)
----@field maintainer_wakeup_strategy? 'Aggressive'|'Relaxed' When a new message makes the queue look whether to open connections. (No effect yet.)
----@field dispatcher_progress_watchdog_timeout? number|string After this long without progress a session is given up. (No effect yet.)
----@field readyq_pool_name? string Thread pool in KumoMTA. Moonpost has shards instead. (No effect yet.)
----@field aggressive_connection_opening? boolean Open connections without waiting for the first to succeed. (No effect yet.)
+---@field low_memory_reduction_policy? 'ShrinkDataAndMeta'|'ShrinkData'|'NoShrink' What leaves memory when it runs low. Without effect: bodies near delivery take at most 64 MiB per shard, others stay on disk.
+---@field no_memory_reduction_policy? 'ShrinkDataAndMeta'|'ShrinkData'|'NoShrink' What leaves memory when there is none left. Without effect, as low_memory_reduction_policy.
+---@field dispatcher_wakeup_strategy? 'Aggressive'|'Relaxed' How many idle sessions a new message wakes. Both values mean one here: the message is handed to it.
+---@field maintainer_wakeup_strategy? 'Aggressive'|'Relaxed' When a new message makes the queue look whether to open connections. Both values mean always here: the look is cheap.
+---@field dispatcher_progress_watchdog_timeout? number|string After this long without progress a session is given up. Without it twice the longest timeout of MAIL FROM to the end of the message, at least 60s.
+---@field readyq_pool_name? string Thread pool in KumoMTA. Without effect: Moonpost has shards instead.
+---@field aggressive_connection_opening? boolean Connect first and take a message then. Otherwise a connection is made for the message that it has in hand.
 
 ---Sources that share the traffic of a queue.
 ---@class kumo.EgressPoolOptions
@@ -300,6 +304,7 @@
 ---@field server_ordering_strategy? 'QueryStatistics'|'UserProvidedOrder'|'RoundRobin' Which server is asked first. (No effect yet.)
 ---@field ip_strategy? 'Ipv4Only'|'Ipv6Only'|'Ipv4AndIpv6'|'Ipv6AndIpv4'|'Ipv6ThenIpv4'|'Ipv4ThenIpv6' Which addresses are looked up. (No effect yet.)
 ---@field validate? boolean Check DNSSEC signatures. (No effect yet.)
+---@field trust_ad? boolean Believe servers that are not on this machine that an answer is proved by DNSSEC; only where nobody can come between. Unless it is set, as resolv.conf says of its servers, and false for others.
 ---@field trust_anchor_file? string Keys that DNSSEC starts from. (No effect yet.)
 ---@field positive_min_ttl? number|string Answers are kept at least this long.
 ---@field positive_max_ttl? number|string Answers are kept at most this long.

@@ -1,4 +1,5 @@
 import { type Difference, decided, extension, planned } from './difference.ts';
+import { deliveryDifferences } from './differences-of-delivery.ts';
 import { listenerDifferences } from './differences-of-listeners.ts';
 import { messageDifferences } from './differences-of-messages.ts';
 import { moduleDifferences } from './differences-of-modules.ts';
@@ -92,11 +93,6 @@ const behaviour: readonly Difference[] = [
     'behaviour',
     'the end of a session after 421',
     'The server closes the connection after every 421, whoever caused it.',
-  ),
-  decided(
-    'behaviour',
-    'broken TLS under OpportunisticInsecure',
-    'A failed handshake leaves no usable socket, so Moonpost dials the same host again and sends in clear. KumoMTA goes on with the same socket.',
   ),
   decided(
     'behaviour',
@@ -201,7 +197,7 @@ const behaviour: readonly Difference[] = [
     'Takes address objects too, as the documentation of KumoMTA says; its code refuses them. The same holds for set_recipient.',
   ),
   ...messageDifferences,
-  decided('option', 'make_egress_path.tls_prefer_openssl', 'Without effect: Node has one TLS library.'),
+  ...deliveryDifferences,
   decided(
     'behaviour',
     'log hooks',

@@ -88,4 +88,14 @@ export const logFields = [
   ),
   defineLogField('provider_name', 'string, may be absent', 'Provider that the queue or path names.'),
   defineLogField('session_id', 'string, may be absent', 'UUID that all records of one connection share.'),
+  defineLogField(
+    'session_delivery',
+    'integer, may be absent',
+    'Which message of its connection to a peer it was: 1 on a new connection, more on one that was used again.',
+  ),
+  defineLogField(
+    'tls_resumed',
+    'boolean, may be absent',
+    'Whether the connection to a peer resumed an earlier TLS session.',
+  ),
 ] as const;

@@ -44,6 +44,8 @@ export interface DeliveryEvent {
   tls?: TlsInfo | undefined;
   providerName?: string | undefined;
   sessionId?: string | undefined;
+  /** Which message of its connection it was, from 1. */
+  delivery?: number | undefined;
 }
 
 export interface RefusedTransaction {
@@ -90,6 +92,8 @@ export interface LogRecord {
   tls_peer_subject_name?: string[];
   provider_name?: string;
   session_id?: string;
+  session_delivery?: number;
+  tls_resumed?: boolean;
 }
 
 /** Builds the record of an event. `now` and `created` are milliseconds since the epoch. */
@@ -138,6 +142,8 @@ export function logRecord(
   if (event.tls !== undefined) addTls(record, event.tls);
   if (event.providerName !== undefined) record.provider_name = event.providerName;
   if (event.sessionId !== undefined) record.session_id = event.sessionId;
+  if (event.delivery !== undefined) record.session_delivery = event.delivery;
+  if (event.tls?.resumed !== undefined) record.tls_resumed = event.tls.resumed;
   return record;
 }
 

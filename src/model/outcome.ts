@@ -52,4 +52,8 @@ export interface TlsInfo {
   cipher: string;
   protocolVersion: string;
   peerSubjectName: string[];
+  /** Of connections that we made: whether an earlier session was resumed. */
+  resumed?: boolean;
+  /** Of connections that we made: the certificate proves who the peer is, whether or not that was asked. */
+  verified?: boolean;
 }

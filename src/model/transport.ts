@@ -1,3 +1,4 @@
+import type { TlsaRecord } from '../protocol/dane/index.ts';
 import type { TlsInfo } from './outcome.ts';
 
 export interface Endpoint {
@@ -14,10 +15,34 @@ export interface TransportHandler {
   closed(error: Error | undefined): void;
 }
 
+/**
+ * How a client speaks TLS, as PEM texts and names of OpenSSL; everything absent is the choice of the library. Keep
+ * the object as long as the texts hold: what is made of it, such as sessions to resume, is kept with it.
+ */
+export interface TlsClientSettings {
+  certificate?: string;
+  privateKey?: string;
+  /** Who may vouch for servers. */
+  authorities?: readonly string[];
+  /** Ciphers up to TLS 1.2 and suites of TLS 1.3, joined with `:`. */
+  ciphers?: string;
+  /** Bits of SSL_OP_*. */
+  secureOptions?: number;
+}
+
+/**
+ * What the certificate of a server has to prove. `authority`: that somebody trusted vouches for it, that it is made
+ * out to the server's name; either may be waived. `tlsa`: that DNS names it (RFC 7672), for one of the `names`.
+ */
+export type PeerCheck =
+  | { kind: 'authority'; certificate: boolean; name: boolean }
+  | { kind: 'tlsa'; records: readonly TlsaRecord[]; names: readonly string[] };
+
 export interface TlsClientOptions {
   /** Name for SNI and for the certificate check. */
   serverName: string;
-  verify: boolean;
+  settings: TlsClientSettings;
+  check: PeerCheck;
   /** Milliseconds. */
   timeout: number;
 }
@@ -52,7 +77,10 @@ export interface Transport {
   uncork(): void;
   pause(): void;
   resume(): void;
-  /** Client side of a TLS handshake; bytes that arrived in plain text before it are dropped. */
+  /**
+   * Client side of a TLS handshake; bytes that arrived in plain text before it are dropped. Rejects with the reason
+   * when it fails or the certificate does not prove what is asked; the connection is closed then.
+   */
   secure(options: TlsClientOptions): Promise<TlsInfo>;
   /**
    * Server side of a TLS handshake. The names in the answer are those of rustls, as log consumers know them. A

@@ -10,6 +10,7 @@ import { dial } from '../../src/io/net/index.ts';
 import type { Transport, TransportHandler } from '../../src/model/index.ts';
 import { defaultEgressPathOptions } from '../../src/model/options/index.ts';
 import { dotStuff, EnvelopeAddress } from '../../src/protocol/smtp/index.ts';
+import { testSecurity } from '../kit/peer-security.ts';
 
 const messages = Number(process.argv[2] ?? 20_000);
 const connections = Number(process.argv[3] ?? 20);
@@ -54,7 +55,16 @@ async function withClient(): Promise<void> {
   const source = { name: 'unspecified', source_address: undefined };
   const one = async (): Promise<void> => {
     const candidate = { name: 'peer', address: '127.0.0.1', port };
-    const session = await connectSmtp({ candidate, path, source, ehloName: 'me', dial, clock: systemClock });
+    const session = await connectSmtp({
+      candidate,
+      path,
+      source,
+      ehloName: 'me',
+      dial,
+      clock: systemClock,
+      security: testSecurity(),
+      queue: 'q',
+    });
     while (left-- > 0) {
       const result = await session.attempt({ sender, recipients, body });
       if (result.outcomes[0]?.outcome.kind !== 'delivered') throw new Error('not delivered');
@@ -132,6 +142,8 @@ async function inMemory(): Promise<void> {
     ehloName: 'me',
     dial: inMemoryDial,
     clock: systemClock,
+    security: testSecurity(),
+    queue: 'q',
   });
   for (let sent = 0; sent < messages; sent++) await session.attempt({ sender, recipients, body });
 }

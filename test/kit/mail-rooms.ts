@@ -1,4 +1,3 @@
-import { PeerSecurity } from '../../src/flow/delivery/index.ts';
 import { createRouting, type ReadyParts, ReadyQueues } from '../../src/flow/ready-queue/index.ts';
 import { Reception, type ReceptionAnswer, type Transaction } from '../../src/flow/reception/index.ts';
 import { ScheduledQueues } from '../../src/flow/scheduled-queue/index.ts';
@@ -27,6 +26,7 @@ import { EnvelopeAddress } from '../../src/protocol/smtp/index.ts';
 import { FakeClock } from './fake-clock.ts';
 import { MemorySpool, type MemorySpoolContent } from './memory-spool.ts';
 import { transportPair } from './memory-transport.ts';
+import { testSecurity } from './peer-security.ts';
 
 export type Handler = (...args: never[]) => MaybePromise<PolicyResult>;
 
@@ -132,11 +132,7 @@ export function mailRooms(
     leases: new LocalLeases(),
     counters: new LocalCounters(),
     dial: (target) => dialPeer(target, peers),
-    security: new PeerSecurity({
-      clock,
-      diagnostics: shared.diagnostics,
-      readKey: () => Promise.reject(new Error('no keys in memory')),
-    }),
+    security: testSecurity({ clock, said }),
     hostname: 'mta.example',
     shards: 1,
     onReaped: () => {},

@@ -1,4 +1,4 @@
-import type { PeerAddress } from '../../model/index.ts';
+import type { PeerAddress, PeerTlsPolicy } from '../../model/index.ts';
 import { formatHostPort } from '../../protocol/ip/index.ts';
 import type { Reply } from '../../protocol/smtp/index.ts';
 
@@ -11,6 +11,8 @@ export interface Candidate {
   port: number;
   /** True when the plan entry named the port; the log then shows it. */
   explicitPort?: boolean;
+  /** What its domain asks of TLS. */
+  tls?: PeerTlsPolicy | undefined;
 }
 
 /** `peer_address` of log records (operations.md 9.2). */
@@ -26,7 +28,8 @@ export function describeCandidate(candidate: Candidate): string {
 /**
  * At which step no session came about. `unplumbed`: the source address is not one of this machine;
  * `starttls`: STARTTLS was refused or missing, or its handshake failed; `starttls-timeout`: the handshake took too
- * long; `closed`: the connection was lost on the way.
+ * long; `tls-policy`: DANE or MTA-STS forbids to send there now; `auth`: AUTH may not or did not work; `closed`: the
+ * connection was lost on the way.
  */
 export type ConnectFailureKind =
   | 'unplumbed'
@@ -38,7 +41,9 @@ export type ConnectFailureKind =
   | 'banner'
   | 'ehlo'
   | 'starttls'
-  | 'starttls-timeout';
+  | 'starttls-timeout'
+  | 'tls-policy'
+  | 'auth';
 
 /** A candidate that gave no session: the next one is tried. `text` goes into the reply that sums them up. */
 export class ConnectFailure extends Error {

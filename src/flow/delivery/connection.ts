@@ -9,6 +9,8 @@ export interface Command {
   /** With its CRLF; '' for the banner, which nobody asks for. */
   line: string;
   timeout: number;
+  /** In place of `line` in replies and errors, when the line has a secret. */
+  shown?: string;
 }
 
 /** Why replies stayed away. `timeout` is the peer's silence; `closed` everything that ends a connection. */
@@ -155,8 +157,8 @@ export class SmtpConnection {
       this.#lost(`unexpected reply ${reply.code} while idle`);
       return;
     }
-    const { line } = this.#commands[this.#replies.length]!;
-    reply.command = line === '' ? null : line;
+    const { line, shown = line } = this.#commands[this.#replies.length]!;
+    reply.command = shown === '' ? null : shown;
     this.#replies.push(reply);
     if (this.#replies.length < this.#commands.length) return;
     this.#settle = undefined;
@@ -167,7 +169,8 @@ export class SmtpConnection {
   #expect(command: Command): void {
     this.#timer?.cancel();
     this.#timer = this.#clock.after(command.timeout, () => {
-      const what = command.line === '' ? 'the initial banner' : `response to ${command.line.trimEnd()}`;
+      const { line, shown = line } = command;
+      const what = line === '' ? 'the initial banner' : `response to ${shown.trimEnd()}`;
       this.#fail({ kind: 'timeout', text: `Timed Out waiting ${command.timeout / 1000}s for ${what}` });
     });
   }

@@ -54,6 +54,8 @@ export interface AttemptResult {
   tls: TlsInfo | undefined;
   /** Our end as `IP:PORT`, for `source_address` of log records. */
   sourceAddress: string;
+  /** Which message of this connection it was, from 1. */
+  delivery: number;
 }
 
 export interface SessionParts {
@@ -84,6 +86,7 @@ export class SmtpSession {
   readonly #candidate: Candidate;
   readonly #path: SmtpPathOptions;
   #transactions = 0;
+  #deliveries = 0;
   #unclean = false;
   #closing = false;
 
@@ -115,6 +118,7 @@ export class SmtpSession {
 
   /** Sends one message to its recipients, in as many transactions as max_recipients_per_batch asks for. */
   async attempt(request: AttemptRequest): Promise<AttemptResult> {
+    const delivery = ++this.#deliveries;
     const attempt = new Attempt(request, this.#path, this.capabilities);
     let previous: readonly number[] = [];
     let stale = false;
@@ -135,6 +139,7 @@ export class SmtpSession {
       peer: this.peer,
       tls: this.tls,
       sourceAddress: this.sourceAddress,
+      delivery,
     };
   }
 

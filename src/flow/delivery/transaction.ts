@@ -30,7 +30,7 @@ export interface TransactionResult {
 
 /** Runs the transaction. A failure of the connection is part of the result. */
 export async function transact(request: TransactionRequest): Promise<TransactionResult> {
-  const { connection, withRset, recipients } = request;
+  const { connection, path, withRset, recipients } = request;
   const commands = envelopeCommands(request);
   const first = withRset ? 1 : 0;
   const { replies: said, failure } = request.pipelining
@@ -47,7 +47,7 @@ export async function transact(request: TransactionRequest): Promise<Transaction
   if (data === undefined || failure !== undefined) return result;
   if (accepted.length === 0) {
     // RFC 2920 §3.1: DATA went out before the refusals were known; a lone dot ends what should not have begun.
-    if (data.code === 354) await sendBody(request, ['.\r\n'], result);
+    if (data.code === 354) await sendLoneDot(request, result);
     return result;
   }
   if (isPositive(data)) {
@@ -57,8 +57,16 @@ export async function transact(request: TransactionRequest): Promise<Transaction
     result.failure = { kind: 'closed', text };
     return result;
   }
-  const last = data.code === 354 ? await sendBody(request, dotStuff(request.body), result) : data;
-  for (const position of accepted) result.replies[position] = last;
+  if (data.code !== 354) {
+    for (const position of accepted) result.replies[position] = data;
+    return result;
+  }
+  // RFC 2033 §4.2: LMTP answers the dot for each recipient that it took, in their order.
+  const answers = path.use_lmtp ? accepted.length : 1;
+  const last = await sendBody(request, dotStuff(request.body), result, answers);
+  for (const [index, position] of accepted.entries()) {
+    result.replies[position] = path.use_lmtp ? last[index] : last[0];
+  }
   return result;
 }
 
@@ -83,17 +91,32 @@ function acceptedRecipients(said: readonly Reply[], result: TransactionResult): 
   return accepted;
 }
 
-/** Sends what follows a 354; gives the reply to the dot. */
+async function sendLoneDot(request: TransactionRequest, result: TransactionResult): Promise<void> {
+  if (!request.path.use_lmtp) {
+    await sendBody(request, ['.\r\n'], result, 1);
+    return;
+  }
+  // RFC 2033 §4.2 has no recipient to answer for, so nobody could tell whether a reply comes.
+  const text = 'DATA was taken without a recipient';
+  request.connection.abort(text);
+  result.failure = { kind: 'closed', text };
+}
+
+/** Sends what follows a 354; gives the replies to the dot, fewer than `answers` when the connection fails. */
 async function sendBody(
   { connection, path }: TransactionRequest,
   chunks: (Buffer | string)[],
   result: TransactionResult,
-): Promise<Reply | undefined> {
+  answers: number,
+): Promise<Reply[]> {
   // The transport does not tell when the body has left, so its time and that of the reply are one deadline.
   const timeout = path.data_timeout + path.data_dot_timeout;
-  const { replies, failure } = await connection.exchange([{ line: '.\r\n', timeout }], chunks);
+  const first: Command = { line: '.\r\n', timeout };
+  const further: Command = { line: '.\r\n', timeout: path.data_dot_timeout };
+  const commands = [first, ...new Array<Command>(answers - 1).fill(further)];
+  const { replies, failure } = await connection.exchange(commands, chunks);
   result.failure = failure;
-  return replies[0];
+  return replies;
 }
 
 function envelopeCommands(request: TransactionRequest): Command[] {

@@ -8,7 +8,7 @@ import type {
   PolicyEvents,
   Throttles,
 } from '../../model/index.ts';
-import type { Dial } from '../delivery/index.ts';
+import type { Dial, PeerSecurity } from '../delivery/index.ts';
 import type { Routing } from './routing.ts';
 
 /** What the rooms around give to the ready queues. */
@@ -25,6 +25,7 @@ export interface ReadyParts {
   /** Random number in [0, 1). */
   random: () => number;
   dial: Dial;
+  security: PeerSecurity;
   /** Name of this machine, for EHLO when neither path nor source names one. */
   hostname: string;
   /** A ready queue of that name has been forgotten. */

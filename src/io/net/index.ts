@@ -3,3 +3,4 @@ export * from './listen.ts';
 export * from './reserve-port.ts';
 export * from './socket-transport.ts';
 export { checkIdentity } from './tls-acceptor.ts';
+export { checkClientSettings } from './tls-connector.ts';

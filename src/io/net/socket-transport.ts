@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { type TLSSocket, connect as tlsConnect } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import type {
   Endpoint,
   TlsClientOptions,
@@ -9,6 +9,7 @@ import type {
   TransportHandler,
 } from '../../model/index.ts';
 import { acceptorOf } from './tls-acceptor.ts';
+import { connectorOf } from './tls-connector.ts';
 
 /** A TCP socket, in plain text or after a TLS handshake. */
 export class SocketTransport implements Transport {
@@ -54,53 +55,22 @@ export class SocketTransport implements Transport {
     this.#socket.resume();
   }
 
-  secure(options: TlsClientOptions): Promise<TlsInfo> {
-    const plain = this.#socket;
-    plain.removeAllListeners('data');
-    plain.removeAllListeners('end');
-    plain.removeAllListeners('close');
-    plain.removeAllListeners('error');
-    plain.on('error', () => {});
-    return new Promise<TlsInfo>((resolve, reject) => {
-      const secured = tlsConnect({
-        socket: plain,
-        servername: isIpLiteral(options.serverName) ? undefined : options.serverName,
-        // The certificate is checked against this when there is no server name; without it against `localhost`.
-        host: options.serverName,
-        rejectUnauthorized: options.verify,
-      });
-      const timer = setTimeout(
-        () => secured.destroy(new Error('TLS handshake timed out')),
-        Math.min(options.timeout, 2 ** 31 - 1),
-      );
-      const failed = (error: Error): void => {
-        clearTimeout(timer);
-        secured.destroy();
-        this.#gone(error);
-        reject(error);
-      };
-      secured.once('error', failed);
-      secured.once('close', () =>
-        failed(new Error('the peer closed the connection during the TLS handshake')),
-      );
-      secured.once('secureConnect', () => {
-        clearTimeout(timer);
-        secured.removeAllListeners('error');
-        secured.removeAllListeners('close');
-        this.#socket = secured;
-        this.#attach(secured);
-        resolve(describe(secured));
-      });
-    });
+  async secure(options: TlsClientOptions): Promise<TlsInfo> {
+    const plain = this.#detached();
+    try {
+      const { socket, resumed, verified } = await connectorOf(options.settings).secure(plain, options);
+      this.#socket = socket;
+      this.#attach(socket);
+      return { ...describe(socket), resumed, verified };
+    } catch (error) {
+      plain.destroy();
+      this.#gone(error as Error);
+      throw error;
+    }
   }
 
   async secureAsServer(options: TlsServerOptions): Promise<TlsInfo> {
-    const plain = this.#socket;
-    plain.removeAllListeners('data');
-    plain.removeAllListeners('end');
-    plain.removeAllListeners('close');
-    plain.removeAllListeners('error');
-    plain.on('error', () => {});
+    const plain = this.#detached();
     try {
       const secured = await acceptorOf(options.identity).accept(plain, options.timeout);
       this.#socket = secured;
@@ -119,6 +89,15 @@ export class SocketTransport implements Transport {
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** The plain socket, heard by nobody; what it said before TLS is forgotten (CVE-2011-0411). */
+  #detached(): Socket {
+    const plain = this.#socket;
+    this.#early = [];
+    for (const event of ['data', 'end', 'close', 'error']) plain.removeAllListeners(event);
+    plain.on('error', () => {});
+    return plain;
   }
 
   #attach(socket: Socket): void {
@@ -156,10 +135,6 @@ function inRustlsNames({ cipher, protocolVersion, peerSubjectName }: TlsInfo): T
     protocolVersion: protocolVersion.replace('.', '_'),
     peerSubjectName,
   };
-}
-
-function isIpLiteral(name: string): boolean {
-  return name === '' || name.includes(':') || /^\d+\.\d+\.\d+\.\d+$/.test(name);
 }
 
 /** A dual-stack socket shows IPv4 peers as ::ffff:1.2.3.4; everything else in the house wants 1.2.3.4. */

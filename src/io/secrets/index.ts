@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import type { KeySource } from '../../model/define/index.ts';
 import { HttpClient } from '../http-client/index.ts';
 
+export * from './kept-keys.ts';
+
 /** Sources that need nothing of the policy. */
 export type StoredKeySource = Exclude<KeySource, { from: 'event' }>;
 

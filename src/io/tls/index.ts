@@ -1,1 +1,3 @@
+export * from './authorities.ts';
+export * from './client-tls.ts';
 export * from './listener-identities.ts';

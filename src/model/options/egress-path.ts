@@ -17,6 +17,7 @@ import {
   throttleSpec,
 } from '../define/index.ts';
 import type { Json } from '../json.ts';
+import { opensslOptions, rustlsCipherSuite } from './tls-names.ts';
 
 const port = integer({ min: 1, max: 65_535 });
 const atLeastOne = integer({ min: 1 });
@@ -27,32 +28,28 @@ const limits = {
   connection_limit: field(limitSpec(), { default: 32, doc: 'Most connections to the site from the source.' }),
   additional_connection_limits: field(map(limitSpec()), {
     default: {},
-    effect: 'later',
     doc: 'Further limits by name that connections of several paths share.',
   }),
   max_connection_rate: field(throttleSpec(), { doc: 'How fast connections may be opened.' }),
   max_message_rate: field(throttleSpec(), { doc: 'How fast messages may be sent.' }),
   additional_message_rate_throttles: field(map(throttleSpec()), {
     default: {},
-    effect: 'later',
     doc: 'Further throttles by name that messages of several paths share.',
   }),
   source_selection_rate: field(throttleSpec(), {
-    effect: 'later',
     doc: 'How often the source may be chosen for the site; for warming up an address.',
   }),
   additional_source_selection_rates: field(map(throttleSpec()), {
     default: {},
-    effect: 'later',
     doc: 'Further selection throttles by name that several paths share.',
   }),
   max_ready: field(atLeastOne, {
     default: 1024,
     doc: 'Most messages in the ready queue, divided among the shards.',
   }),
-  max_deliveries_per_connection: field(atLeastOne, {
+  max_deliveries_per_connection: field(integer({ min: 0 }), {
     default: 1024,
-    doc: 'Messages after which a connection is closed.',
+    doc: 'Messages after which a connection is closed. 0: no limit.',
   }),
   max_recipients_per_batch: field(atLeastOne, { default: 100, doc: 'Most recipients in one transaction.' }),
   consecutive_connection_failures_before_delay: field(integer({ min: 0 }), {
@@ -84,38 +81,58 @@ const tls = {
     doc: 'With the opportunistic modes: dial again without TLS when the handshake fails.',
   }),
   remember_broken_tls: field(duration(), {
-    effect: 'later',
-    doc: 'How long a site with broken TLS is sent to without.',
+    doc: 'How long a ready queue goes without TLS after it failed, in the opportunistic modes. Without it 15 minutes with opportunistic_tls_reconnect_on_failed_handshake, else not at all. Each shard remembers for itself.',
+  }),
+  implicit_tls: field(boolean(), {
+    default: false,
+    extension: true,
+    doc: 'TLS from the first octet on, as on port 465, in place of STARTTLS. Never in clear; the certificate is checked unless enable_tls is one of the insecure modes.',
+  }),
+  tls_server_name: field(string(), {
+    extension: true,
+    doc: 'Name to ask the server for (SNI) and to find in its certificate. Without it that of the host. Not used where DANE or MTA-STS asks for TLS.',
+  }),
+  tls_verify_certificate: field(boolean(), {
+    extension: true,
+    doc: 'Whether an authority must vouch for the certificate. Without it as enable_tls says. Not used where DANE or MTA-STS asks for TLS.',
+  }),
+  tls_verify_hostname: field(boolean(), {
+    extension: true,
+    doc: 'Whether the certificate must be made out to the host. Without it as enable_tls says. Not used where DANE or MTA-STS asks for TLS.',
   }),
   tls_prefer_openssl: field(boolean(), {
     default: false,
-    effect: 'later',
-    doc: 'Choice of library in KumoMTA. Node has one, so nothing changes.',
+    doc: 'Choice of library in KumoMTA. Node has OpenSSL alone; with this its options win over rustls_cipher_suites.',
   }),
-  tls_certificate: field(keySource(), { effect: 'later', doc: 'Client certificate, PEM.' }),
-  tls_private_key: field(keySource(), { effect: 'later', doc: 'Key of the client certificate, PEM.' }),
-  openssl_cipher_list: field(string(), { effect: 'later', doc: 'Ciphers up to TLS 1.2.' }),
-  openssl_cipher_suites: field(string(), { effect: 'later', doc: 'Cipher suites of TLS 1.3.' }),
-  openssl_options: field(string(), { effect: 'later', doc: 'OpenSSL option names joined with |.' }),
-  rustls_cipher_suites: field(list(string()), {
+  tls_certificate: field(keySource(), {
+    doc: 'Client certificate, PEM. Sent only when it and its key can be read; both are read again every 5 minutes.',
+  }),
+  tls_private_key: field(keySource(), { doc: 'Key of the client certificate, PEM.' }),
+  openssl_cipher_list: field(string(), { doc: 'Ciphers up to TLS 1.2, as OpenSSL writes such lists.' }),
+  openssl_cipher_suites: field(string(), { doc: 'Cipher suites of TLS 1.3, joined with :.' }),
+  openssl_options: field(opensslOptions(), {
+    doc: 'OpenSSL option names joined with |, such as NO_TLSV1_2. Come on top of those that the library has set.',
+  }),
+  rustls_cipher_suites: field(list(rustlsCipherSuite()), {
     default: [],
-    effect: 'later',
-    doc: 'Cipher suites by their rustls names.',
+    doc: 'Cipher suites by their rustls names. Versions of TLS without one in the list are not spoken.',
   }),
 };
 
 const session = {
   smtp_port: field(port, { default: 25, doc: 'Port to connect to.' }),
-  smtp_auth_plain_username: field(string(), { effect: 'later', doc: 'User for AUTH PLAIN.' }),
-  smtp_auth_plain_password: field(keySource(), { effect: 'later', doc: 'Password for AUTH PLAIN.' }),
+  smtp_auth_plain_username: field(string(), {
+    doc: 'User for AUTH PLAIN. A server that does not offer or take it is not sent to.',
+  }),
+  smtp_auth_plain_password: field(keySource(), {
+    doc: 'Password for AUTH PLAIN, read again every 5 minutes. A line end after it is left out.',
+  }),
   allow_smtp_auth_plain_without_tls: field(boolean(), {
     default: false,
-    effect: 'later',
     doc: 'AUTH PLAIN may go in clear.',
   }),
   allow_smtp_auth_plain_without_valid_certificate: field(boolean(), {
     default: false,
-    effect: 'later',
     doc: 'AUTH PLAIN may go to a peer whose certificate is not proved.',
   }),
   ehlo_domain: field(string(), { doc: 'Name in EHLO. Without it that of the source, or the host name.' }),
@@ -133,17 +150,15 @@ const session = {
   }),
   reconnect_strategy: field(oneOf('ConnectNextHost', 'TerminateSession', 'ReconnectSameHost'), {
     default: 'ConnectNextHost',
-    effect: 'later',
-    doc: 'Where a session goes on after its connection broke.',
+    doc: 'Where a session goes on after its connection broke: at the next host of its plan, nowhere, or at the same host.',
   }),
   try_next_host_on_transport_error: field(boolean(), {
     default: false,
-    effect: 'later',
-    doc: 'After a broken connection the same message is tried at once on the next host.',
+    doc: 'After a 421, a time-out or a lost connection the same message is tried at once on the next host of the plan.',
   }),
   enable_rset: field(boolean(), { default: true, doc: 'RSET between messages of a connection.' }),
   enable_pipelining: field(boolean(), { default: true, doc: 'Use PIPELINING when it is offered.' }),
-  use_lmtp: field(boolean(), { default: false, effect: 'later', doc: 'Speak LMTP.' }),
+  use_lmtp: field(boolean(), { default: false, doc: 'Speak LMTP: LHLO, and a reply per recipient.' }),
   ignore_8bit_checks: field(boolean(), {
     default: false,
     doc: 'Send 8-bit content also to peers that do not offer it.',
@@ -153,7 +168,7 @@ const session = {
 const timeouts = {
   connect_timeout: field(duration(), { default: '60s', doc: 'For the TCP connection.' }),
   banner_timeout: field(duration(), { default: '60s', doc: 'For the greeting.' }),
-  auth_timeout: field(duration(), { default: '60s', effect: 'later', doc: 'For the reply to AUTH.' }),
+  auth_timeout: field(duration(), { default: '60s', doc: 'For the reply to AUTH.' }),
   ehlo_timeout: field(duration(), { default: '300s', doc: 'For the reply to EHLO.' }),
   mail_from_timeout: field(duration(), { default: '300s', doc: 'For the reply to MAIL FROM.' }),
   rcpt_to_timeout: field(duration(), { default: '300s', doc: 'For the reply to RCPT TO.' }),
@@ -166,7 +181,6 @@ const timeouts = {
   }),
   rset_timeout: field(duration(), { default: '5s', doc: 'For the reply to RSET.' }),
   system_shutdown_timeout: field(duration(), {
-    effect: 'later',
     doc: 'How long a drain waits for a message that is being sent. Without it the sum of the timeouts from MAIL FROM on.',
   }),
 };
@@ -174,7 +188,6 @@ const timeouts = {
 const upkeep = {
   refresh_strategy: field(oneOf('Ttl', 'Epoch'), {
     default: 'Ttl',
-    effect: 'later',
     doc: 'When the configuration is asked for again: after refresh_interval, or when the policy changes.',
   }),
   refresh_interval: field(duration(), {
@@ -184,36 +197,29 @@ const upkeep = {
   provider_name: field(string(), { doc: 'Provider that metrics and log records name.' }),
   low_memory_reduction_policy: field(shrink, {
     default: 'ShrinkDataAndMeta',
-    effect: 'later',
-    doc: 'What leaves memory when it runs low.',
+    doc: 'What leaves memory when it runs low. Without effect: bodies near delivery take at most 64 MiB per shard, others stay on disk.',
   }),
   no_memory_reduction_policy: field(shrink, {
     default: 'ShrinkDataAndMeta',
-    effect: 'later',
-    doc: 'What leaves memory when there is none left.',
+    doc: 'What leaves memory when there is none left. Without effect, as low_memory_reduction_policy.',
   }),
   dispatcher_wakeup_strategy: field(wakeup, {
     default: 'Aggressive',
-    effect: 'later',
-    doc: 'How many idle sessions a new message wakes.',
+    doc: 'How many idle sessions a new message wakes. Both values mean one here: the message is handed to it.',
   }),
   maintainer_wakeup_strategy: field(wakeup, {
     default: 'Aggressive',
-    effect: 'later',
-    doc: 'When a new message makes the queue look whether to open connections.',
+    doc: 'When a new message makes the queue look whether to open connections. Both values mean always here: the look is cheap.',
   }),
   dispatcher_progress_watchdog_timeout: field(duration(), {
-    effect: 'later',
-    doc: 'After this long without progress a session is given up.',
+    doc: 'After this long without progress a session is given up. Without it twice the longest timeout of MAIL FROM to the end of the message, at least 60s.',
   }),
   readyq_pool_name: field(string(), {
-    effect: 'later',
-    doc: 'Thread pool in KumoMTA. Moonpost has shards instead.',
+    doc: 'Thread pool in KumoMTA. Without effect: Moonpost has shards instead.',
   }),
   aggressive_connection_opening: field(boolean(), {
     default: false,
-    effect: 'later',
-    doc: 'Open connections without waiting for the first to succeed.',
+    doc: 'Connect first and take a message then. Otherwise a connection is made for the message that it has in hand.',
   }),
 };
 

@@ -14,6 +14,8 @@ export * from './log-hook.ts';
 export * from './memoize.ts';
 export * from './queue.ts';
 export * from './queue-protocol.ts';
+export * from './redis.ts';
 export * from './resolver-shape.ts';
 export * from './spawn-task.ts';
 export * from './spool.ts';
+export { opensslOptionBits, opensslSuiteName } from './tls-names.ts';

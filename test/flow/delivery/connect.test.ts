@@ -4,6 +4,7 @@ import { DialError, type DialFailureKind } from '../../../src/io/net/index.ts';
 import type { TlsClientOptions, TlsInfo } from '../../../src/model/index.ts';
 import { defaultEgressPathOptions } from '../../../src/model/options/index.ts';
 import { FakeClock } from '../../kit/fake-clock.ts';
+import { testSecurity } from '../../kit/peer-security.ts';
 import {
   accepting,
   type ConversationOptions,
@@ -107,6 +108,8 @@ describe('the greeting', () => {
       source: { name: 'one', source_address: '192.0.2.9' },
       ehloName: 'client.example',
       clock: new FakeClock(),
+      security: testSecurity(),
+      queue: 'q',
       dial: () => Promise.reject(new DialError(dialed, 'no luck')),
     });
     await expect(connecting).rejects.toMatchObject({
@@ -122,6 +125,8 @@ describe('the greeting', () => {
       source: { name: 'one', source_address: undefined },
       ehloName,
       clock: new FakeClock(),
+      security: testSecurity(),
+      queue: 'q',
       dial: () => Promise.reject(new Error('dialed')),
     });
     await expect(connecting).rejects.toMatchObject({ kind: 'ehlo' });
@@ -150,7 +155,10 @@ describe('enable_tls', () => {
       return;
     }
     expect(session.tls).toBe(tls);
-    expect(asked).toMatchObject([{ serverName: 'mx.example', verify: !enable_tls.endsWith('Insecure') }]);
+    const checks = !enable_tls.endsWith('Insecure');
+    expect(asked).toMatchObject([
+      { serverName: 'mx.example', check: { kind: 'authority', certificate: checks, name: checks } },
+    ]);
     expect(server.commands).toEqual(['EHLO client.example', 'STARTTLS', 'EHLO client.example']);
     expect((await session.attempt(message())).tls).toBe(tls);
   });
@@ -238,18 +246,5 @@ describe('enable_tls', () => {
         command.startsWith('EHLO') && greeted++ > 0 ? '550 no' : withTls(command);
       expect((await failureOf({ answers, secure: secured, path: { enable_tls } })).kind).toBe('ehlo');
     }
-  });
-
-  test('avoidTls leaves STARTTLS out, but not where TLS is required', async () => {
-    const path = { enable_tls: 'Opportunistic' } as const;
-    const { session } = await connected({ answers: withTls, secure: secured, path, avoidTls: true });
-    expect(session.tls).toBeUndefined();
-    const required = await connected({
-      answers: withTls,
-      secure: secured,
-      path: { enable_tls: 'Required' },
-      avoidTls: true,
-    });
-    expect(required.session.tls).toBe(tls);
   });
 });

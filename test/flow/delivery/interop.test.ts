@@ -13,6 +13,7 @@ import {
 import { systemClock } from '../../../src/io/clock/index.ts';
 import { dial } from '../../../src/io/net/index.ts';
 import { defaultEgressPathOptions } from '../../../src/model/options/index.ts';
+import { testSecurity } from '../../kit/peer-security.ts';
 import { message } from './scripted-server.ts';
 
 // The client against smtp-server, over sockets on the loopback.
@@ -47,6 +48,7 @@ async function connect(
   { addresses }: Sink,
   path: Partial<SmtpPathOptions> = {},
   name = 'mx.test',
+  security = testSecurity(),
 ): Promise<SmtpSession> {
   const session = await connectSmtp({
     candidate: { name, ...addresses[0]! },
@@ -55,6 +57,8 @@ async function connect(
     ehloName: 'client.test',
     dial,
     clock: systemClock,
+    security,
+    queue: 'q',
   });
   ended.unshift(() => session.quit());
   return session;

@@ -1,9 +1,16 @@
-import { connectSmtp, type SmtpPathOptions, type SmtpSession } from '../../../src/flow/delivery/index.ts';
+import {
+  type Candidate,
+  connectSmtp,
+  type PeerSecurity,
+  type SmtpPathOptions,
+  type SmtpSession,
+} from '../../../src/flow/delivery/index.ts';
 import type { TlsClientOptions, TlsInfo } from '../../../src/model/index.ts';
 import { defaultEgressPathOptions } from '../../../src/model/options/index.ts';
 import { EnvelopeAddress } from '../../../src/protocol/smtp/index.ts';
 import { FakeClock, settle } from '../../kit/fake-clock.ts';
 import { type MemoryTransport, transportPair } from '../../kit/memory-transport.ts';
+import { testSecurity } from '../../kit/peer-security.ts';
 
 /** A reply line without CRLF (`\n` between lines), 'silence', or 'hangup'. Commands come without CRLF, the dot as '.'. */
 export type Answers = (command: string) => string;
@@ -73,7 +80,7 @@ export class ScriptedServer {
 /** Answers of a server that takes everything. `offers` are the lines of its EHLO reply. */
 export function accepting(...offers: string[]): Answers {
   return (command) => {
-    if (command.startsWith('EHLO')) {
+    if (command.startsWith('EHLO') || command.startsWith('LHLO')) {
       return ['mx.example greets you', ...offers]
         .map((line, index, all) => `250${index === all.length - 1 ? ' ' : '-'}${line}`)
         .join('\n');
@@ -109,20 +116,24 @@ export interface ConversationOptions {
   banner?: string;
   path?: Partial<SmtpPathOptions>;
   secure?: (options: TlsClientOptions) => Promise<TlsInfo>;
-  avoidTls?: boolean;
+  candidate?: Partial<Candidate>;
+  clock?: FakeClock;
+  /** Default: one of this conversation's own. */
+  security?: PeerSecurity;
 }
 
 /** Begins to connect to a scripted server. */
 export function converse(options: ConversationOptions = {}): Conversation {
-  const clock = new FakeClock();
+  const clock = options.clock ?? new FakeClock();
   const servers: ScriptedServer[] = [];
   const connecting = connectSmtp({
-    candidate: { name: 'mx.example', address: '192.0.2.1', port: 25 },
+    candidate: { name: 'mx.example', address: '192.0.2.1', port: 25, ...options.candidate },
     path: { ...defaultEgressPathOptions(), enable_tls: 'Disabled', ...options.path },
     source: { name: 'unspecified', source_address: undefined },
     ehloName: 'client.example',
-    avoidTls: options.avoidTls ?? false,
     clock,
+    security: options.security ?? testSecurity({ clock }),
+    queue: 'unspecified->mx.example@smtp_client',
     dial: async () => {
       const { client, server } = transportPair();
       if (options.secure !== undefined) Object.assign(client, { secure: options.secure });

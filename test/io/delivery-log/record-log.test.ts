@@ -71,9 +71,10 @@ describe('records (operations.md 9.2)', () => {
     const { log, clock, records } = recordLog({});
     await log.write(
       event({
-        tls: { cipher: 'C', protocolVersion: 'V', peerSubjectName: [] },
+        tls: { cipher: 'C', protocolVersion: 'V', peerSubjectName: [], resumed: true },
         providerName: 'p',
         sessionId: 's',
+        delivery: 1,
       }),
     );
     await clock.advance(50);

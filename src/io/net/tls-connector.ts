@@ -1,0 +1,168 @@
+import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
+import {
+  checkServerIdentity,
+  connect,
+  createSecureContext,
+  type DetailedPeerCertificate,
+  type SecureContext,
+  type TLSSocket,
+} from 'node:tls';
+import { LRUCache } from 'lru-cache';
+import type { PeerCheck, TlsClientOptions, TlsClientSettings } from '../../model/index.ts';
+import { whyDaneFails } from '../../protocol/dane/index.ts';
+
+/** What a handshake gave, and whether the certificate proves who the server is. */
+export interface SecuredClient {
+  socket: TLSSocket;
+  resumed: boolean;
+  verified: boolean;
+}
+
+interface KnownSession {
+  session: Buffer;
+  verified: boolean;
+}
+
+/** Sessions kept per settings; each takes about 2 KB. */
+const MAX_SESSIONS = 1000;
+/** Certificates and TLSA records are looked at again after this long, ms. */
+const SESSION_LIFE = 60 * 60_000;
+
+/**
+ * The client side of TLS handshakes with the same settings. The keys and authorities are read once, and a session
+ * is resumed with the same server name and port, under the check that it was made with.
+ */
+class TlsConnector {
+  readonly #context: SecureContext;
+  readonly #sessions = new LRUCache<string, KnownSession>({ max: MAX_SESSIONS, ttl: SESSION_LIFE });
+
+  constructor(settings: TlsClientSettings) {
+    const { certificate, privateKey, authorities, ciphers, secureOptions } = settings;
+    this.#context = createSecureContext({
+      ...(certificate !== undefined && privateKey !== undefined && { cert: certificate, key: privateKey }),
+      ...(authorities !== undefined && { ca: [...authorities] }),
+      ...(ciphers !== undefined && { ciphers }),
+      ...(secureOptions !== undefined && { secureOptions }),
+    });
+  }
+
+  /** Rejects when the handshake or the check fails; the connection is then destroyed. */
+  secure(plain: Socket, options: TlsClientOptions): Promise<SecuredClient> {
+    const { check } = options;
+    const serverName = options.serverName.replace(/\.$/, '');
+    const key = sessionName(serverName, plain.remotePort, check);
+    const known = this.#sessions.get(key);
+    return new Promise((resolve, reject) => {
+      const secured = connect({
+        socket: plain,
+        secureContext: this.#context,
+        servername: isIpLiteral(serverName) ? undefined : serverName,
+        session: known?.session,
+        rejectUnauthorized: check.kind === 'authority' && check.certificate,
+        // The name is looked at below, where its verdict matters even if it was not asked for.
+        checkServerIdentity: () => undefined,
+      });
+      const timer = setTimeout(
+        () => secured.destroy(new Error('TLS handshake timed out')),
+        Math.min(options.timeout, 2 ** 31 - 1),
+      );
+      const failed = (error: Error): void => {
+        clearTimeout(timer);
+        this.#sessions.delete(key);
+        // What comes late, such as a reset, has nobody to hear it.
+        secured.on('error', () => {});
+        secured.destroy();
+        reject(error);
+      };
+      secured.once('error', failed);
+      secured.once('close', () =>
+        failed(new Error('the peer closed the connection during the TLS handshake')),
+      );
+      let verified: boolean | undefined;
+      let early: Buffer | undefined;
+      // With TLS 1.3 sessions come after the handshake, and more than once.
+      secured.on('session', (session) => {
+        if (verified === undefined) early = session;
+        else this.#sessions.set(key, { session, verified });
+      });
+      secured.once('secureConnect', () => {
+        clearTimeout(timer);
+        secured.removeAllListeners('error');
+        secured.removeAllListeners('close');
+        const resumed = secured.isSessionReused() && known !== undefined;
+        // Where the session is the same, so is the peer.
+        const verdict = resumed ? { verified: known.verified } : verify(secured, serverName, check);
+        if (verdict.why !== undefined) {
+          failed(new Error(verdict.why));
+          return;
+        }
+        verified = verdict.verified;
+        if (early !== undefined) this.#sessions.set(key, { session: early, verified });
+        resolve({ socket: secured, resumed, verified });
+      });
+    });
+  }
+}
+
+interface Verdict {
+  verified: boolean;
+  /** Why the connection cannot go on. */
+  why?: string | undefined;
+}
+
+function verify(secured: TLSSocket, serverName: string, check: PeerCheck): Verdict {
+  if (check.kind === 'tlsa') {
+    const { records, names } = check;
+    const why = whyDaneFails({ chain: chainOf(secured), records, names, now: Date.now() });
+    return { verified: why === undefined, why };
+  }
+  const certificate = secured.getPeerCertificate();
+  const wrongName = checkServerIdentity(serverName, certificate)?.message;
+  return {
+    verified: secured.authorized && wrongName === undefined,
+    why: check.name ? wrongName : undefined,
+  };
+}
+
+/** What the server sent, in DER, its own certificate first. */
+function chainOf(secured: TLSSocket): Buffer[] {
+  const chain: Buffer[] = [];
+  let certificate: DetailedPeerCertificate | undefined = secured.getPeerCertificate(true);
+  // The last of a chain names itself as its issuer.
+  while (certificate?.raw !== undefined && !chain.some((der) => der.equals(certificate!.raw))) {
+    chain.push(certificate.raw);
+    certificate = certificate.issuerCertificate;
+  }
+  return chain;
+}
+
+function sessionName(serverName: string, port: number | undefined, check: PeerCheck): string {
+  if (check.kind === 'authority') return `${serverName} ${port} ${check.certificate} ${check.name}`;
+  const hash = createHash('sha256');
+  for (const { usage, selector, matchingType, data } of check.records) {
+    hash.update(`${usage} ${selector} ${matchingType} ${data.toString('hex')}\n`);
+  }
+  return `${serverName} ${port} ${check.names.join(',')} ${hash.digest('hex')}`;
+}
+
+function isIpLiteral(name: string): boolean {
+  return name === '' || name.includes(':') || /^\d+\.\d+\.\d+\.\d+$/.test(name);
+}
+
+const CONNECTORS = new WeakMap<TlsClientSettings, TlsConnector>();
+
+/** Made once per settings. Throws when they cannot be used, such as a key that is not that of the certificate. */
+export function connectorOf(settings: TlsClientSettings): TlsConnector {
+  let connector = CONNECTORS.get(settings);
+  if (connector === undefined) {
+    connector = new TlsConnector(settings);
+    CONNECTORS.set(settings, connector);
+  }
+  return connector;
+}
+
+/** Throws when no TLS can be spoken with them. */
+export function checkClientSettings(settings: TlsClientSettings): void {
+  connectorOf(settings);
+}
