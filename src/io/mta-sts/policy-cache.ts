@@ -1,0 +1,174 @@
+import { LRUCache } from 'lru-cache';
+import {
+  type Clock,
+  type Diagnostics,
+  DnsError,
+  type MtaStsFinding,
+  type MtaStsPolicies,
+  type MtaStsPolicy,
+  type Resolver,
+} from '../../model/index.ts';
+import { parseMtaStsPolicy, policyId } from '../../protocol/mta-sts/index.ts';
+
+/** Gets the text of the policy of a domain. Rejects with the reason when there is none. */
+export type FetchPolicy = (domain: string) => Promise<string>;
+
+export interface MtaStsParts {
+  resolver: Pick<Resolver, 'txt'>;
+  clock: Clock;
+  diagnostics: Pick<Diagnostics, 'info' | 'warn'>;
+  fetch: FetchPolicy;
+  /** Told of each policy that could not be had, for a metric. */
+  onFailure?(): void;
+}
+
+/** ms that mail waits at most; RFC 8461 §3.3 suggests a minute as the longest for a fetch. */
+export const FETCH_TIMEOUT = 30_000;
+/** ms after a failure before the next fetch of the same domain. */
+const RETRY = 300_000;
+/** A policy holds at least this long, ms, lest `max_age: 0` makes a fetch of every message. */
+const MIN_AGE = 60_000;
+/** Domains with a policy, or one that cannot be had. */
+const MOST_DOMAINS = 10_000;
+
+/** What is known of a domain that publishes a policy. Times in monotonic ms. */
+interface Known {
+  /** Of the record in DNS when the policy was fetched. */
+  id: string;
+  policy: MtaStsPolicy | undefined;
+  fetched: number;
+  expires: number;
+  /** Nothing is fetched before this. */
+  retryAt: number;
+  /** Why the last look-up failed, so that the same is said once. */
+  failure: string | undefined;
+}
+
+/** Warnings about different domains per minute. */
+const MOST_WARNINGS = 20;
+const WARNING_PERIOD = 60_000;
+
+const NO_POLICY: MtaStsFinding = { policy: undefined, ttl: Number.POSITIVE_INFINITY };
+
+/**
+ * The policies of domains, fetched when their record in DNS has a new id and kept for max_age (RFC 8461 §3.3, §5.1).
+ * While a policy holds, neither a failed fetch nor a record that is gone ends it; it is fetched anew when half its time
+ * is over. Everybody who asks about a domain shares one look-up, and nobody waits longer than FETCH_TIMEOUT.
+ */
+export class CachedMtaSts implements MtaStsPolicies {
+  readonly #parts: MtaStsParts;
+  readonly #known = new LRUCache<string, Known>({ max: MOST_DOMAINS });
+  readonly #pending = new Map<string, Promise<MtaStsFinding>>();
+  #warned = { since: Number.NEGATIVE_INFINITY, said: 0, left: 0 };
+
+  constructor(parts: MtaStsParts) {
+    this.#parts = parts;
+  }
+
+  find(domain: string): Promise<MtaStsFinding> {
+    let lookUp = this.#pending.get(domain);
+    if (lookUp === undefined) {
+      lookUp = this.#lookUp(domain).finally(() => this.#pending.delete(domain));
+      this.#pending.set(domain, lookUp);
+    }
+    return this.#inTime(domain, lookUp);
+  }
+
+  /** What is held already when the look-up takes too long; it goes on, and whoever asks next has its result. */
+  #inTime(domain: string, lookUp: Promise<MtaStsFinding>): Promise<MtaStsFinding> {
+    return new Promise((resolve) => {
+      const timer = this.#parts.clock.after(FETCH_TIMEOUT, () => {
+        const { policy, ttl } = this.#held(domain);
+        resolve({ policy, ttl: Math.min(ttl, RETRY) });
+      });
+      void lookUp.then((finding) => {
+        timer.cancel();
+        resolve(finding);
+      });
+    });
+  }
+
+  /** Never rejects. */
+  async #lookUp(domain: string): Promise<MtaStsFinding> {
+    try {
+      const id = await this.#publishedId(domain);
+      const known = this.#known.get(domain);
+      const now = this.#parts.clock.monotonic();
+      if (id === undefined) {
+        if (known !== undefined && now >= known.expires) this.#known.delete(domain);
+      } else if (known === undefined || now >= known.retryAt) {
+        if (known?.id !== id || now >= known.expires) await this.#fetch(domain, id);
+        else this.#refreshInTime(domain, known);
+      }
+    } catch (error) {
+      this.#failed(domain, (error as Error).message);
+    }
+    return this.#held(domain);
+  }
+
+  async #publishedId(domain: string): Promise<string | undefined> {
+    try {
+      return policyId((await this.#parts.resolver.txt(`_mta-sts.${domain}`)).records);
+    } catch (error) {
+      if (error instanceof DnsError && error.kind === 'nxdomain') return undefined;
+      throw error;
+    }
+  }
+
+  /** Nobody waits for it, and one at a time: the next one is due only after it has ended. */
+  #refreshInTime(domain: string, known: Known): void {
+    known.failure = undefined;
+    const now = this.#parts.clock.monotonic();
+    if (now - known.fetched < (known.expires - known.fetched) / 2) return;
+    known.retryAt = now + RETRY;
+    this.#fetch(domain, known.id).catch((error: Error) => this.#failed(domain, error.message));
+  }
+
+  async #fetch(domain: string, id: string): Promise<void> {
+    const policy = parseMtaStsPolicy(await this.#parts.fetch(domain));
+    const fetched = this.#parts.clock.monotonic();
+    const expires = fetched + Math.max(policy.maxAge * 1000, MIN_AGE);
+    if (this.#known.get(domain)?.failure !== undefined) {
+      this.#parts.diagnostics.info('mta-sts', `the policy of ${domain} can be had again`);
+    }
+    this.#known.set(domain, { id, policy, fetched, expires, retryAt: fetched, failure: undefined });
+  }
+
+  #failed(domain: string, why: string): void {
+    const now = this.#parts.clock.monotonic();
+    const known = this.#known.get(domain);
+    const holds = known?.policy !== undefined && now < known.expires;
+    if (known?.failure !== why) {
+      const meanwhile = holds ? 'the one before holds on' : 'mail goes as without one';
+      this.#warn(`the policy of ${domain} cannot be had: ${why}; ${meanwhile}`, now);
+    }
+    this.#parts.onFailure?.();
+    const before = known ?? { id: '', policy: undefined, fetched: now, expires: now };
+    this.#known.set(domain, { ...before, retryAt: now + RETRY, failure: why });
+  }
+
+  /** When all of DNS fails, it is not said of every domain. */
+  #warn(text: string, now: number): void {
+    const { diagnostics } = this.#parts;
+    if (now - this.#warned.since >= WARNING_PERIOD) {
+      const { left } = this.#warned;
+      if (left > 0) diagnostics.warn('mta-sts', `${left} more policies could not be had`);
+      this.#warned = { since: now, said: 0, left: 0 };
+    }
+    if (this.#warned.said === MOST_WARNINGS) this.#warned.left++;
+    else {
+      this.#warned.said++;
+      diagnostics.warn('mta-sts', text);
+    }
+  }
+
+  /** What counts now. */
+  #held(domain: string): MtaStsFinding {
+    const known = this.#known.peek(domain);
+    if (known === undefined) return NO_POLICY;
+    const now = this.#parts.clock.monotonic();
+    const retry = known.retryAt > now ? known.retryAt - now : Number.POSITIVE_INFINITY;
+    if (known.policy === undefined || now >= known.expires) return { policy: undefined, ttl: retry };
+    return { policy: known.policy, ttl: Math.min(known.expires - now, retry) };
+  }
+}
