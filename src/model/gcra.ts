@@ -19,28 +19,47 @@ export function gcraCapacity(spec: ThrottleSpec): number {
   return Math.min(spec.burst, spec.limit - 1) + 1;
 }
 
+/** ms that an empty bucket takes to be full again. */
+export function gcraDepth(spec: ThrottleSpec): number {
+  return gcraCapacity(spec) * (spec.period / spec.limit);
+}
+
+/** TAT of a bucket that was empty at `emptyAt`, or later. */
+export function gcraFloor(tat: number, spec: ThrottleSpec, emptyAt: number | undefined): number {
+  return emptyAt === undefined ? tat : Math.max(tat, emptyAt + gcraDepth(spec));
+}
+
+/**
+ * The answer to a request for `quantity`, which the bucket would be full again `ahead` ms after if it was admitted.
+ */
+export function gcraVerdict(
+  spec: ThrottleSpec,
+  admitted: boolean,
+  ahead: number,
+  quantity: number,
+): ThrottleVerdict {
+  const interval = spec.period / spec.limit;
+  const depth = gcraDepth(spec);
+  const kept = admitted ? ahead : ahead - quantity * interval;
+  return {
+    throttled: !admitted,
+    limit: spec.burst + 1,
+    remaining: Math.max(0, Math.floor((depth - kept + SLACK) / interval)),
+    resetAfter: Math.max(0, kept),
+    retryAfter: admitted ? undefined : ahead - depth,
+  };
+}
+
 /**
  * Asks the bucket for `quantity` (default 1) at `now` (ms, monotonic). A quantity above the capacity is never
  * admitted. A refusal leaves the bucket as it was.
  */
 export function gcraAdmit(tat: number, spec: ThrottleSpec, now: number, quantity = 1): GcraStep {
   const interval = spec.period / spec.limit;
-  const depth = gcraCapacity(spec) * interval;
-  const filled = Math.max(tat, now);
-  const next = filled + quantity * interval;
+  const next = Math.max(tat, now) + quantity * interval;
   const ahead = next - now;
-  const admitted = ahead <= depth + SLACK;
-  const kept = admitted ? next : filled;
-  return {
-    tat: admitted ? next : tat,
-    verdict: {
-      throttled: !admitted,
-      limit: spec.burst + 1,
-      remaining: Math.max(0, Math.floor((depth - (kept - now) + SLACK) / interval)),
-      resetAfter: Math.max(0, kept - now),
-      retryAfter: admitted ? undefined : ahead - depth,
-    },
-  };
+  const admitted = ahead <= gcraDepth(spec) + SLACK;
+  return { tat: admitted ? next : tat, verdict: gcraVerdict(spec, admitted, ahead, quantity) };
 }
 
 /** Writing the three numbers costs half a microsecond, and a spec is asked about many times. */

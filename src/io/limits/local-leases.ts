@@ -1,5 +1,10 @@
 import type { Lease, Leases, LimitSpec } from '../../model/index.ts';
 
+/** A lease that knows how many slots of its limit this process holds. */
+export interface CountedLease extends Lease {
+  total(): number;
+}
+
 interface Slots {
   held: number;
   /** The one that was asked for last. */
@@ -17,7 +22,7 @@ export class LocalLeases implements Leases {
     return this.#limits.size;
   }
 
-  tryAcquire(key: string, limit: LimitSpec): Lease | undefined {
+  tryAcquire(key: string, limit: LimitSpec): CountedLease | undefined {
     const known = this.#limits.get(key);
     if (known !== undefined) known.limit = limit.limit;
     if ((known?.held ?? 0) >= limit.limit) return undefined;
@@ -26,6 +31,7 @@ export class LocalLeases implements Leases {
     let held = true;
     return {
       wanted: false,
+      total: () => this.#limits.get(key)?.held ?? 0,
       release: () => {
         if (!held) return;
         held = false;

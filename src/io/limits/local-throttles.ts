@@ -1,6 +1,7 @@
 import {
   type Clock,
   gcraAdmit,
+  gcraFloor,
   type ThrottleSpec,
   type Throttles,
   type ThrottleVerdict,
@@ -22,10 +23,12 @@ export class LocalThrottles implements Throttles {
     return this.#buckets.size;
   }
 
-  admit(key: string, spec: ThrottleSpec, quantity = 1): ThrottleVerdict {
+  /** `emptyAt` (ms, monotonic): the bucket counts as empty at that time if it was not later. */
+  admit(key: string, spec: ThrottleSpec, quantity = 1, emptyAt?: number): ThrottleVerdict {
     const name = throttleKey(key, spec);
     const now = this.#clock.monotonic();
-    const { tat, verdict } = gcraAdmit(this.#buckets.get(name) ?? 0, spec, now, quantity);
+    const before = gcraFloor(this.#buckets.get(name) ?? 0, spec, emptyAt);
+    const { tat, verdict } = gcraAdmit(before, spec, now, quantity);
     if (!verdict.throttled) {
       this.#buckets.set(name, tat);
       if (this.#buckets.size > this.#sweepAt) this.#sweep(now);

@@ -1,4 +1,5 @@
-import type { Clock, Lease, Leases, LimitSpec } from '../../model/index.ts';
+import type { Clock, Leases, LimitSpec } from '../../model/index.ts';
+import type { CountedLease } from './local-leases.ts';
 import type { Mailbox } from './mailbox.ts';
 import { SharedTable, SLOT_HEADER, type TableKey, type TableLayout } from './shared-table.ts';
 
@@ -48,7 +49,7 @@ export class SharedLeases implements Leases {
     this.#table = new SharedTable(words, layout, shard + 1, (slot) => this.#unused(slot));
   }
 
-  tryAcquire(name: string, limit: LimitSpec): Lease | undefined {
+  tryAcquire(name: string, limit: LimitSpec): CountedLease | undefined {
     const key = this.#table.key(name);
     this.#table.lock(key);
     try {
@@ -216,10 +217,15 @@ export class SharedLeases implements Leases {
   }
 
   #free(slot: number): number {
+    // 0: nobody has asked yet, so nobody knows; a want is then worth a try.
+    return (this.#words[slot + LIMIT]! || MAX_LIMIT) - this.held(slot);
+  }
+
+  /** Slots that all shards hold together; without the lock it may be out of date by one of theirs. */
+  held(slot: number): number {
     let held = 0;
     for (let shard = 0; shard < this.#shards; shard++) held += this.#words[this.#cell(slot, shard) + HELD]!;
-    // 0: nobody has asked yet, so nobody knows; a want is then worth a try.
-    return (this.#words[slot + LIMIT]! || MAX_LIMIT) - held;
+    return held;
   }
 
   /** Other shards whose ticket is older than ours; all with a ticket when we have none. */
@@ -252,7 +258,7 @@ export class SharedLeases implements Leases {
   }
 }
 
-class SharedLease implements Lease {
+class SharedLease implements CountedLease {
   readonly #leases: SharedLeases;
   readonly #key: TableKey;
   readonly #slot: number;
@@ -268,6 +274,10 @@ class SharedLease implements Lease {
 
   get wanted(): boolean {
     return this.#held && this.#leases.wantedByOthers(this.#slot, this.#limit);
+  }
+
+  total(): number {
+    return this.#leases.held(this.#slot);
   }
 
   release(): void {

@@ -40,6 +40,12 @@ export interface AttachedLimits {
   close(): void;
 }
 
+/** The limits of this process, over which those of several nodes can be put. */
+export interface ProcessLimits extends AttachedLimits {
+  readonly throttles: SharedThrottles;
+  readonly leases: SharedLeases;
+}
+
 /** Makes the memory. In the coordinator, once, before the shards start. */
 export function createSharedLimits(shards: number, options: SharedLimitsOptions = {}): SharedLimits {
   const members = shards + 1;
@@ -53,7 +59,7 @@ export function createSharedLimits(shards: number, options: SharedLimitsOptions 
 }
 
 /** Joins as `shard` (0 to shards - 1; `shards` for the coordinator). At most one thread per number. */
-export function attachLimits(shared: SharedLimits, shard: number, clock: Clock): AttachedLimits {
+export function attachLimits(shared: SharedLimits, shard: number, clock: Clock): ProcessLimits {
   const parts = attachParts(shared, shard, clock);
   return {
     throttles: parts.throttles,

@@ -1,6 +1,7 @@
 import {
   type Clock,
   gcraAdmit,
+  gcraFloor,
   type ThrottleSpec,
   type Throttles,
   type ThrottleVerdict,
@@ -35,7 +36,8 @@ export class SharedThrottles implements Throttles {
     return this.#refused;
   }
 
-  admit(key: string, spec: ThrottleSpec, quantity = 1): ThrottleVerdict {
+  /** `emptyAt` (ms, monotonic): the bucket counts as empty at that time if it was not later. */
+  admit(key: string, spec: ThrottleSpec, quantity = 1, emptyAt?: number): ThrottleVerdict {
     const entry = this.#table.key(throttleKey(key, spec));
     this.#table.lock(entry);
     try {
@@ -44,7 +46,7 @@ export class SharedThrottles implements Throttles {
       this.#now = now;
       const slot = this.#table.locate(entry, true);
       if (slot < 0) return this.#full(entry, spec, now);
-      const { tat, verdict } = gcraAdmit(this.#tat(slot), spec, now, quantity);
+      const { tat, verdict } = gcraAdmit(gcraFloor(this.#tat(slot), spec, emptyAt), spec, now, quantity);
       if (!verdict.throttled) this.#tats[(slot + SLOT_HEADER) >> 1] = tat;
       return verdict;
     } finally {

@@ -1,0 +1,16 @@
+export {
+  connectRedis,
+  describeEndpoint,
+  type RedisClient,
+  type RedisEndpoint,
+  RedisRefusal,
+  type RedisReply,
+} from './client.ts';
+export {
+  RedisAway,
+  type RedisCommands,
+  RedisLink,
+  type RedisLinkParts,
+  type RedisPort,
+  RedisScript,
+} from './link.ts';

@@ -1,0 +1,147 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { LocalThrottles, RedisNodes, RedisThrottles } from '../../src/io/limits/index.ts';
+import { connectRedis, type RedisClient, type RedisPort, RedisScript } from '../../src/io/redis/index.ts';
+import type { ThrottleSpec } from '../../src/model/index.ts';
+import { spec, throttlesContract } from '../contract/throttles.ts';
+import { eventually } from '../kit/eventually.ts';
+import type { FakeClock } from '../kit/fake-clock.ts';
+import { RedisServer } from '../kit/redis-server.ts';
+import { freePort } from './postfix-tools.ts';
+import { closeNodes, startNode, type TestNode } from './redis-nodes.ts';
+
+let server: RedisServer;
+let client: RedisClient;
+
+beforeAll(async () => {
+  server = await RedisServer.start(await freePort());
+});
+beforeEach(async () => {
+  const endpoint = { node: server.url, cluster: undefined, username: undefined, password: undefined };
+  client = await connectRedis({ ...endpoint, read_from_replicas: false, connect_timeout: 10_000 }, () => {});
+  await client.send(undefined, ['FLUSHALL']);
+});
+afterEach(() => {
+  closeNodes();
+  client.destroy();
+});
+afterAll(() => RedisServer.killAll());
+
+/** Redis with the time of a fake clock, and with keys of its own. Keys do not expire, since their time is real. */
+function onClock(clock: FakeClock, prefix: string): RedisPort {
+  const fake = ({ text }: RedisScript): RedisScript =>
+    new RedisScript(
+      text
+        .replace("redis.call('TIME')", '{ ARGV[#ARGV], 0 }')
+        .replace(/, 'PX', math\.max\(1, math\.ceil\(ahead \* 1000\)\)/, ''),
+    );
+  const send: RedisPort['send'] = (key, args) => client.send(key, args);
+  return {
+    isUp: true,
+    send,
+    async run(script, key, args) {
+      const { text } = fake(script);
+      expect(text).not.toMatch(/TIME|PX/);
+      return send(key, ['EVAL', text, '1', prefix + key, ...args, String(clock.now() / 1000)]);
+    },
+    reportFailure: (why) => {
+      throw new Error(why);
+    },
+  };
+}
+
+let made = 0;
+throttlesContract('RedisThrottles on a real server', (clock) => {
+  const link = onClock(clock, `contract${made++} `);
+  const nodes = new RedisNodes(clock, 'node', undefined);
+  return new RedisThrottles({ link, nodes, clock, local: new LocalThrottles(clock), hasCell: () => false });
+});
+
+/** Takes what it can get for `duration` ms; gives when each was admitted. */
+async function drain(
+  node: TestNode,
+  key: string,
+  limit: ThrottleSpec,
+  until: () => boolean,
+): Promise<number[]> {
+  const admitted: number[] = [];
+  while (!until()) {
+    const verdict = await node.throttles.admit(key, limit);
+    if (!verdict.throttled) admitted.push(performance.now());
+    else await pause(Math.min(verdict.retryAfter!, 50));
+  }
+  return admitted;
+}
+
+const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+
+/** How far the fullest window is above what one bucket and the rate allow, as a factor. */
+function worstWindow(times: readonly number[], limit: ThrottleSpec): number {
+  const sorted = [...times].sort((a, b) => a - b);
+  let worst = 0;
+  for (let from = 0; from < sorted.length; from++) {
+    for (let to = from; to < sorted.length; to++) {
+      const allowed = limit.burst + 1 + ((sorted[to]! - sorted[from]!) * limit.limit) / limit.period;
+      worst = Math.max(worst, (to - from + 1) / allowed);
+    }
+  }
+  return worst;
+}
+
+describe('throttles that two nodes share', () => {
+  test('have one budget, and one of each node where they are local', async () => {
+    const [a, b] = [await startNode('a', server.url), await startNode('b', server.url)];
+    const hourly = spec(10, 3_600_000);
+    let admitted = 0;
+    for (let n = 0; n < 10; n++) {
+      for (const node of [a, b]) if (!(await node.throttles.admit('key', hourly)).throttled) admitted++;
+    }
+    expect(admitted).toBe(10);
+    expect(String(await client.send('key:10:10:3600', ['GET', 'key:10:10:3600']))).toMatch(/^\d{10}\.\d+$/);
+    const own = { ...hourly, local: true };
+    for (const node of [a, b]) expect((await node.throttles.admit('own', own)).remaining).toBe(9);
+  });
+
+  test('keep to the limit while Redis freezes, thaws, dies and comes back', async () => {
+    const [a, b] = [await startNode('a', server.url), await startNode('b', server.url)];
+    await Promise.all([a, b].map((node) => knows(node, 2)));
+    const limit = spec(100, 1000, 20);
+    let over = false;
+    const draining = [a, b].map((node) => drain(node, 'key', limit, () => over));
+    const phases: [string, number][] = [];
+    const phase = async (name: string, ms: number): Promise<void> => {
+      phases.push([name, performance.now()]);
+      await pause(ms);
+    };
+    await phase('up', 1000);
+    server.freeze();
+    await phase('frozen', 4000);
+    server.thaw();
+    await eventually(() => (a.isUp && b.isUp ? true : undefined));
+    await phase('thawed', 2000);
+    await server.kill();
+    await phase('dead', 3000);
+    await server.restart();
+    await eventually(() => (a.isUp && b.isUp ? true : undefined));
+    await phase('restarted', 2000);
+    phases.push(['end', performance.now()]);
+    over = true;
+    const admitted = await Promise.all(draining);
+    const all = admitted.flat();
+    expect(worstWindow(all, limit)).toBeLessThanOrEqual(1.1);
+    for (let n = 0; n + 1 < phases.length; n++) {
+      const [[name, from], [, to]] = [phases[n]!, phases[n + 1]!];
+      for (const times of admitted) {
+        expect(times.filter((time) => time >= from && time < to).length, name).toBeGreaterThan(0);
+      }
+    }
+    for (const node of [a, b]) {
+      expect(node.said.filter((line) => line.startsWith('WARN'))).toHaveLength(2);
+      expect(node.said.filter((line) => line.startsWith('INFO'))).toHaveLength(2);
+    }
+  });
+});
+
+/** Waits until the node has seen so many nodes, itself included; each shows itself every few seconds. */
+async function knows(node: TestNode, nodes: number): Promise<void> {
+  await eventually(() => (node.nodes === nodes ? true : undefined));
+}
