@@ -9,7 +9,7 @@ import type {
   TransportHandler,
 } from '../../model/index.ts';
 import { acceptorOf } from './tls-acceptor.ts';
-import { connectorOf } from './tls-connector.ts';
+import { connectorOf, subjectOf } from './tls-connector.ts';
 
 /** A TCP socket, in plain text or after a TLS handshake. */
 export class SocketTransport implements Transport {
@@ -58,10 +58,11 @@ export class SocketTransport implements Transport {
   async secure(options: TlsClientOptions): Promise<TlsInfo> {
     const plain = this.#detached();
     try {
-      const { socket, resumed, verified } = await connectorOf(options.settings).secure(plain, options);
+      const secured = await connectorOf(options.settings).secure(plain, options);
+      const { socket, subject, resumed, verified } = secured;
       this.#socket = socket;
       this.#attach(socket);
-      return { ...describe(socket), resumed, verified };
+      return { ...describe(socket, subject), resumed, verified };
     } catch (error) {
       plain.destroy();
       this.#gone(error as Error);
@@ -75,7 +76,7 @@ export class SocketTransport implements Transport {
       const secured = await acceptorOf(options.identity).accept(plain, options.timeout);
       this.#socket = secured;
       this.#attach(secured);
-      return inRustlsNames(describe(secured));
+      return inRustlsNames(describe(secured, subjectOf(secured)));
     } catch (error) {
       plain.destroy();
       this.#gone(error as Error);
@@ -120,12 +121,11 @@ export class SocketTransport implements Transport {
   }
 }
 
-function describe(socket: TLSSocket): TlsInfo {
-  const subject = socket.getPeerCertificate().subject ?? {};
+function describe(socket: TLSSocket, peerSubjectName: string[]): TlsInfo {
   return {
     cipher: socket.getCipher().standardName,
     protocolVersion: socket.getProtocol() ?? '',
-    peerSubjectName: Object.entries(subject).map(([key, value]) => `${key}=${String(value)}`),
+    peerSubjectName,
   };
 }
 

@@ -12,16 +12,20 @@ import { LRUCache } from 'lru-cache';
 import type { PeerCheck, TlsClientOptions, TlsClientSettings } from '../../model/index.ts';
 import { whyDaneFails } from '../../protocol/dane/index.ts';
 
-/** What a handshake gave, and whether the certificate proves who the server is. */
-export interface SecuredClient {
+/** Who the server is, and whether its certificate proves it. */
+interface Peer {
+  subject: string[];
+  verified: boolean;
+}
+
+export interface SecuredClient extends Peer {
   socket: TLSSocket;
   resumed: boolean;
-  verified: boolean;
 }
 
 interface KnownSession {
   session: Buffer;
-  verified: boolean;
+  peer: Peer;
 }
 
 /** Sessions kept per settings; each takes about 2 KB. */
@@ -31,7 +35,8 @@ const SESSION_LIFE = 60 * 60_000;
 
 /**
  * The client side of TLS handshakes with the same settings. The keys and authorities are read once, and a session
- * is resumed with the same server name and port, under the check that it was made with.
+ * is resumed with the same server name and port, under the check that it was made with: a resumed session shows no
+ * certificate, so what the first handshake told of the peer is kept with it.
  */
 class TlsConnector {
   readonly #context: SecureContext;
@@ -76,30 +81,31 @@ class TlsConnector {
         reject(error);
       };
       secured.once('error', failed);
-      secured.once('close', () =>
-        failed(new Error('the peer closed the connection during the TLS handshake')),
-      );
-      let verified: boolean | undefined;
+      const closed = (): void => failed(new Error('the peer closed the connection during the TLS handshake'));
+      secured.once('close', closed);
+      let peer: Peer | undefined;
       let early: Buffer | undefined;
       // With TLS 1.3 sessions come after the handshake, and more than once.
       secured.on('session', (session) => {
-        if (verified === undefined) early = session;
-        else this.#sessions.set(key, { session, verified });
+        if (peer === undefined) early = session;
+        else this.#sessions.set(key, { session, peer });
       });
       secured.once('secureConnect', () => {
         clearTimeout(timer);
-        secured.removeAllListeners('error');
-        secured.removeAllListeners('close');
+        secured.removeListener('error', failed);
+        secured.removeListener('close', closed);
         const resumed = secured.isSessionReused() && known !== undefined;
-        // Where the session is the same, so is the peer.
-        const verdict = resumed ? { verified: known.verified } : verify(secured, serverName, check);
-        if (verdict.why !== undefined) {
-          failed(new Error(verdict.why));
-          return;
+        if (resumed) peer = known.peer;
+        else {
+          const verdict = verify(secured, serverName, check);
+          if (verdict.why !== undefined) {
+            failed(new Error(verdict.why));
+            return;
+          }
+          peer = { subject: subjectOf(secured), verified: verdict.verified };
         }
-        verified = verdict.verified;
-        if (early !== undefined) this.#sessions.set(key, { session: early, verified });
-        resolve({ socket: secured, resumed, verified });
+        if (early !== undefined) this.#sessions.set(key, { session: early, peer });
+        resolve({ ...peer, socket: secured, resumed });
       });
     });
   }
@@ -125,7 +131,13 @@ function verify(secured: TLSSocket, serverName: string, check: PeerCheck): Verdi
   };
 }
 
-/** What the server sent, in DER, its own certificate first. */
+/** `CN=…` and the like, as log records name it. */
+export function subjectOf(secured: TLSSocket): string[] {
+  const subject = secured.getPeerCertificate().subject ?? {};
+  return Object.entries(subject).map(([key, value]) => `${key}=${String(value)}`);
+}
+
+/** What the server sent and the authority that is trusted for it, in DER, its own certificate first. */
 function chainOf(secured: TLSSocket): Buffer[] {
   const chain: Buffer[] = [];
   let certificate: DetailedPeerCertificate | undefined = secured.getPeerCertificate(true);

@@ -17,7 +17,7 @@ import {
   throttleSpec,
 } from '../define/index.ts';
 import type { Json } from '../json.ts';
-import { opensslOptions, rustlsCipherSuite } from './tls-names.ts';
+import { opensslCipherSuites, opensslOptions, rustlsCipherSuite } from './tls-names.ts';
 
 const port = integer({ min: 1, max: 65_535 });
 const atLeastOne = integer({ min: 1 });
@@ -109,7 +109,7 @@ const tls = {
   }),
   tls_private_key: field(keySource(), { doc: 'Key of the client certificate, PEM.' }),
   openssl_cipher_list: field(string(), { doc: 'Ciphers up to TLS 1.2, as OpenSSL writes such lists.' }),
-  openssl_cipher_suites: field(string(), { doc: 'Cipher suites of TLS 1.3, joined with :.' }),
+  openssl_cipher_suites: field(opensslCipherSuites(), { doc: 'Cipher suites of TLS 1.3, joined with :.' }),
   openssl_options: field(opensslOptions(), {
     doc: 'OpenSSL option names joined with |, such as NO_TLSV1_2. Come on top of those that the library has set.',
   }),

@@ -51,6 +51,25 @@ function optionNames(text: string): string[] {
     .map((name) => name.replace(/^(?:SSL_)?OP_/, ''));
 }
 
+const TLS13_SUITES: ReadonlySet<string> = new Set([
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_128_CCM_SHA256',
+  'TLS_AES_128_CCM_8_SHA256',
+]);
+
+/** Names of TLS 1.3 suites joined with `:`. */
+export function opensslCipherSuites(): RichKind<string> {
+  return makeKind('TLS 1.3 cipher suites', 'string', (value, at) => {
+    if (typeof value !== 'string') return refuse(at, 'names of TLS 1.3 cipher suites joined with :', value);
+    const unknown = value.split(':').find((name) => !TLS13_SUITES.has(name));
+    if (unknown === undefined) return value;
+    const known = [...TLS13_SUITES].join(', ');
+    throw new PolicyValueError(`${at}: there is no TLS 1.3 cipher suite '${unknown}'; there are ${known}`);
+  });
+}
+
 /** The cipher suites of rustls, and what OpenSSL calls them. */
 const SUITES: ReadonlyMap<string, string> = new Map([
   ['TLS13_AES_256_GCM_SHA384', 'TLS_AES_256_GCM_SHA384'],
