@@ -1,4 +1,4 @@
-import { type Difference, decided } from './difference.ts';
+import { type Difference, decided, extension } from './difference.ts';
 
 /** Where the way of a message through its queues is not as in KumoMTA. */
 export const queueDifferences: readonly Difference[] = [
@@ -16,5 +16,51 @@ export const queueDifferences: readonly Difference[] = [
     'behaviour',
     'original_message of feedback_report',
     'When it is not UTF-8 and longer than 64 KiB it is text with replacement characters; a list of its bytes would be many times as long.',
+  ),
+  decided(
+    'option',
+    'make_queue_config.timerwheel_tick_interval',
+    'Without effect: due times are exact, so there is no tick.',
+  ),
+  decided(
+    'option',
+    'make_queue_config.shrink_policy',
+    'Without effect: a message that waits has nothing in memory but its place in the queue.',
+  ),
+  decided(
+    'option',
+    'make_egress_path.low_memory_reduction_policy',
+    'Without effect: bodies of messages near delivery take at most 64 MiB per shard, the others are read when they are sent. The same holds for no_memory_reduction_policy.',
+  ),
+  decided(
+    'option',
+    'make_egress_path.no_memory_reduction_policy',
+    'Without effect, as low_memory_reduction_policy.',
+  ),
+  decided(
+    'option',
+    'make_egress_path.dispatcher_wakeup_strategy',
+    'Without effect: a new message is handed to one idle session and wakes no other.',
+  ),
+  decided(
+    'option',
+    'make_egress_path.maintainer_wakeup_strategy',
+    'Without effect: every new message makes its ready queue look whether to open connections, which costs next to nothing.',
+  ),
+  decided(
+    'option',
+    'make_egress_path.readyq_pool_name',
+    'Without effect: there are shards in place of thread pools.',
+  ),
+  extension('option', 'make_egress_path.max_deliveries_per_connection', '0 means no limit.'),
+  decided(
+    'behaviour',
+    'get_egress_pool and get_egress_source that fail',
+    'A raised error keeps the pool or source that was known before, for another 60 s. One that is not defined any more holds the mail.',
+  ),
+  decided(
+    'behaviour',
+    'connection_limit that is lowered',
+    'Connections above it close after the message in hand.',
   ),
 ];
