@@ -4,6 +4,7 @@ import { createDiagnostics } from './io/diagnostics/index.ts';
 import { ConfiguredResolvers } from './io/dns/index.ts';
 import { helpersDirectory } from './io/files/index.ts';
 import { type AttachedLimits, LocalCounters, LocalThrottles } from './io/limits/index.ts';
+import { ConfiguredMtaSts } from './io/mta-sts/index.ts';
 import { random } from './io/random/index.ts';
 import { serveQueues } from './io/threads/index.ts';
 import { createPolicyEngine, type PolicyEngine, type PoolLimits } from './lua/index.ts';
@@ -68,17 +69,24 @@ export async function initializePolicy(surroundings: PolicySurroundings): Promis
   const another: InitializedPolicy['another'] = (texts, declared) =>
     makeEngine(surroundings.file, host, {
       texts,
+      loadTime: CANDIDATE_TIME,
       limits: declaredLimits(declared),
       budget: declaredBudget(declared),
     });
   return { declarations, engine, another, close };
 }
 
+/** Most time that a policy which is to take over may take to load, and again for the events of the start, ms. */
+export const CANDIDATE_TIME = 60_000;
+
 /**
  * Loads what is on disk in the inert mode of `--validate`, up to the event `validate_config`. Throws as
- * initializePolicy does.
+ * initializePolicy does, and when the policy waits for longer than `time` ms, with the line where it does.
  */
-export async function checkPolicy(surroundings: PolicySurroundings): Promise<CheckedPolicy> {
+export async function checkPolicy(
+  surroundings: PolicySurroundings,
+  time = CANDIDATE_TIME,
+): Promise<CheckedPolicy> {
   const declarations: InitDeclaration[] = [];
   let hasFailed = false;
   const host = coordinatorHost(surroundings, declarations, {
@@ -89,12 +97,15 @@ export async function checkPolicy(surroundings: PolicySurroundings): Promise<Che
       hasFailed = true;
     },
   });
-  const engine = await makeEngine(surroundings.file, host);
+  const engine = await makeEngine(surroundings.file, host, { loadTime: time });
+  const why = `the event is still not over after ${time / 1000} s`;
+  const timer = systemClock.after(time, () => engine.abandon(why));
   try {
     await run(engine, ['pre_init', 'init', 'validate_config']);
     if (hasFailed) throw new Error('Initialization raised an error: Validation failed');
     return { declarations, texts: new Map(engine.texts), events: engine.handledEvents };
   } finally {
+    timer.cancel();
     engine.close();
   }
 }
@@ -114,6 +125,10 @@ export function coordinatorHost(
     counters: limits.counters,
     resolver: resolvers.main,
     resolverNamed: resolvers.named,
+    mtaSts: new ConfiguredMtaSts(
+      { resolver: resolvers.main, clock: systemClock, diagnostics },
+      () => declarations,
+    ),
     declared: (kind) => declarations.findLast((entry) => entry.kind === kind)?.options,
     random,
     validating: false,
@@ -137,6 +152,7 @@ export async function makeEngine(
     texts?: ReadonlyMap<string, Uint8Array>;
     limits?: Partial<PoolLimits>;
     budget?: PolicyBudget | undefined;
+    loadTime?: number;
     script?: boolean;
   } = {},
 ): Promise<PolicyEngine> {

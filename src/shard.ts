@@ -3,20 +3,19 @@ import { type HttpServer, serveHttp } from './api/http/index.ts';
 import { luaModules, luaObjects } from './api/lua/index.ts';
 import { CoordinatorLine } from './coordinator-line.ts';
 import type { PeerSecurity } from './flow/delivery/index.ts';
-import { createRouting, ReadyQueues } from './flow/ready-queue/index.ts';
+import { ReadyQueues } from './flow/ready-queue/index.ts';
 import { Reception } from './flow/reception/index.ts';
 import { type RebindRequest, ScheduledQueues } from './flow/scheduled-queue/index.ts';
 import { systemClock } from './io/clock/index.ts';
 import type { LineBatch } from './io/delivery-log/index.ts';
 import { createDiagnostics } from './io/diagnostics/index.ts';
 import { DiskSpaceWatch } from './io/disk-space/index.ts';
-import { ConfiguredResolvers } from './io/dns/index.ts';
 import { helpersDirectory } from './io/files/index.ts';
-import { attachLimits } from './io/limits/index.ts';
 import { createMessageIds } from './io/message-id/index.ts';
 import { formatPrometheus, Registry, type RegistrySnapshot } from './io/metrics/index.ts';
 import { dial } from './io/net/index.ts';
 import { random } from './io/random/index.ts';
+import { closeRedisPools } from './io/redis/index.ts';
 import { openShardSpools } from './io/spool/index.ts';
 import { GenerationNumber, remoteQueues } from './io/threads/index.ts';
 import { createPolicyEngine, type PolicyEngine, PolicyGenerations } from './lua/index.ts';
@@ -27,7 +26,6 @@ import {
   type Message,
   MessageStore,
   type PolicyHost,
-  type Resolver,
   type Spool,
 } from './model/index.ts';
 import type {
@@ -38,7 +36,9 @@ import type {
 } from './model/options/index.ts';
 import { prepareTemplates } from './model/texts/index.ts';
 import { createPeerSecurity } from './peer-security.ts';
-import { declaredBudget, declaredLimits } from './policy-start.ts';
+import { CANDIDATE_TIME, declaredBudget, declaredLimits } from './policy-start.ts';
+import { ShardDns } from './shard-dns.ts';
+import { type ShardLimits, shardLimits } from './shard-limits.ts';
 import { ShardLog } from './shard-log.ts';
 import type {
   Answered,
@@ -65,9 +65,8 @@ class Shard {
   readonly #post: (message: FromShard) => void;
   readonly #diagnostics = createDiagnostics(process.env.KUMOD_LOG);
   readonly #registry = new Registry();
-  readonly #limits: ReturnType<typeof attachLimits>;
-  readonly #resolver: Resolver;
-  readonly #resolverNamed: ConfiguredResolvers['named'];
+  readonly #limits: ShardLimits;
+  readonly #dns: ShardDns;
   readonly #newMessageId: () => string;
   readonly #disks: DiskSpaceWatch;
   readonly #linesTaken = new Map<number, () => void>();
@@ -94,10 +93,13 @@ class Shard {
     this.#start = start;
     this.#post = post;
     this.#coordinator = new CoordinatorLine(post);
-    this.#limits = attachLimits(start.limits, start.shard, systemClock);
-    const resolvers = new ConfiguredResolvers(systemClock, () => start.declarations);
-    this.#resolver = resolvers.main;
-    this.#resolverNamed = resolvers.named;
+    this.#limits = shardLimits(start, this.#registry, this.#diagnostics);
+    this.#dns = new ShardDns({
+      declarations: start.declarations,
+      registry: this.#registry,
+      diagnostics: this.#diagnostics,
+      counters: this.#limits.counters,
+    });
     this.#generation = new GenerationNumber(start.generation);
     this.#policyHost = this.#makePolicyHost();
     this.#security = createPeerSecurity(this.#policyHost, () => this.#policy);
@@ -112,6 +114,7 @@ class Shard {
     const { texts, declarations } = this.#start;
     const engine = await this.#loadPolicy(texts, declarations);
     this.#policy = new PolicyGenerations(engine, () => this.#generation.value);
+    await this.#limits.start();
     this.#log = new ShardLog({
       ...this.#start,
       policy: this.#policy,
@@ -181,8 +184,9 @@ class Shard {
       clock: systemClock,
       diagnostics: this.#diagnostics,
       throttles: this.#limits.throttles,
-      resolver: this.#resolver,
-      resolverNamed: this.#resolverNamed,
+      resolver: this.#dns.resolver,
+      resolverNamed: this.#dns.resolverNamed,
+      mtaSts: this.#dns.mtaSts,
       counters: this.#limits.counters,
       queues: remoteQueues(),
       observeLatency: (label, seconds) =>
@@ -207,6 +211,7 @@ class Shard {
   async #loadPolicy(
     texts: ReadonlyMap<string, Uint8Array>,
     declarations: readonly InitDeclaration[],
+    within: { loadTime?: number } = {},
   ): Promise<PolicyEngine> {
     const host = this.#policyHost;
     const parts = { modules: luaModules, objects: luaObjects, events, host, helpersDir: helpersDirectory() };
@@ -251,7 +256,8 @@ class Shard {
       else await new Promise<void>((resolve) => systemClock.after(100, resolve));
     }
     this.#nextDeclarations = declarations;
-    this.#policy.prepare(generation, await this.#loadPolicy(texts, declarations));
+    const engine = await this.#loadPolicy(texts, declarations, { loadTime: CANDIDATE_TIME });
+    this.#policy.prepare(generation, engine);
   }
 
   #rebind(request: RebindRequest): void {
@@ -314,10 +320,9 @@ class Shard {
     };
     const { hostname, shards } = this.#start;
     const { leases } = this.#limits;
-    const routing = createRouting(this.#resolver, systemClock, random);
     this.#ready = new ReadyQueues({
       ...shared,
-      routing,
+      routing: this.#dns.routing,
       leases,
       counters: this.#limits.counters,
       dial,
@@ -358,6 +363,7 @@ class Shard {
     await this.#spool?.close();
     await Promise.all(this.#http.map((server) => server.close()));
     this.#limits.close();
+    closeRedisPools();
     await this.#policy.close();
     this.#post({ kind: 'stopped' });
     parentPort?.close();

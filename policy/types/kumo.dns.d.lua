@@ -5,7 +5,7 @@
 ---@class kumo.dns
 local dns = {}
 
----Where a domain takes mail. Host names end in a dot. mta_sts is None in this release.
+---Where a domain takes mail. Host names end in a dot. mta_sts is None, Testing or Enforce; of Enforce, hosts that the policy does not name are left out, and a domain without any other raises an error. With a resolver that is named, policies are not asked for.
 ---@param domain string
 ---@param resolver? string
 ---@return {domain_name: string, hosts: string[], site_name: string, by_pref: table<integer, string[]>, is_domain_literal: boolean, is_secure: boolean, is_mx: boolean, mta_sts: string}
@@ -73,12 +73,20 @@ function dns.set_mx_timeout(timeout) end
 ---@param ttl number|string
 function dns.set_mx_negative_cache_ttl(ttl) end
 
----Most look-ups of MX at one time in a shard; unless it is set, there is no such limit. In the event `pre_init`.
+---Most look-ups of MX at one time in a shard, 128 unless it is set. One that waits for 30 s for its turn fails for now. In the event `pre_init`.
 ---@param limit integer
 function dns.set_mx_concurrency_limit(limit) end
 
----Whether MTA-STS policies of domains are obeyed. Accepted without effect in this release.
+---Whether MTA-STS policies of domains are looked up; they are unless this says false. In the event `pre_init`.
 ---@param enabled boolean
 function dns.set_mta_sts_enabled(enabled) end
+
+---For tests: answers come from these zones and from nowhere else, as with configure_resolver{Test = zones}. In the event `pre_init`.
+---@param zones (string|kumo.dns.TestZone)[]|kumo.dns.TestResolver
+function dns.configure_test_resolver(zones) end
+
+---For tests: these domains have the MTA-STS policies whose texts are given, others have none, and nothing is fetched. In the event `pre_init`.
+---@param policies table<string, string>
+function dns.configure_test_mta_sts(policies) end
 
 return dns

@@ -157,7 +157,7 @@
 ---Delivery over SMTP.
 ---@class kumo.SmtpProtocol
 ---@field mx_list? (string|{name: string, addr: string})[] Hosts to send to, in this order, instead of the MX of the domain. Empty: ask DNS.
----@field treat_mx_list_as_secure? boolean The mx_list counts as if DNSSEC had proved it. (No effect yet.)
+---@field treat_mx_list_as_secure? boolean The mx_list counts as if DNSSEC had proved it, so that enable_dane of the path looks for TLSA records of its hosts.
 
 ---Delivery by a function of the policy.
 ---@class kumo.CustomLuaProtocol
@@ -189,8 +189,8 @@
 ---@field max_recipients_per_batch? integer Most recipients in one transaction.
 ---@field consecutive_connection_failures_before_delay? integer After more failed connections in a row than this, counted over all shards, all messages of the ready queue are put back to wait.
 ---@field enable_tls? 'Opportunistic'|'OpportunisticInsecure'|'Required'|'RequiredInsecure'|'Disabled' Opportunistic: STARTTLS where it is offered, with a right certificate. OpportunisticInsecure: any certificate, and in clear over a new connection when the handshake fails. Required, RequiredInsecure: never in clear; with a right, or any, certificate.
----@field enable_mta_sts? boolean Obey the MTA-STS policy of the domain. (No effect yet.)
----@field enable_dane? boolean Check certificates by TLSA records. (No effect yet.)
+---@field enable_mta_sts? boolean Obey the MTA-STS policy of the domain (RFC 8461): mode enforce counts as Required, testing as OpportunisticInsecure. Hosts that a policy of mode enforce does not name are left out in any case.
+---@field enable_dane? boolean Check certificates by TLSA records (RFC 7672), where DNSSEC proves the MX, the address and the records. That takes a resolver that checks DNSSEC, on this machine or with trust_ad; else it changes nothing, and a warning says so.
 ---@field opportunistic_tls_reconnect_on_failed_handshake? boolean With the opportunistic modes: dial again without TLS when the handshake fails.
 ---@field remember_broken_tls? number|string How long a ready queue goes without TLS after it failed, in the opportunistic modes. Without it 15 minutes with opportunistic_tls_reconnect_on_failed_handshake, else not at all. Each shard remembers for itself.
 ---@field implicit_tls? boolean TLS from the first octet on, as on port 465, in place of STARTTLS. Never in clear; the certificate is checked unless enable_tls is one of the insecure modes.

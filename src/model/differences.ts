@@ -1,5 +1,6 @@
 import { type Difference, decided, extension, planned } from './difference.ts';
 import { deliveryDifferences } from './differences-of-delivery.ts';
+import { dnsDifferences } from './differences-of-dns.ts';
 import { listenerDifferences } from './differences-of-listeners.ts';
 import { messageDifferences } from './differences-of-messages.ts';
 import { moduleDifferences } from './differences-of-modules.ts';
@@ -267,12 +268,7 @@ const moreModules: readonly Difference[] = [
   decided(
     'function',
     'kumo.dns.set_mx_timeout',
-    'Unless it is set, a look-up of an MX takes as long as the options of the resolver allow (KumoMTA: 5 s); unless set_mx_negative_cache_ttl is, failures are kept as long as DNS says (5 min); set_mx_concurrency_limit counts in each shard (128).',
-  ),
-  decided(
-    'function',
-    'kumo.dns.set_mta_sts_enabled',
-    'Accepted without effect until MTA-STS comes; it says so once.',
+    'Unless it is set, a look-up of an MX takes as long as the options of the resolver allow (KumoMTA: 5 s), so that a second name server is asked when the first is silent; unless set_mx_negative_cache_ttl is, failures are kept as long as DNS says (5 min); the 128 of set_mx_concurrency_limit are those of each shard, and answers from the cache need none.',
   ),
   decided(
     'function',
@@ -351,11 +347,6 @@ const later: readonly Difference[] = [
   ),
   planned(
     'behaviour',
-    'limits shared between nodes',
-    'kumo.configure_redis_throttles is accepted and says so once; limits hold within each node.',
-  ),
-  planned(
-    'behaviour',
     'accounting totals',
     'kumo.configure_accounting_db_path is accepted and says so once.',
   ),
@@ -375,6 +366,7 @@ const later: readonly Difference[] = [
 export const differences: readonly Difference[] = [
   ...listenerDifferences,
   ...queueDifferences,
+  ...dnsDifferences,
   ...reloadDifferences,
   ...behaviour,
   ...modules,

@@ -3,6 +3,7 @@ import type { Diagnostics } from './diagnostics.ts';
 import type { QueuePort } from './kept/index.ts';
 import type { Counters, Throttles } from './limits.ts';
 import type { Message } from './message.ts';
+import type { MtaStsPolicies } from './mta-sts.ts';
 import type { Resolver } from './resolver.ts';
 
 /** Something that `init` asked for, such as a listener; the coordinator hands the list to the shards. */
@@ -23,6 +24,8 @@ export interface PolicyHost {
   readonly resolver: Resolver;
   /** The resolver of kumo.dns.define_resolver. */
   resolverNamed?(name: string): Resolver | undefined;
+  /** Without it, domains have no MTA-STS policies. */
+  readonly mtaSts?: MtaStsPolicies;
   /** Numbers shared by the whole process; without them they are those of this owner alone. */
   readonly counters?: Counters;
   /** Random number in [0, 1). */

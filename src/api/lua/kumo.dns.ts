@@ -7,6 +7,7 @@ import {
   duration,
   integer,
   type Kind,
+  map,
   oneOf,
   optional,
   Several,
@@ -14,9 +15,10 @@ import {
   type UnnamedFunction,
 } from '../../model/define/index.ts';
 import { type DnsAnswer, DnsError, type MxResolution, type Resolver, resolveMx } from '../../model/index.ts';
-import { type GivenResolver, resolverShape } from '../../model/options/index.ts';
+import { type GivenResolver, resolverShape, testZones } from '../../model/options/index.ts';
 import { formatHostPort, parseHostPort } from '../../protocol/ip/index.ts';
-import { warnLater, warnWithoutEffect } from './later.ts';
+import { parseMtaStsPolicy } from '../../protocol/mta-sts/index.ts';
+import { warnLater } from './later.ts';
 
 const resolver = optional(string());
 
@@ -45,9 +47,11 @@ const lookUps: Record<string, UnnamedFunction> = {
     returns:
       '{domain_name: string, hosts: string[], site_name: string, by_pref: table<integer, string[]>, ' +
       'is_domain_literal: boolean, is_secure: boolean, is_mx: boolean, mta_sts: string}',
-    doc: 'Where a domain takes mail. Host names end in a dot. mta_sts is None in this release.',
-    call: async ({ domain, resolver }, context) =>
-      mxForLua(await resolveMx(domain, resolverFor(resolver, context))),
+    doc: 'Where a domain takes mail. Host names end in a dot. mta_sts is None, Testing or Enforce; of Enforce, hosts that the policy does not name are left out, and a domain without any other raises an error. With a resolver that is named, policies are not asked for.',
+    call: async ({ domain, resolver }, context) => {
+      const policies = resolver === undefined ? context.host.mtaSts : undefined;
+      return mxForLua(await resolveMx(domain, resolverFor(resolver, context), policies));
+    },
   }),
   lookup_txt: defineFunction({
     params: { name: string(), resolver },
@@ -152,12 +156,30 @@ const settings: Record<string, UnnamedFunction> = {
   set_mx_concurrency_limit: setting(
     'set_mx_concurrency_limit',
     { limit: integer({ min: 1 }) },
-    'Most look-ups of MX at one time in a shard; unless it is set, there is no such limit.',
+    'Most look-ups of MX at one time in a shard, 128 unless it is set. One that waits for 30 s for its turn fails for now.',
   ),
-  set_mta_sts_enabled: defineFunction({
-    params: { enabled: boolean() },
-    doc: 'Whether MTA-STS policies of domains are obeyed. Accepted without effect in this release.',
-    call: (_, context) => warnWithoutEffect(context, 'kumo.dns.set_mta_sts_enabled'),
+  set_mta_sts_enabled: setting(
+    'set_mta_sts_enabled',
+    { enabled: boolean() },
+    'Whether MTA-STS policies of domains are looked up; they are unless this says false.',
+  ),
+  configure_test_resolver: defineFunction({
+    params: { zones: testZones() },
+    doc: 'For tests: answers come from these zones and from nowhere else, as with configure_resolver{Test = zones}. In the event `pre_init`.',
+    call: ({ zones }, context) => declare(context, 'dns.configure_resolver', zones),
+  }),
+  configure_test_mta_sts: defineFunction({
+    params: { policies: map(string()) },
+    doc: 'For tests: these domains have the MTA-STS policies whose texts are given, others have none, and nothing is fetched. In the event `pre_init`.',
+    call: ({ policies }, context) => {
+      const options = Object.fromEntries(
+        Object.entries(policies).map(([domain, text]) => {
+          parseMtaStsPolicy(text);
+          return [domain.toLowerCase(), text];
+        }),
+      );
+      context.host.declare({ kind: 'dns.configure_test_mta_sts', options, where: context.where() });
+    },
   }),
 };
 
@@ -217,7 +239,7 @@ function attempted<T>(answer: Promise<T>): () => Promise<T> {
 }
 
 function resolvConfForLua(path: string): Record<string, unknown> {
-  const { nameServers, search, timeout, attempts } = readResolvConf(path);
+  const { nameServers, search, timeout, attempts, trustAd } = readResolvConf(path);
   return {
     name_servers: nameServers.map(({ address, port, protocol, trustNegative }) => ({
       socket_addr: formatHostPort(address, port),
@@ -225,9 +247,11 @@ function resolvConfForLua(path: string): Record<string, unknown> {
       trust_negative_responses: trustNegative,
     })),
     search,
-    options: { timeout: `${timeout}ms`, attempts },
+    options: { timeout: `${timeout}ms`, attempts, ...(trustAd && { trust_ad: true }) },
   };
 }
+
+const MTA_STS_MODES = { none: 'None', testing: 'Testing', enforce: 'Enforce' };
 
 function mxForLua(mx: MxResolution): Record<string, unknown> {
   const dotted = (host: string) => (mx.isLiteral ? host : `${host}.`);
@@ -240,6 +264,6 @@ function mxForLua(mx: MxResolution): Record<string, unknown> {
     is_domain_literal: mx.isLiteral,
     is_secure: mx.isSecure,
     is_mx: mx.isMx,
-    mta_sts: 'None',
+    mta_sts: MTA_STS_MODES[mx.mtaSts],
   };
 }

@@ -21,7 +21,8 @@ export class ConfiguredMtaSts implements MtaStsPolicies {
   find(domain: string): Promise<MtaStsFinding> {
     if (this.#last('dns.set_mta_sts_enabled') === false) return Promise.resolve(NONE);
     const tests = this.#last('dns.configure_test_mta_sts') as Record<string, string> | undefined;
-    return tests === undefined ? this.#published.find(domain) : Promise.resolve(testFinding(tests[domain]));
+    if (tests === undefined) return this.#published.find(domain);
+    return Promise.resolve(testFinding(Object.hasOwn(tests, domain) ? tests[domain] : undefined));
   }
 
   #last(kind: string): unknown {

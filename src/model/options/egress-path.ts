@@ -68,13 +68,11 @@ const tls = {
   ),
   enable_mta_sts: field(boolean(), {
     default: true,
-    effect: 'later',
-    doc: 'Obey the MTA-STS policy of the domain.',
+    doc: 'Obey the MTA-STS policy of the domain (RFC 8461): mode enforce counts as Required, testing as OpportunisticInsecure. Hosts that a policy of mode enforce does not name are left out in any case.',
   }),
   enable_dane: field(boolean(), {
     default: false,
-    effect: 'later',
-    doc: 'Check certificates by TLSA records.',
+    doc: 'Check certificates by TLSA records (RFC 7672), where DNSSEC proves the MX, the address and the records. That takes a resolver that checks DNSSEC, on this machine or with trust_ad; else it changes nothing, and a warning says so.',
   }),
   opportunistic_tls_reconnect_on_failed_handshake: field(boolean(), {
     default: false,

@@ -58,8 +58,7 @@ export const smtpProtocolOptions = defineOptions(
     }),
     treat_mx_list_as_secure: field(boolean(), {
       default: false,
-      effect: 'later',
-      doc: 'The mx_list counts as if DNSSEC had proved it.',
+      doc: 'The mx_list counts as if DNSSEC had proved it, so that enable_dane of the path looks for TLSA records of its hosts.',
     }),
   },
 );

@@ -74,6 +74,15 @@ export function resolverShape(bare: boolean): RichKind<GivenResolver> {
   });
 }
 
+/** The zones of a resolver for tests: a list of them, or a table with `zones` and `servfail`. */
+export function testZones(): RichKind<GivenResolver> {
+  const luaType = `(string|${testZoneOptions.luaClass})[]|${testResolverOptions.luaClass}`;
+  return makeKind('zones', luaType, (value) => ({
+    shape: { kind: 'test', options: parseOptions(testResolverOptions, testContent(value)) },
+    later: [],
+  }));
+}
+
 function parseShape(value: unknown, bare: boolean, later: string[], depth: number): ResolverShape {
   if (value === SYSTEM) return { kind: 'system' };
   if (typeOfValue(value) !== 'table') {

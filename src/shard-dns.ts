@@ -1,0 +1,47 @@
+import { createRouting, type Routing } from './flow/ready-queue/index.ts';
+import { systemClock } from './io/clock/index.ts';
+import { ConfiguredResolvers } from './io/dns/index.ts';
+import type { Registry } from './io/metrics/index.ts';
+import { ConfiguredMtaSts } from './io/mta-sts/index.ts';
+import { random } from './io/random/index.ts';
+import type { Counters, Diagnostics, InitDeclaration, MtaStsPolicies, Resolver } from './model/index.ts';
+
+export interface ShardDnsParts {
+  declarations: readonly InitDeclaration[];
+  registry: Registry;
+  diagnostics: Diagnostics;
+  counters: Counters;
+}
+
+/** Everything that a shard learns from DNS, and from the web servers that DNS points to. */
+export class ShardDns {
+  readonly resolver: Resolver;
+  readonly resolverNamed: ConfiguredResolvers['named'];
+  readonly mtaSts: MtaStsPolicies;
+  readonly routing: Routing;
+
+  constructor({ declarations, registry, diagnostics, counters }: ShardDnsParts) {
+    const resolvers = new ConfiguredResolvers(systemClock, () => declarations);
+    this.resolver = resolvers.main;
+    this.resolverNamed = resolvers.named;
+    const failures = registry.series('lruttl_error_count', 'mta_sts_policy');
+    this.mtaSts = new ConfiguredMtaSts(
+      { resolver: this.resolver, clock: systemClock, diagnostics, onFailure: () => failures.add() },
+      () => declarations,
+    );
+    let hasWarned = false;
+    this.routing = createRouting(this.resolver, systemClock, random, {
+      mtaSts: this.mtaSts,
+      onDane: (result) => registry.series('dane_result_count', result).add(),
+      onUselessDane: () => {
+        if (!hasWarned && counters.add('said useless dane', 1) === 1) {
+          const why = 'no name server is trusted to say what DNSSEC proved';
+          const advice =
+            'use one on this machine, or set trust_ad in the options of kumo.dns.configure_resolver';
+          diagnostics.warn('dns', `enable_dane has no effect: ${why}; ${advice}`);
+        }
+        hasWarned = true;
+      },
+    });
+  }
+}
