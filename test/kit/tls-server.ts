@@ -23,7 +23,7 @@ export async function tlsPeer(chain: readonly Issued[], options: TlsOptions = {}
     (socket) => {
       sockets.add(socket);
       socket.on('error', () => {});
-      clients.push(socket.getPeerCertificate()?.subject?.CN ?? '');
+      clients.push(String(socket.getPeerCertificate()?.subject?.CN ?? ''));
       names.push(socket.servername ?? false);
       socket.write('hello\r\n');
     },
