@@ -1,1 +1,2 @@
 export * from './proxy-header.ts';
+export * from './socks5.ts';

@@ -1,4 +1,4 @@
-import { parseIp, parseIpv4 } from '../ip/index.ts';
+import { formatIpOctets, ipOctets, parseIp, parseIpv4 } from '../ip/index.ts';
 
 /** Where a connection to a proxy came from and went to. */
 export interface ProxiedAddresses {
@@ -79,30 +79,31 @@ function parseBinary(octets: Buffer): ProxyHeader {
     kind: 'header',
     length,
     addresses: {
-      source: { address: formatAddress(octets.subarray(16, 16 + size)), port: octets.readUInt16BE(portsAt) },
+      source: { address: formatIpOctets(octets.subarray(16, 16 + size)), port: octets.readUInt16BE(portsAt) },
       destination: {
-        address: formatAddress(octets.subarray(16 + size, portsAt)),
+        address: formatIpOctets(octets.subarray(16 + size, portsAt)),
         port: octets.readUInt16BE(portsAt + 2),
       },
     },
   };
 }
 
-function formatAddress(octets: Buffer): string {
-  return octets.length === 4 ? octets.join('.') : formatIpv6(octets);
-}
-
-/** RFC 5952 §4. */
-function formatIpv6(octets: Buffer): string {
-  const groups = Array.from({ length: 8 }, (_none, index) => octets.readUInt16BE(2 * index).toString(16));
-  const text = groups.join(':');
-  const zeros = [...text.matchAll(/(?<![0-9a-f])0(?::0)+(?![0-9a-f])/g)];
-  const longest = zeros.reduce<RegExpExecArray | undefined>(
-    (best, run) => (best === undefined || run[0].length > best[0].length ? run : best),
-    undefined,
-  );
-  if (longest === undefined) return text;
-  const before = text.slice(0, longest.index).replace(/:$/, '');
-  const after = text.slice(longest.index + longest[0].length).replace(/^:/, '');
-  return `${before}::${after}`;
+/** The PROXY header, version 1 or 2, that tells a proxy whom to speak for. Both addresses are of one family. */
+export function formatProxyHeader({ source, destination }: ProxiedAddresses, version: 1 | 2): Buffer {
+  const addresses = [ipOctets(source.address), ipOctets(destination.address)] as const;
+  const { length } = addresses[0];
+  if (addresses[1].length !== length) throw new RangeError('addresses of a PROXY header are of one family');
+  if (version === 1) {
+    const [from, to] = addresses.map(formatIpOctets);
+    const family = length === 4 ? 'TCP4' : 'TCP6';
+    return Buffer.from(`PROXY ${family} ${from} ${to} ${source.port} ${destination.port}\r\n`, 'latin1');
+  }
+  const header = Buffer.alloc(8);
+  header[0] = 0x21;
+  header[1] = length === 4 ? 0x11 : 0x21;
+  header.writeUInt16BE(2 * length + 4, 2);
+  const ports = header.subarray(4);
+  ports.writeUInt16BE(source.port, 0);
+  ports.writeUInt16BE(destination.port, 2);
+  return Buffer.concat([SIGNATURE, header.subarray(0, 4), ...addresses, ports]);
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseProxyHeader } from '../../../src/protocol/proxy/index.ts';
+import { formatProxyHeader, parseProxyHeader } from '../../../src/protocol/proxy/index.ts';
 
 const SIGNATURE = '0d0a0d0a000d0a515549540a';
 const v2 = (hex: string): Buffer => Buffer.from(SIGNATURE + hex, 'hex');
@@ -88,4 +88,26 @@ test('any octets: never an exception, never more than there is, never without en
   expect(parseProxyHeader(Buffer.concat([Buffer.from('PROXY '), Buffer.alloc(5000, 0x41)])).kind).toBe(
     'invalid',
   );
+});
+
+describe('what is written is read again', () => {
+  test.each([1, 2] as const)('version %i', (version) => {
+    for (const addresses of [
+      between('192.0.2.1', 0, '198.51.100.1', 25),
+      between('2001:db8::1', 4711, '::1', 65_535),
+    ]) {
+      const octets = formatProxyHeader(addresses, version);
+      expect(parseProxyHeader(octets)).toEqual({ kind: 'header', length: octets.length, addresses });
+    }
+  });
+
+  test('as other readers want it', () => {
+    const addresses = between('192.0.2.1', 4711, '198.51.100.1', 25);
+    expect(String(formatProxyHeader(addresses, 1))).toBe('PROXY TCP4 192.0.2.1 198.51.100.1 4711 25\r\n');
+    expect(formatProxyHeader(addresses, 2)).toEqual(v2('2111000cc0000201c633640112670019'));
+  });
+
+  test('addresses of two families have no header', () => {
+    expect(() => formatProxyHeader(between('192.0.2.1', 1, '::1', 2), 2)).toThrow('one family');
+  });
 });
