@@ -15,7 +15,6 @@ import { createMessageIds } from './io/message-id/index.ts';
 import { formatPrometheus, Registry, type RegistrySnapshot } from './io/metrics/index.ts';
 import { dial } from './io/net/index.ts';
 import { random } from './io/random/index.ts';
-import { closeRedisPools } from './io/redis/index.ts';
 import { openShardSpools } from './io/spool/index.ts';
 import { GenerationNumber, remoteQueues } from './io/threads/index.ts';
 import { createPolicyEngine, type PolicyEngine, PolicyGenerations } from './lua/index.ts';
@@ -363,7 +362,6 @@ class Shard {
     await this.#spool?.close();
     await Promise.all(this.#http.map((server) => server.close()));
     this.#limits.close();
-    closeRedisPools();
     await this.#policy.close();
     this.#post({ kind: 'stopped' });
     parentPort?.close();

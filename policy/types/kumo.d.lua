@@ -185,10 +185,6 @@ function kumo.configure_log_disposition_hook(options) end
 ---@param options? table
 function kumo.configure_bounce_classifier(options) end
 
----Shares throttles and limits between nodes; they hold within each node meanwhile. Accepted without effect in this release.
----@param options? table
-function kumo.configure_redis_throttles(options) end
-
 ---Where accounting totals are kept. Accepted without effect in this release.
 ---@param path string
 function kumo.configure_accounting_db_path(path) end
@@ -273,6 +269,10 @@ function kumo.suspend_delivery_when_spool_unhealthy(suspend) end
 ---Which diagnostic lines are written. Accepted without effect in this release.
 ---@param filter string
 function kumo.set_diagnostic_log_filter(filter) end
+
+---Shares throttles and limits with the other nodes that use the same Redis. Once, in the event `init`. While Redis is away, at the start too, each node keeps to its part of every limit. A wrong password is an error.
+---@param options kumo.RedisThrottlesOptions
+function kumo.configure_redis_throttles(options) end
 
 ---A function that remembers the results of `fn` by its arguments. Tables come back as memoized_table.
 ---@param fn fun(...): any

@@ -378,6 +378,33 @@
 ---@field event_name string Name of the event.
 ---@field args any[] The handler gets this list as its one argument.
 
+---A connection to Redis.
+---@class redis.Options
+---@field node string|string[] URL of the server, such as `redis://127.0.0.1:6379/0`, `rediss://…` (TLS) or `redis+unix:///path`. A list: nodes of a cluster.
+---@field username? string Name for AUTH.
+---@field password? string Password for AUTH.
+---@field cluster? boolean The server is a cluster. Default: when `node` is a list.
+---@field read_from_replicas? boolean In a cluster, commands that only read may go to replicas.
+---@field pool_size? integer Most connections per shard. They are made when they are needed, and shared by all who open with the same options.
+---@field connect_timeout? number|string For connecting, AUTH included.
+---@field wait_timeout? number|string For a connection to become free.
+---@field response_timeout? number|string For a reply; longer than the time that a blocking command is given.
+---@field recycle_timeout? number|string For the check of a connection before it is used again. (No effect yet.)
+
+---The Redis that nodes share their limits in.
+---@class kumo.RedisThrottlesOptions
+---@field node string|string[] URL of the server, such as `redis://127.0.0.1:6379/0`, `rediss://…` (TLS) or `redis+unix:///path`. A list: nodes of a cluster.
+---@field username? string Name for AUTH.
+---@field password? string Password for AUTH.
+---@field cluster? boolean The server is a cluster. Default: when `node` is a list.
+---@field read_from_replicas? boolean In a cluster, commands that only read may go to replicas.
+---@field pool_size? integer Accepted. Each shard has one connection and does not wait for a reply before it asks again.
+---@field connect_timeout? number|string For connecting; at most 1 second.
+---@field response_timeout? number|string For a reply; at most 1 second. Without one Redis counts as away.
+---@field wait_timeout? number|string For a connection to become free; nothing waits for one. (No effect yet.)
+---@field recycle_timeout? number|string For the check of a connection before it is used again. (No effect yet.)
+---@field nodes? integer At least so many nodes share the limits. While Redis is away each keeps to its part of them. Default: as many as Redis has seen within the last hour, and 10 until it has answered once.
+
 ---What one call of a handler, or the loading of the policy, may use. A handler over cpu_time, instructions, memory or unbroken_time is stopped, which pcall does not catch; in SMTP its command is answered 451 and the session goes on. depth, string_size and pattern_steps are limits whose errors Lua can catch.
 ---@class kumo.BudgetOptions
 ---@field cpu_time? number|string How long one call of a handler may run. Waiting (DNS, HTTP, sleep) does not count.

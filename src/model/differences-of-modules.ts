@@ -1,4 +1,5 @@
 import { type Difference, decided, planned } from './difference.ts';
+import { redisDifferences } from './differences-of-redis.ts';
 
 /** Functions and methods of KumoMTA that come later, by module. A call of one says so, and asking gives nil. */
 const LATER: Readonly<Record<string, { names: readonly string[]; reason: string }>> = {
@@ -19,7 +20,6 @@ const LATER: Readonly<Record<string, { names: readonly string[]; reason: string 
   'kumo.amqp': { names: ['basic_publish', 'build_client'], reason: 'Clients of message brokers come later.' },
   'kumo.kafka': { names: ['build_producer'], reason: 'Clients of message brokers come later.' },
   'kumo.nats': { names: ['connect', 'publish', 'close'], reason: 'Clients of message brokers come later.' },
-  redis: { names: ['open'], reason: 'Comes with limits shared between nodes.' },
   'kumo.xfer': {
     names: ['cancel_xfer', 'get_xfer_target', 'xfer', 'xfer_in_requeue'],
     reason: 'Transfer of mail between nodes comes later.',
@@ -84,6 +84,7 @@ const introspection: readonly Difference[] = [
 
 export const moduleDifferences: readonly Difference[] = [
   ...introspection,
+  ...redisDifferences,
   ...Object.entries(LATER).flatMap(([module, { names, reason }]) =>
     names.map((name) => planned('function', `${module}.${name}`, reason)),
   ),

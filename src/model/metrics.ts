@@ -171,6 +171,12 @@ export const metrics = [
     ['service', 'operation', 'status'],
     'Seconds that an operation of Redis took',
   ),
+  defineMetric(
+    'redis_throttles_away',
+    'gauge',
+    [],
+    'Shards that do without the Redis of kumo.configure_redis_throttles now',
+  ),
   defineMetric('rocks_spool_actual_delayed_write_rate', 'gauge', ['path'], 'Spool: write rate while slowed'),
   defineMetric('rocks_spool_background_errors', 'gauge', ['path'], 'Spool: background errors'),
   defineMetric('rocks_spool_cache_total', 'gauge', ['path'], 'Spool: bytes of caches'),

@@ -35,6 +35,7 @@ import {
   regexSetMapObject,
 } from './maps.ts';
 import { messageObject } from './message.ts';
+import { redisModule, redisObject } from './redis.ts';
 import { sqliteModule, sqliteObject } from './sqlite.ts';
 import { throttleObject } from './throttle.ts';
 
@@ -50,6 +51,7 @@ export const luaModules: ModuleDeclaration[] = [
   jsonlModule,
   mpscModule,
   httpModule,
+  redisModule,
   secretsModule,
   sqliteModule,
   uuidModule,
@@ -91,6 +93,7 @@ export const luaObjects: ObjectDeclaration[] = [
   httpResponseObject,
   websocketStreamObject,
   pathMetadataObject,
+  redisObject,
   sqliteObject,
   uuidObject,
   memoizedTableObject,

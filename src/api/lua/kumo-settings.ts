@@ -63,11 +63,6 @@ export const settingFunctions = {
     'Rules by which bounces are classified; without them the field is `Uncategorized`.',
     { options: unchecked('table') },
   ),
-  configure_redis_throttles: accepted(
-    'configure_redis_throttles',
-    'Shares throttles and limits between nodes; they hold within each node meanwhile.',
-    { options: unchecked('table') },
-  ),
   configure_accounting_db_path: accepted(
     'configure_accounting_db_path',
     'Where accounting totals are kept.',

@@ -10,6 +10,7 @@ import { memoizeFunctions } from './kumo-memoize.ts';
 import { messageFunctions } from './kumo-messages.ts';
 import { settingFunctions } from './kumo-settings.ts';
 import { taskFunctions } from './kumo-tasks.ts';
+import { redisFunctions } from './redis.ts';
 
 /**
  * The release of KumoMTA whose policy API this is; policies compare it as text. Our own version is
@@ -30,6 +31,7 @@ export const kumoModule = defineModule(
     ...configFunctions,
     ...logHookFunctions,
     ...settingFunctions,
+    ...redisFunctions,
     ...memoizeFunctions,
     ...epochFunctions,
     ...taskFunctions,

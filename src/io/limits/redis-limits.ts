@@ -17,6 +17,7 @@ export interface RedisLimitsParts {
   diagnostics: Diagnostics;
   /** In [0, 1). */
   random(): number;
+  onChange?(isUp: boolean): void;
   onOperation?(operation: string, status: 'ok' | 'error', milliseconds: number): void;
 }
 
@@ -62,11 +63,13 @@ export function limitsOverRedis(local: NodeLimits, parts: RedisLimitsParts): Red
       isFirst = false;
       leases.enter();
       log.back();
+      parts.onChange?.(true);
     },
     onAway(why) {
       isFirst = false;
       nodes.away();
       log.away(why);
+      parts.onChange?.(false);
     },
     ...(parts.onOperation !== undefined && { onOperation: parts.onOperation }),
   });

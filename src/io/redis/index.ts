@@ -14,3 +14,4 @@ export {
   type RedisPort,
   RedisScript,
 } from './link.ts';
+export { closeRedisPools, pingRedis, RedisPool, type RedisPoolOptions, redisPool } from './pool.ts';

@@ -19,6 +19,7 @@ import {
   smtpProtocolOptions,
   xferProtocolOptions,
 } from './queue-protocol.ts';
+import { redisOptions, redisThrottleOptions } from './redis.ts';
 import { testResolverOptions, testZoneOptions } from './resolver-shape.ts';
 import { spawnTaskOptions } from './spawn-task.ts';
 import { spoolOptions } from './spool.ts';
@@ -58,5 +59,7 @@ export const declaredOptions: readonly OptionsDeclaration<unknown>[] = [
   multiTailerOptions,
   consumerOptions,
   spawnTaskOptions,
+  redisOptions,
+  redisThrottleOptions,
   budgetOptions,
 ];
