@@ -117,6 +117,8 @@ export interface LuaApi {
   lua_error(L: LuaThread): never;
   lua_getinfo(L: LuaThread, what: Uint8Array, record: DebugRecord): number;
   lua_getstack(L: LuaThread, level: number, record: DebugRecord): number;
+  /** Replaces the key on top by the entry of the table at `index`; metamethods are obeyed. */
+  lua_gettable(L: LuaThread, index: number): number;
   lua_gettop(L: LuaThread): number;
   lua_isyieldable(L: LuaThread): boolean;
   lua_newthread(L: LuaThread): LuaThread;

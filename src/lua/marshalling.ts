@@ -15,16 +15,20 @@ const deepest = 100;
 /** What an entry of a table costs on its way, in instructions: tables that contain others twice grow without end. */
 const UNITS = 6;
 
-/** A Lua function on the JavaScript side. It belongs to the state it came from. */
-export class LuaFunctionReference implements LuaFunction {
-  readonly luaFunction = true;
+/** A Lua value as it is, on the JavaScript side. It belongs to the state it came from. */
+export class LuaReference {
   readonly type: number;
   readonly value: unknown;
 
-  constructor(function_: TValue) {
-    this.type = function_.type;
-    this.value = function_.value;
+  constructor({ type, value }: TValue) {
+    this.type = type;
+    this.value = value;
   }
+}
+
+/** A Lua function on the JavaScript side. */
+export class LuaFunctionReference extends LuaReference implements LuaFunction {
+  readonly luaFunction = true;
 }
 
 /** What marshalling needs to know of the state that values come from or go to. */
@@ -180,7 +184,7 @@ function numberToLua(n: number): TValue {
 function objectToLua(L: LuaThread, object: object, classes: ClassRegistry): TValue {
   const { TValue, Udata } = fengari().lobject;
   if (object instanceof Uint8Array) return new TValue(tag.longString, makeString(new Uint8Array(object)));
-  if (object instanceof LuaFunctionReference) return new TValue(object.type, object.value);
+  if (object instanceof LuaReference) return new TValue(object.type, object.value);
   if (Array.isArray(object)) return listToLua(L, object, classes);
   const prototype = Object.getPrototypeOf(object) as object | null;
   if (prototype !== null && prototype !== Object.prototype) {

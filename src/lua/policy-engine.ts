@@ -1,8 +1,16 @@
 import type { ModuleDeclaration, ObjectDeclaration } from '../model/define/index.ts';
-import type { MaybePromise, PolicyBudget, PolicyEvents, PolicyHost, PolicyResult } from '../model/index.ts';
+import type {
+  MaybePromise,
+  PolicyBudget,
+  PolicyConnection,
+  PolicyEvents,
+  PolicyHost,
+  PolicyResult,
+} from '../model/index.ts';
 import { bindingsOf } from './bindings.ts';
 import { ErrorReport } from './error-report.ts';
 import { meantEvent } from './event-names.ts';
+import { type ConnectionParts, LuaConnection } from './lua-connection.ts';
 import { PolicyFiles, PolicyLoadError } from './policy-files.ts';
 import { PolicyState, type RunResult } from './policy-state.ts';
 import { defaultLimits, type PoolLimits, StatePool } from './state-pool.ts';
@@ -64,6 +72,7 @@ export class PolicyEngine implements PolicyEvents {
   readonly #multipleEvents: ReadonlySet<string>;
   /** States whose handler, or whose load, waits. */
   readonly #waiting = new Set<PolicyState>();
+  readonly #connectionParts: ConnectionParts;
   #handled: ReadonlySet<string> = new Set();
 
   constructor(options: PolicyEngineOptions) {
@@ -89,6 +98,13 @@ export class PolicyEngine implements PolicyEvents {
     const retire = () => this.#files.forgetState();
     const limits = { ...defaultLimits, ...options.limits };
     this.#pool = new StatePool(() => this.#loadedState(), retire, limits, options.host.clock);
+    this.#connectionParts = {
+      pool: this.#pool,
+      began: (state) => this.#waiting.add(state),
+      ended: (state) => this.#waiting.delete(state),
+      resultOf: (event, result) => this.#resultOf(event, result),
+      failure: (event, error) => this.#failure(event, error),
+    };
   }
 
   /** Loads the first state; called by createPolicyEngine. */
@@ -124,9 +140,10 @@ export class PolicyEngine implements PolicyEvents {
     return this.#pool.size;
   }
 
-  /** Events being handled now, and those that wait for a state. */
+  /** Events being handled now, connection objects, and those that wait for a state. */
   get running(): number {
-    return this.#pool.lent + this.#pool.waiting;
+    const { lent, waiting, pinned } = this.#pool;
+    return lent + waiting + pinned.size + pinned.waiting;
   }
 
   handles(event: string): boolean {
@@ -135,6 +152,10 @@ export class PolicyEngine implements PolicyEvents {
 
   fire(event: string, args: readonly unknown[]): MaybePromise<PolicyResult> {
     return this.#fire(event, args, 0);
+  }
+
+  connection(event: string): PolicyConnection {
+    return new LuaConnection(event, this.#connectionParts);
   }
 
   /** `nesting`: how many handlers wait, each for the next, for this event. */
@@ -171,7 +192,7 @@ export class PolicyEngine implements PolicyEvents {
   /** Ends the handlers that are waiting: their events come to an error that says `why`. Takes no more events. */
   abandon(why: string): void {
     this.#pool.close();
-    for (const state of [...this.#waiting]) state.abandon(why);
+    for (const state of [...this.#waiting, ...this.#pool.pinned.states]) state.abandon(why);
   }
 
   async #loadedInTime(): Promise<PolicyState> {

@@ -1,4 +1,4 @@
-import type { MaybePromise, PolicyEvents, PolicyResult } from '../model/index.ts';
+import type { MaybePromise, PolicyConnection, PolicyEvents, PolicyResult } from '../model/index.ts';
 import type { PolicyEngine } from './policy-engine.ts';
 
 /** Generations that may still be finishing events beside the one that serves (design section 5). */
@@ -85,6 +85,10 @@ export class PolicyGenerations implements PolicyEvents {
 
   fire(event: string, args: readonly unknown[]): MaybePromise<PolicyResult> {
     return this.#current().fire(event, args);
+  }
+
+  connection(event: string): PolicyConnection {
+    return this.#current().connection(event);
   }
 
   /** All generations finish what they have in hand; events that wait for a state fail. */

@@ -12,11 +12,12 @@ import {
 } from './budget.ts';
 import { callStack } from './call-stack.ts';
 import { EventGlobals } from './event-globals.ts';
-import { type LuaThread, status, type Table, type TValue, tag, type Userdata } from './fengari.ts';
-import { fromLua, LuaFunctionReference, toLua } from './marshalling.ts';
+import { type LuaThread, status, type Table, type TValue, tag } from './fengari.ts';
+import { fromLua, LuaFunctionReference, LuaReference, toLua } from './marshalling.ts';
 import { type PolicyFiles, PolicyLoadError } from './policy-files.ts';
-import { PolicyReject } from './policy-reject.ts';
+import type { PolicyReject } from './policy-reject.ts';
 import { placesOf, traceback, whereDefined, whereIs } from './position.ts';
+import { nativeErrorToText, rejectOf } from './raised.ts';
 import { openLibraries, setGlobal } from './standard-library.ts';
 import { fengari } from './vm.ts';
 import type { OwningState } from './waiting.ts';
@@ -93,12 +94,13 @@ export class PolicyState implements OwningState {
   readonly #options: StateOptions;
   #settled: Settled | undefined;
   /** Why its handler is not to go on. */
-  #abandoned: string | undefined;
+  abandoned: string | undefined;
   /** Ends the wait of the handler that waits now. */
   #endWait: (() => void) | undefined;
   #thread: LuaThread | undefined;
   #running: TValue | undefined;
   #loading = true;
+  #keep = false;
 
   constructor(options: StateOptions) {
     const { lauxlib, lua } = fengari();
@@ -174,10 +176,14 @@ export class PolicyState implements OwningState {
     } else setGlobal(this.#L, this.#globals, '_KUMO_CURRENT_EVENT', event);
   }
 
-  /** Calls a function as a coroutine, with a budget of its own. Answers at once unless it waits or takes long. */
-  run(fn: TValue, args: readonly unknown[]): MaybePromise<RunResult> {
+  /**
+   * Calls a function as a coroutine, with a budget of its own. Answers at once unless it waits or takes long. The values
+   * that it returns are converted, or are LuaReferences with `keep`.
+   */
+  run(fn: TValue, args: readonly unknown[], keep = false): MaybePromise<RunResult> {
     const { lua, lobject } = fengari();
     const { budget } = this;
+    this.#keep = keep;
     budget.begin(this.#limitsNow());
     this.#running = fn;
     budget.enter();
@@ -247,7 +253,7 @@ export class PolicyState implements OwningState {
       );
     });
     this.#endWait = undefined;
-    if (this.#abandoned !== undefined) return this.#abandonedResult(name, this.#abandoned);
+    if (this.abandoned !== undefined) return this.#abandonedResult(name, this.abandoned);
     this.#settled = settled;
     return this.#resume(T);
   }
@@ -258,7 +264,7 @@ export class PolicyState implements OwningState {
    */
   abandon(why: string): void {
     this.usable = false;
-    this.#abandoned ??= why;
+    this.abandoned ??= why;
     this.#endWait?.();
   }
 
@@ -298,7 +304,10 @@ export class PolicyState implements OwningState {
     const count = lua.lua_gettop(T);
     const values = new Array<unknown>(count);
     try {
-      for (let i = 0; i < count; i++) values[i] = fromLua(T.stack[T.top - count + i]!);
+      for (let i = 0; i < count; i++) {
+        const value = T.stack[T.top - count + i]!;
+        values[i] = this.#keep ? new LuaReference(value) : fromLua(value);
+      }
     } catch (error) {
       if (error instanceof OverBudget) throw error;
       return { kind: 'error', message: `the returned value: ${(error as Error).message}`, traceback: '' };
@@ -377,24 +386,4 @@ export class PolicyState implements OwningState {
     if (known === undefined) this.handlers.set(event, [registered]);
     else known.push(registered);
   }
-}
-
-/** The kumo.reject that a thread stopped with. */
-function rejectOf(T: LuaThread): PolicyReject | undefined {
-  const error = T.stack[T.top - 1]!;
-  if ((error.type & 0x0f) !== tag.userdata) return undefined;
-  const instance = (error.value as Userdata).data;
-  return instance instanceof PolicyReject ? instance : undefined;
-}
-
-/** A JavaScript error inside the VM, such as a too deep recursion, as the text of a Lua error. */
-function nativeErrorToText(L: LuaThread): number {
-  const error = L.stack[L.top - 1]!.value as unknown;
-  const state = L.l_G.policyState as PolicyState;
-  const text =
-    error instanceof RangeError && /call stack/.test(error.message) ? 'stack overflow' : String(error);
-  if (error instanceof Error) state.context.host.diagnostics.debug('lua', error.stack ?? text);
-  const value = toLua(L, `${state.where(L)}: ${text}`, state.classes);
-  L.stack[L.top++] = value;
-  return 1;
 }

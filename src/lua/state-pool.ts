@@ -1,4 +1,5 @@
 import type { Clock, MaybePromise } from '../model/index.ts';
+import { PinnedStates } from './pinned-states.ts';
 import type { PolicyState } from './policy-state.ts';
 
 export interface PoolLimits {
@@ -12,6 +13,8 @@ export interface PoolLimits {
   readonly maxUses: number;
   /** Most states kept ready; default 8192, as in KumoMTA, which `maxStates` is below. */
   readonly maxSpare: number;
+  /** Most connection objects, each in a state of its own, besides; default 64. One beyond waits its turn. */
+  readonly maxPinned: number;
 }
 
 export const defaultLimits: PoolLimits = {
@@ -20,6 +23,7 @@ export const defaultLimits: PoolLimits = {
   maxAge: 300,
   maxUses: 1024,
   maxSpare: 8192,
+  maxPinned: 64,
 };
 
 /**
@@ -31,6 +35,8 @@ export class StatePool {
   readonly #retire: (state: PolicyState) => void;
   readonly #limits: PoolLimits;
   readonly #clock: Clock;
+  /** For connection objects. */
+  readonly pinned: PinnedStates;
   readonly #idle: PolicyState[] = [];
   readonly #waiting: {
     resolve: (state: MaybePromise<PolicyState>) => void;
@@ -51,11 +57,23 @@ export class StatePool {
     this.#retire = retire;
     this.#limits = limits;
     this.#clock = clock;
+    this.pinned = new PinnedStates({
+      obtain: () => this.#obtain(),
+      giveBack: (state) => this.#unpinned(state),
+      clock,
+      most: limits.maxPinned,
+      mostWaiting: limits.maxWaiting,
+    });
   }
 
-  /** States that exist: lent and idle. */
+  /** States that exist: lent, pinned and idle. */
   get size(): number {
-    return this.#lent + this.#idle.length;
+    return this.#lent + this.pinned.size + this.#idle.length;
+  }
+
+  /** The pool only finishes what it has: connection objects should end when they can. */
+  get isEnding(): boolean {
+    return this.#closed || this.#drained !== undefined;
   }
 
   /** States that serve an event now. */
@@ -73,10 +91,8 @@ export class StatePool {
    */
   take(isNested = false): MaybePromise<PolicyState> {
     if (this.#closed) throw new Error('the policy engine is closed');
-    for (let state = this.#idle.pop(); state !== undefined; state = this.#idle.pop()) {
-      if (!this.#isWornOut(state)) return this.#lend(state);
-      this.#retire(state);
-    }
+    const idle = this.#takeIdle();
+    if (idle !== undefined) return this.#lend(idle);
     if (isNested || this.#lent < this.#limits.maxStates) return this.#lendNew();
     if (this.#waiting.length >= this.#limits.maxWaiting) {
       throw new Error(`more than ${this.#limits.maxWaiting} events wait for a free Lua state`);
@@ -98,6 +114,27 @@ export class StatePool {
     else this.#serveNew(next);
   }
 
+  #takeIdle(): PolicyState | undefined {
+    for (let state = this.#idle.pop(); state !== undefined; state = this.#idle.pop()) {
+      if (!this.#isWornOut(state)) return state;
+      this.#retire(state);
+    }
+    return undefined;
+  }
+
+  #obtain(): MaybePromise<PolicyState> {
+    if (this.#closed) throw new Error('the policy engine is closed');
+    return this.#takeIdle() ?? this.#makeState();
+  }
+
+  #unpinned(state: PolicyState | undefined): void {
+    if (state !== undefined) {
+      if (this.#isWorthKeeping(state, false)) this.#idle.push(state);
+      else this.#retire(state);
+    }
+    this.#checkDrained();
+  }
+
   #isWorthKeeping(state: PolicyState, isWanted: boolean): boolean {
     if (this.#closed || !state.usable || this.#isWornOut(state)) return false;
     return isWanted || (this.#drained === undefined && this.#idle.length < this.#limits.maxSpare);
@@ -113,6 +150,7 @@ export class StatePool {
     this.#closed = true;
     for (const state of this.#idle.splice(0)) this.#retire(state);
     for (const { reject } of this.#waiting.splice(0)) reject(new Error('the policy engine is closed'));
+    this.pinned.close();
   }
 
   /** Keeps nothing ready any more; `done` is called when the last event has given its state back. */
@@ -123,7 +161,8 @@ export class StatePool {
   }
 
   #checkDrained(): void {
-    if (this.#drained !== undefined && this.#lent === 0 && this.#waiting.length === 0) this.#drained();
+    if (this.#drained === undefined || this.#lent > 0 || this.#waiting.length > 0) return;
+    if (this.pinned.size === 0 && this.pinned.waiting === 0) this.#drained();
   }
 
   #serveNew(next: {

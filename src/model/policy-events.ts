@@ -19,4 +19,23 @@ export interface PolicyEvents {
   handles(event: string): boolean;
   /** Fires the event. A handler that never waits answers at once. */
   fire(event: string, args: readonly unknown[]): MaybePromise<PolicyResult>;
+  /** A connection object that the handler of `event` is to make. */
+  connection?(event: string): PolicyConnection;
+}
+
+/**
+ * An object that policy makes and whose methods are called one at a time, all in one Lua state that serves nobody
+ * else. new → open → released. `open` once, then `call` any number of times; whoever made it releases it in the end.
+ */
+export interface PolicyConnection {
+  /** Fires the event, which returns the object. `values` is empty when it did; `absent`: there is no handler. */
+  open(args: readonly unknown[]): MaybePromise<PolicyResult>;
+  /** `absent`: the object has no such method. After an `error` the object may be of no use any more. */
+  call(method: string, args: readonly unknown[]): MaybePromise<PolicyResult>;
+  /** It should be closed when nothing is in hand: the policy has changed, or others wait for a state. */
+  readonly isToClose: boolean;
+  /** Ends what is being called, which comes to an error that says `why`. The object is of no use any more. */
+  abandon(why: string): void;
+  /** Gives up the state. */
+  release(): void;
 }
