@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { LocalThrottles, RedisNodes, RedisThrottles } from '../../src/io/limits/index.ts';
 import { connectRedis, type RedisClient, type RedisPort, RedisScript } from '../../src/io/redis/index.ts';
-import type { ThrottleSpec } from '../../src/model/index.ts';
+import type { Lease, ThrottleSpec } from '../../src/model/index.ts';
+import { limitOf } from '../contract/leases.ts';
 import { spec, throttlesContract } from '../contract/throttles.ts';
 import { eventually } from '../kit/eventually.ts';
 import type { FakeClock } from '../kit/fake-clock.ts';
@@ -16,8 +17,7 @@ beforeAll(async () => {
   server = await RedisServer.start(await freePort());
 });
 beforeEach(async () => {
-  const endpoint = { node: server.url, cluster: undefined, username: undefined, password: undefined };
-  client = await connectRedis({ ...endpoint, read_from_replicas: false, connect_timeout: 10_000 }, () => {});
+  client = await connectClient();
   await client.send(undefined, ['FLUSHALL']);
 });
 afterEach(() => {
@@ -47,6 +47,11 @@ function onClock(clock: FakeClock, prefix: string): RedisPort {
       throw new Error(why);
     },
   };
+}
+
+function connectClient(): Promise<RedisClient> {
+  const endpoint = { node: server.url, cluster: undefined, username: undefined, password: undefined };
+  return connectRedis({ ...endpoint, read_from_replicas: false, connect_timeout: 10_000 }, () => {});
 }
 
 let made = 0;
@@ -138,6 +143,73 @@ describe('throttles that two nodes share', () => {
       expect(node.said.filter((line) => line.startsWith('WARN'))).toHaveLength(2);
       expect(node.said.filter((line) => line.startsWith('INFO'))).toHaveLength(2);
     }
+  });
+});
+
+describe('connections that two nodes share', () => {
+  const limit = limitOf(10);
+
+  /** Takes as many slots as there are. */
+  async function takeAll(node: TestNode): Promise<Lease[]> {
+    const leases: Lease[] = [];
+    for (;;) {
+      const lease = await node.leases.tryAcquire('key', limit);
+      if (lease === undefined) return leases;
+      leases.push(lease);
+    }
+  }
+  const members = async (): Promise<number> => Number(await client.send('key', ['ZCARD', 'key']));
+
+  test('have one limit; who waits gets what the other gives back', async () => {
+    const [a, b] = [await startNode('a', server.url), await startNode('b', server.url)];
+    const held = await takeAll(a);
+    expect([held.length, (await takeAll(b)).length, await members()]).toEqual([10, 0, 10]);
+    const [, score] = (await client.send('key', ['ZRANGE', 'key', '0', '0', 'WITHSCORES'])) as Buffer[];
+    const left = Number(String(score)) - Date.now() / 1000;
+    expect(left).toBeGreaterThan(20);
+    expect(left).toBeLessThan(62);
+    expect(Number(await client.send('key', ['TTL', 'key']))).toBeGreaterThan(20);
+    const got = new Promise((resolve) => {
+      const again = async (): Promise<void> => {
+        const lease = await b.leases.tryAcquire('key', limit);
+        if (lease === undefined) b.leases.want('key', () => void again());
+        else resolve(lease);
+      };
+      void again();
+    });
+    held[0]!.release();
+    await got;
+    expect(await members()).toBe(10);
+    expect(held.slice(1).some((lease) => lease.wanted)).toBe(false);
+  });
+
+  test('are parted while Redis is away and counted again when it is back', async () => {
+    const [a, b] = [await startNode('a', server.url), await startNode('b', server.url)];
+    await Promise.all([a, b].map((node) => knows(node, 2)));
+    const ofA = await takeAll(a);
+    await server.kill();
+    await eventually(() => (a.isUp || b.isUp ? undefined : true));
+    expect(await takeAll(b)).toEqual([]);
+    // Each connection beyond the part ends after its message.
+    for (const lease of [...ofA]) {
+      if (!lease.wanted) continue;
+      lease.release();
+      ofA.splice(ofA.indexOf(lease), 1);
+    }
+    expect(ofA).toHaveLength(5);
+    const ofB = await eventually(async () => {
+      const taken = await takeAll(b);
+      return taken.length > 0 ? taken : undefined;
+    });
+    expect([ofB.length, (await takeAll(a)).length]).toEqual([5, 0]);
+    await server.restart();
+    client = await connectClient();
+    await eventually(() => (a.isUp && b.isUp ? true : undefined));
+    await eventually(async () => ((await members()) === 10 ? true : undefined));
+    expect([...ofA, ...ofB].some((lease) => lease.wanted)).toBe(false);
+    expect([await takeAll(a), await takeAll(b)]).toEqual([[], []]);
+    for (const lease of [...ofA, ...ofB]) lease.release();
+    await eventually(async () => ((await members()) === 0 ? true : undefined));
   });
 });
 

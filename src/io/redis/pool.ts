@@ -78,11 +78,12 @@ export class RedisPool {
   async #open(): Promise<RedisClient> {
     this.#size++;
     try {
-      const client: RedisClient = await connectRedis(this.#options, () => {
-        const index = this.#idle.indexOf(client);
+      let client: RedisClient | undefined;
+      client = await connectRedis(this.#options, () => {
+        const index = client === undefined ? -1 : this.#idle.indexOf(client);
         if (index < 0) return;
         this.#idle.splice(index, 1);
-        this.#drop(client);
+        this.#drop(client!);
       });
       return client;
     } catch (error) {
