@@ -11,8 +11,10 @@ import {
   type DeliveryLog,
   type MaybePromise,
   MessageStore,
+  type MtaStsPolicies,
   type PolicyEvents,
   type PolicyResult,
+  type Resolver,
   type Transport,
 } from '../../src/model/index.ts';
 import {
@@ -100,6 +102,7 @@ export function mailRooms(
   content?: MemorySpoolContent,
   clock = new FakeClock(),
   limits: Partial<Pick<ReadyParts, 'leases' | 'throttles' | 'counters' | 'shards'>> = {},
+  names: { resolver?: Resolver; mtaSts?: MtaStsPolicies } = {},
 ): Rooms {
   // What is no table of functions is asked itself; `policy.fired` is not kept then.
   const policy = isPolicy(handlers) ? (handlers as TablePolicy) : new TablePolicy(handlers);
@@ -125,10 +128,10 @@ export function mailRooms(
     throttles: limits.throttles ?? new LocalThrottles(clock),
     random: () => 0.5,
   };
-  const resolver = new TestResolver([ZONE]);
+  const { resolver = new TestResolver([ZONE]), mtaSts } = names;
   const ready = new ReadyQueues({
     ...shared,
-    routing: createRouting(resolver, clock, () => 0),
+    routing: createRouting(resolver, clock, () => 0, mtaSts === undefined ? {} : { mtaSts }),
     leases: new LocalLeases(),
     counters: new LocalCounters(),
     dial: (target) => dialPeer(target, peers),

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { luaModules, luaObjects } from '../../src/api/lua/index.ts';
 import { systemClock } from '../../src/io/clock/index.ts';
 import { ConfiguredResolvers } from '../../src/io/dns/index.ts';
+import { ConfiguredMtaSts } from '../../src/io/mta-sts/index.ts';
 import { createPolicyEngine } from '../../src/lua/index.ts';
 import { parseOptions } from '../../src/model/define/index.ts';
 import { events } from '../../src/model/events/index.ts';
@@ -34,7 +35,11 @@ for (const file of files) {
   const host = Object.assign(notingHost(), { clock: systemClock });
   const resolvers = new ConfiguredResolvers(systemClock, () => host.declarations);
   const declared = (kind: string) => host.declarations.findLast((entry) => entry.kind === kind)?.options;
-  Object.assign(host, { resolver: resolvers.main, resolverNamed: resolvers.named, declared });
+  const mtaSts = new ConfiguredMtaSts(
+    { resolver: resolvers.main, clock: systemClock, diagnostics: host.diagnostics },
+    () => host.declarations,
+  );
+  Object.assign(host, { mtaSts, resolver: resolvers.main, resolverNamed: resolvers.named, declared });
   const { engine } = await createPolicyEngine({
     file: join(import.meta.dirname, file),
     modules: luaModules,

@@ -5,6 +5,8 @@ import { ConfiguredResolvers } from '../../../src/io/dns/index.ts';
 import { parseOptions } from '../../../src/model/define/index.ts';
 import type { InitDeclaration } from '../../../src/model/index.ts';
 import { configureResolverOptions } from '../../../src/model/options/index.ts';
+import { eventually } from '../../kit/eventually.ts';
+import { FakeClock } from '../../kit/fake-clock.ts';
 
 const declare = (kind: string, options: unknown): InitDeclaration => ({ kind, options, where: 'x:1' });
 
@@ -63,4 +65,30 @@ test('later declarations count at the next question', async () => {
   declarations.push(declare('dns.configure_resolver', zone('a.example. TXT "main"')));
   expect((await named('mine')!.txt('a.example')).records).toEqual(['mine']);
   expect((await main.txt('a.example')).records).toEqual(['main']);
+});
+
+test('what is known needs no place among look-ups that nobody answers, and the line does not last for ever', async () => {
+  const { port, heard } = await silentServer();
+  const clock = new FakeClock();
+  const options = parseOptions(configureResolverOptions, {
+    name_servers: [{ socket_addr: `127.0.0.1:${port}`, protocol: 'udp' }],
+    options: { timeout: 60, attempts: 1 },
+  });
+  const { main } = new ConfiguredResolvers(clock, () => [
+    declare('dns.configure_resolver', { kind: 'servers', options }),
+  ]);
+  const failed: string[] = [];
+  for (let n = 0; n < 130; n++) main.mx(`d${n}.example`).catch((error: Error) => failed.push(error.message));
+  await eventually(() => (heard() >= 128 ? true : undefined), { what: () => `${heard()} were asked` });
+  // The hosts file knows it.
+  expect((await main.mx('localhost')).records).toEqual([]);
+  await clock.advance(30_000);
+  const why = 'waited 30 s behind other look-ups that are not answered';
+  expect(failed).toEqual([`looking up MX of d128.example: ${why}`, `looking up MX of d129.example: ${why}`]);
+  expect(heard()).toBe(128);
+  await clock.advance(30_000);
+  await eventually(() => (failed.length === 130 ? true : undefined), {
+    what: () => `${failed.length} failed`,
+  });
+  expect(clock.pending).toBe(0);
 });
