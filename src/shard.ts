@@ -13,7 +13,7 @@ import { DiskSpaceWatch } from './io/disk-space/index.ts';
 import { helpersDirectory } from './io/files/index.ts';
 import { createMessageIds } from './io/message-id/index.ts';
 import { formatPrometheus, Registry, type RegistrySnapshot } from './io/metrics/index.ts';
-import { dial } from './io/net/index.ts';
+import { proxiedDial } from './io/net/index.ts';
 import { random } from './io/random/index.ts';
 import { openShardSpools } from './io/spool/index.ts';
 import { GenerationNumber, remoteQueues } from './io/threads/index.ts';
@@ -324,7 +324,7 @@ class Shard {
       routing: this.#dns.routing,
       leases,
       counters: this.#limits.counters,
-      dial,
+      dial: proxiedDial(this.#dns.resolver),
       security: this.#security,
       hostname,
       shards,

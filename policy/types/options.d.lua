@@ -148,7 +148,7 @@
 ---Exactly one way of delivery.
 ---@class kumo.QueueProtocol
 ---@field smtp? kumo.SmtpProtocol Over SMTP.
----@field custom_lua? kumo.CustomLuaProtocol By a function of the policy. (No effect yet.)
+---@field custom_lua? kumo.CustomLuaProtocol By a function of the policy.
 ---@field xfer? kumo.XferProtocol To another node. (No effect yet.)
 ---@field maildir_path? string Into a maildir. The directory is made when it is missing.
 ---@field dir_mode? integer Mode of directories made for the maildir.
@@ -161,10 +161,10 @@
 
 ---Delivery by a function of the policy.
 ---@class kumo.CustomLuaProtocol
----@field constructor string Event that makes the connection object. (No effect yet.)
----@field batch_size? integer Most messages per send_batch. (No effect yet.)
----@field min_batch_size? integer Fewest messages worth a send_batch. (No effect yet.)
----@field max_batch_latency? number|string Longest wait for min_batch_size. (No effect yet.)
+---@field constructor string Event that makes the connection object.
+---@field batch_size? integer Most messages per send_batch.
+---@field min_batch_size? integer Fewest messages worth a send_batch.
+---@field max_batch_latency? number|string Longest wait for min_batch_size.
 
 ---Transfer to another node.
 ---@class kumo.XferProtocol
@@ -259,20 +259,21 @@
 ---@field source_address? string Local address to bind to.
 ---@field ehlo_domain? string Name in EHLO, unless the egress path names one.
 ---@field remote_port? integer Port to connect to; beats every other.
----@field socks5_proxy_server? string SOCKS5 proxy to connect through. (No effect yet.)
----@field socks5_proxy_source_address? string Address that the SOCKS5 proxy sends from. (No effect yet.)
----@field socks5_proxy_username? string User for the SOCKS5 proxy. (No effect yet.)
----@field socks5_proxy_password? kumo.KeySource Password for the SOCKS5 proxy. (No effect yet.)
----@field ha_proxy_server? string haproxy to connect through. (No effect yet.)
----@field ha_proxy_source_address? string Address that haproxy sends from. (No effect yet.)
----@field suspend_when_unplumbed? kumo.SuspendSource When the source address is not on this machine. (No effect yet.)
----@field suspend_when_proxy_unhealthy? kumo.SuspendSource When the proxy fails. (No effect yet.)
+---@field socks5_proxy_server? string SOCKS5 proxy to connect through; its name is looked up. Not used without socks5_proxy_source_address.
+---@field socks5_proxy_source_address? string Address that the SOCKS5 proxy sends from, named to it with BIND.
+---@field socks5_proxy_username? string User for the SOCKS5 proxy; needs socks5_proxy_password.
+---@field socks5_proxy_password? kumo.KeySource Password for the SOCKS5 proxy.
+---@field ha_proxy_server? string haproxy to connect through; beats SOCKS5. Not used without ha_proxy_source_address.
+---@field ha_proxy_source_address? string Address that haproxy sends from, named to it with a PROXY header.
+---@field ha_proxy_header_version? integer Version of the PROXY header.
+---@field suspend_when_unplumbed? kumo.SuspendSource When the source address is not on this machine.
+---@field suspend_when_proxy_unhealthy? kumo.SuspendSource When the proxy fails.
 ---@field ttl? number|string How long the answer is used.
 
 ---When and for how long a source that fails is left out.
 ---@class kumo.SuspendSource
----@field trigger 'Immediate'|{Threshold: string} The first failure, or a rate of them. (No effect yet.)
----@field duration number|string How long the source is left out. (No effect yet.)
+---@field trigger 'Immediate'|{Threshold: string} The first failure, or a rate of them.
+---@field duration number|string How long the source is left out.
 
 ---Which DNS servers are asked in place of those of the system.
 ---@class kumo.dns.ConfigureResolverOptions

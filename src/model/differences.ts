@@ -6,6 +6,7 @@ import { messageDifferences } from './differences-of-messages.ts';
 import { moduleDifferences } from './differences-of-modules.ts';
 import { queueDifferences } from './differences-of-queues.ts';
 import { reloadDifferences } from './differences-of-reload.ts';
+import { sourceDifferences } from './differences-of-sources.ts';
 
 const behaviour: readonly Difference[] = [
   decided(
@@ -368,6 +369,7 @@ export const differences: readonly Difference[] = [
   ...queueDifferences,
   ...dnsDifferences,
   ...reloadDifferences,
+  ...sourceDifferences,
   ...behaviour,
   ...modules,
   ...moreModules,

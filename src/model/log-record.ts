@@ -1,7 +1,7 @@
 import type { Reply } from '../protocol/smtp/index.ts';
 import type { Json, JsonObject, MaybePromise } from './json.ts';
 import type { Message } from './message.ts';
-import type { PeerAddress, TlsInfo } from './outcome.ts';
+import type { PeerAddress, SourceAddress, TlsInfo } from './outcome.ts';
 
 export type RecordType =
   | 'Reception'
@@ -39,7 +39,7 @@ export interface DeliveryEvent {
   attempts: number;
   pool?: string | undefined;
   source?: string | undefined;
-  sourceAddress?: string | undefined;
+  sourceAddress?: SourceAddress | undefined;
   deliveryProtocol: string | null;
   tls?: TlsInfo | undefined;
   providerName?: string | undefined;
@@ -80,7 +80,7 @@ export interface LogRecord {
   bounce_classification: string;
   egress_pool: string | null;
   egress_source: string | null;
-  source_address: { address: string } | null;
+  source_address: SourceAddress | null;
   feedback_report: JsonObject | null;
   meta: JsonObject;
   headers: JsonObject;
@@ -131,7 +131,7 @@ export function logRecord(
     bounce_classification: 'Uncategorized',
     egress_pool: event.pool ?? null,
     egress_source: event.source ?? null,
-    source_address: event.sourceAddress === undefined ? null : { address: event.sourceAddress },
+    source_address: event.sourceAddress === undefined ? null : { ...event.sourceAddress },
     feedback_report: event.feedbackReport ?? null,
     meta,
     headers,

@@ -48,6 +48,15 @@ export interface PeerAddress {
   addr: string;
 }
 
+/** Where a connection of ours came from, as log records tell it (operations.md 9.2). Each end is `IP:PORT`. */
+export interface SourceAddress {
+  /** With port 0 when a proxy did not say. */
+  address: string;
+  /** The proxy that the connection went through. */
+  server?: string;
+  protocol?: 'haproxy' | 'socks5';
+}
+
 export interface TlsInfo {
   cipher: string;
   protocolVersion: string;

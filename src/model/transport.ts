@@ -6,6 +6,12 @@ export interface Endpoint {
   port: number;
 }
 
+/** A proxy on the way out. */
+export interface ProxyHop {
+  protocol: 'haproxy' | 'socks5';
+  server: Endpoint;
+}
+
 /** Who gets what arrives on a transport. Exactly one `closed` ends the calls. */
 export interface TransportHandler {
   data(chunk: Buffer): void;
@@ -67,7 +73,10 @@ export interface TlsServerOptions {
 /** One byte stream to a peer: a TCP or TLS socket (io/net), or a pair in memory (test/kit). */
 export interface Transport {
   readonly remote: Endpoint;
+  /** Our end as the peer sees it; behind a proxy its address there, with port 0 when that is not known. */
   readonly local: Endpoint;
+  /** The proxy between us and the peer, when there is one that we went through on purpose. */
+  readonly proxy?: ProxyHop | undefined;
   /** Sets who gets what arrives. What came before is delivered to the first handler. */
   receive(handler: TransportHandler): void;
   /** False when the peer is not keeping up; what was given is sent all the same. */

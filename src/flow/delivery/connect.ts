@@ -13,6 +13,7 @@ import { type Capabilities, noCapabilities, parseCapabilities } from './capabili
 import { HandshakeTimeout, QUIT_TIMEOUT, SmtpConnection } from './connection.ts';
 import type { SmtpPathOptions, SmtpSourceOptions } from './path-options.ts';
 import type { PeerSecurity } from './peer-security.ts';
+import { proxyRouteOf } from './proxy-route.ts';
 import { SmtpSession } from './session.ts';
 import { type TlsPlan, tlsPlanFor } from './tls-plan.ts';
 
@@ -102,14 +103,15 @@ class Greeting {
   }
 
   async #dial(): Promise<Transport> {
-    const { candidate, path, source } = this.#request;
-    const target: DialTarget = {
-      address: candidate.address,
-      port: candidate.port,
-      localAddress: source.source_address,
-      timeout: path.connect_timeout,
-    };
+    const { candidate, path, source, security } = this.#request;
     try {
+      const target: DialTarget = {
+        address: candidate.address,
+        port: candidate.port,
+        localAddress: source.source_address,
+        timeout: path.connect_timeout,
+        proxy: await proxyRouteOf(source, security),
+      };
       return await this.#request.dial(target);
     } catch (error) {
       const kind = error instanceof DialError && error.kind !== 'failed' ? error.kind : 'dial';

@@ -39,4 +39,16 @@ export type SmtpPathOptions = Pick<
 >;
 
 /** The part of make_egress_source that the SMTP client obeys (delivery.md 15). */
-export type SmtpSourceOptions = Pick<EgressSourceOptions, 'name' | 'source_address'>;
+export type SmtpSourceOptions = Pick<EgressSourceOptions, 'name' | 'source_address'> &
+  Partial<
+    Pick<
+      EgressSourceOptions,
+      | 'socks5_proxy_server'
+      | 'socks5_proxy_source_address'
+      | 'socks5_proxy_username'
+      | 'socks5_proxy_password'
+      | 'ha_proxy_server'
+      | 'ha_proxy_source_address'
+      | 'ha_proxy_header_version'
+    >
+  >;

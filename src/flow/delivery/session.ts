@@ -5,9 +5,9 @@ import type {
   Outcome,
   PeerAddress,
   RecipientOutcome,
+  SourceAddress,
   TlsInfo,
 } from '../../model/index.ts';
-import { formatHostPort } from '../../protocol/ip/index.ts';
 import type { EnvelopeAddress, Reply } from '../../protocol/smtp/index.ts';
 import { type Candidate, peerAddressOf } from './candidate.ts';
 import type { Capabilities } from './capabilities.ts';
@@ -21,6 +21,7 @@ import {
   unsendableReply,
 } from './envelope-commands.ts';
 import type { SmtpPathOptions } from './path-options.ts';
+import { sourceAddressOf } from './proxy-route.ts';
 import {
   failureReply,
   isTooMany,
@@ -52,8 +53,7 @@ export interface AttemptResult {
   failure: 'reply421' | 'timeout' | 'transport' | undefined;
   peer: PeerAddress;
   tls: TlsInfo | undefined;
-  /** Our end as `IP:PORT`, for `source_address` of log records. */
-  sourceAddress: string;
+  sourceAddress: SourceAddress;
   /** Which message of this connection it was, from 1. */
   delivery: number;
 }
@@ -77,8 +77,7 @@ export class SmtpSession {
   readonly id: string = randomUUID();
   readonly peer: PeerAddress;
   readonly tls: TlsInfo | undefined;
-  /** Our end as `IP:PORT`. */
-  readonly sourceAddress: string;
+  readonly sourceAddress: SourceAddress;
   readonly capabilities: Capabilities;
   /** Why this session is in clear text although the server offered TLS; for remember_broken_tls. */
   brokenTls: string | undefined;
@@ -96,8 +95,7 @@ export class SmtpSession {
     this.#path = parts.path;
     this.peer = peerAddressOf(parts.candidate);
     this.tls = parts.tls;
-    const { address, port } = connection.transport.local;
-    this.sourceAddress = formatHostPort(address, port);
+    this.sourceAddress = sourceAddressOf(connection.transport);
     this.capabilities = parts.capabilities;
   }
 

@@ -60,6 +60,8 @@ function summaryOf(failures: readonly ConnectFailure[], path: EgressPathOptions)
   const areAll = (...kinds: ConnectFailure['kind'][]): boolean =>
     failures.length > 0 && failures.every(({ kind }) => kinds.includes(kind));
   if (areAll('unplumbed')) return 'the source address is not one of this machine (all hosts): ';
+  if (areAll('proxy-unplumbed')) return 'the proxy does not have the source address (all hosts): ';
+  if (areAll('proxy', 'proxy-unplumbed')) return 'the proxy is what failed (all hosts): ';
   if (path.enable_tls === 'OpportunisticInsecure' && areAll('starttls', 'starttls-timeout')) {
     return 'STARTTLS is what failed with all hosts, which enable_tls=Disabled avoids: ';
   }

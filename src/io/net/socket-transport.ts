@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type {
   Endpoint,
+  ProxyHop,
   TlsClientOptions,
   TlsInfo,
   TlsServerOptions,
@@ -11,19 +12,35 @@ import type {
 import { acceptorOf } from './tls-acceptor.ts';
 import { connectorOf, subjectOf } from './tls-connector.ts';
 
+/** The ends of a connection that goes through a proxy. */
+export interface ProxiedEnds {
+  remote: Endpoint;
+  local: Endpoint;
+  proxy: ProxyHop;
+}
+
 /** A TCP socket, in plain text or after a TLS handshake. */
 export class SocketTransport implements Transport {
   readonly remote: Endpoint;
   readonly local: Endpoint;
+  readonly proxy: ProxyHop | undefined;
   #socket: Socket | TLSSocket;
   #handler: TransportHandler | undefined;
   #early: Buffer[] = [];
   #closed = false;
 
-  constructor(socket: Socket) {
+  /** `proxied`: what both ends are, when the socket only leads to a proxy. */
+  constructor(socket: Socket, proxied?: ProxiedEnds) {
     this.#socket = socket;
-    this.remote = { address: unmapped(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
-    this.local = { address: unmapped(socket.localAddress ?? ''), port: socket.localPort ?? 0 };
+    this.remote = proxied?.remote ?? {
+      address: unmapped(socket.remoteAddress ?? ''),
+      port: socket.remotePort ?? 0,
+    };
+    this.local = proxied?.local ?? {
+      address: unmapped(socket.localAddress ?? ''),
+      port: socket.localPort ?? 0,
+    };
+    this.proxy = proxied?.proxy;
     socket.setNoDelay(true);
     this.#attach(socket);
   }

@@ -49,10 +49,9 @@ export const suspendOptions = defineOptions(
   {
     trigger: field(suspendTrigger(), {
       required: true,
-      effect: 'later',
       doc: 'The first failure, or a rate of them.',
     }),
-    duration: field(duration(), { required: true, effect: 'later', doc: 'How long the source is left out.' }),
+    duration: field(duration(), { required: true, doc: 'How long the source is left out.' }),
   },
 );
 
@@ -64,21 +63,30 @@ export const egressSourceOptions = defineOptions(
     source_address: field(ipAddress(), { doc: 'Local address to bind to.' }),
     ehlo_domain: field(string(), { doc: 'Name in EHLO, unless the egress path names one.' }),
     remote_port: field(integer({ min: 1, max: 65_535 }), { doc: 'Port to connect to; beats every other.' }),
-    socks5_proxy_server: field(hostPort(), { effect: 'later', doc: 'SOCKS5 proxy to connect through.' }),
-    socks5_proxy_source_address: field(ipAddress(), {
-      effect: 'later',
-      doc: 'Address that the SOCKS5 proxy sends from.',
+    socks5_proxy_server: field(hostPort(), {
+      doc: 'SOCKS5 proxy to connect through; its name is looked up. Not used without socks5_proxy_source_address.',
     }),
-    socks5_proxy_username: field(string(), { effect: 'later', doc: 'User for the SOCKS5 proxy.' }),
-    socks5_proxy_password: field(keySource(), { effect: 'later', doc: 'Password for the SOCKS5 proxy.' }),
-    ha_proxy_server: field(hostPort(), { effect: 'later', doc: 'haproxy to connect through.' }),
-    ha_proxy_source_address: field(ipAddress(), { effect: 'later', doc: 'Address that haproxy sends from.' }),
+    socks5_proxy_source_address: field(ipAddress(), {
+      doc: 'Address that the SOCKS5 proxy sends from, named to it with BIND.',
+    }),
+    socks5_proxy_username: field(string(), {
+      doc: 'User for the SOCKS5 proxy; needs socks5_proxy_password.',
+    }),
+    socks5_proxy_password: field(keySource(), { doc: 'Password for the SOCKS5 proxy.' }),
+    ha_proxy_server: field(hostPort(), {
+      doc: 'haproxy to connect through; beats SOCKS5. Not used without ha_proxy_source_address.',
+    }),
+    ha_proxy_source_address: field(ipAddress(), {
+      doc: 'Address that haproxy sends from, named to it with a PROXY header.',
+    }),
+    ha_proxy_header_version: field(integer({ min: 1, max: 2 }), {
+      default: 2,
+      doc: 'Version of the PROXY header.',
+    }),
     suspend_when_unplumbed: field(table(suspendOptions), {
-      effect: 'later',
       doc: 'When the source address is not on this machine.',
     }),
     suspend_when_proxy_unhealthy: field(table(suspendOptions), {
-      effect: 'later',
       doc: 'When the proxy fails.',
     }),
     ttl: field(duration(), { default: '60s', doc: 'How long the answer is used.' }),

@@ -24,7 +24,7 @@ describe('a transaction', () => {
     expect(result).toMatchObject({ connection: 'open', stale: false, failure: undefined });
     expect(result).toMatchObject({
       peer: { name: 'mx.example', addr: '192.0.2.1' },
-      sourceAddress: '127.0.0.1:40001',
+      sourceAddress: { address: '127.0.0.1:40001' },
     });
   });
 

@@ -104,7 +104,7 @@ test('recipients are answered one by one', async () => {
     .map(({ outcome }) => outcome.kind);
   expect(kinds).toEqual(['delivered', 'transient', 'permanent']);
   expect(peer.received[0]!.recipients).toEqual(['ann@x.test']);
-  expect(result.sourceAddress).toMatch(/^127\.0\.0\.1:\d+$/);
+  expect(result.sourceAddress.address).toMatch(/^127\.0\.0\.1:\d+$/);
 });
 
 test('a server that stops is noticed on an idle session', async () => {

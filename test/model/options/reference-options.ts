@@ -100,6 +100,8 @@ export const referenceOptions: Record<string, Record<string, unknown>> = {
     socks5_proxy_password: null,
     ha_proxy_server: null,
     ha_proxy_source_address: null,
+    // Ours.
+    ha_proxy_header_version: 2,
     suspend_when_unplumbed: null,
     suspend_when_proxy_unhealthy: null,
     ttl: seconds(60),
