@@ -55,7 +55,7 @@ export class LuaConnection implements PolicyConnection {
     );
   }
 
-  call(method: string, args: readonly unknown[]): MaybePromise<PolicyResult> {
+  call(method: string, args: readonly unknown[], need?: 'if-there'): MaybePromise<PolicyResult> {
     const state = this.#state;
     const object = this.#object;
     const why = this.#abandoned ?? state?.abandoned;
@@ -66,9 +66,12 @@ export class LuaConnection implements PolicyConnection {
     const { TValue } = fengari().lobject;
     const search: Search = { found: false };
     const caller = new TValue(tag.jsFunction, (L: LuaThread) => callMethod(L, search));
-    return this.#run(state, caller, [method, object, ...args], false, (result) =>
-      result.kind === 'values' && !search.found ? absent : this.#parts.resultOf(this.#event, result),
-    );
+    return this.#run(state, caller, [method, object, ...args], false, (result) => {
+      if (result.kind !== 'values' || search.found) return this.#parts.resultOf(this.#event, result);
+      if (need === 'if-there') return absent;
+      const message = `${this.#where(state)}: what '${this.#event}' returned has no function '${method}'`;
+      return this.#parts.resultOf(this.#event, { kind: 'error', message, traceback: '' });
+    });
   }
 
   abandon(why: string): void {
@@ -106,6 +109,11 @@ export class LuaConnection implements PolicyConnection {
       this.#object = object;
       return { kind: 'values', values: [] };
     });
+  }
+
+  /** FILE:LINE where the event was registered. */
+  #where(state: PolicyState): string {
+    return state.handlers.get(this.#event)?.[0]?.where ?? '?';
   }
 
   #run(

@@ -30,8 +30,11 @@ export interface PolicyEvents {
 export interface PolicyConnection {
   /** Fires the event, which returns the object. `values` is empty when it did; `absent`: there is no handler. */
   open(args: readonly unknown[]): MaybePromise<PolicyResult>;
-  /** `absent`: the object has no such method. After an `error` the object may be of no use any more. */
-  call(method: string, args: readonly unknown[]): MaybePromise<PolicyResult>;
+  /**
+   * An error when the object has no such method, `absent` with 'if-there'. After an `error` the object may be of no use
+   * any more.
+   */
+  call(method: string, args: readonly unknown[], need?: 'if-there'): MaybePromise<PolicyResult>;
   /** It should be closed when nothing is in hand: the policy has changed, or others wait for a state. */
   readonly isToClose: boolean;
   /** Ends what is being called, which comes to an error that says `why`. The object is of no use any more. */

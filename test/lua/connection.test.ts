@@ -32,7 +32,11 @@ test('an object keeps what it knows from call to call; several do not share it',
   expect(one.call('send', ['a'])).toEqual({ kind: 'values', values: ['one 1'] });
   expect(one.call('send', ['a'])).toEqual({ kind: 'values', values: ['one 2'] });
   expect(other.call('send', ['a'])).toEqual({ kind: 'values', values: ['other 1'] });
-  expect(one.call('send_batch', [['a']])).toEqual({ kind: 'absent' });
+  expect(one.call('finish', [], 'if-there')).toEqual({ kind: 'absent' });
+  expect(one.call('send_batch', [['a']])).toMatchObject({
+    kind: 'error',
+    message: expect.stringMatching(/policy\.lua:13: what 'make\.it' returned has no function 'send_batch'$/),
+  });
   expect(one.call('close', [])).toEqual({ kind: 'values', values: [] });
   expect(noted).toEqual(['closed one']);
   expect(engine.running).toBe(2);

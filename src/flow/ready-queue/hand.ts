@@ -18,11 +18,14 @@ import type { ReadyQueue } from './ready-queue.ts';
 export class Hand {
   readonly #parts: ReadyParts;
   readonly #queue: ReadyQueue;
+  readonly #deliveryProtocol: string;
   #message: QueuedMessage | undefined;
 
-  constructor(parts: ReadyParts, queue: ReadyQueue) {
+  /** `deliveryProtocol` is what records call the way of delivery. */
+  constructor(parts: ReadyParts, queue: ReadyQueue, deliveryProtocol = 'ESMTP') {
     this.#parts = parts;
     this.#queue = queue;
+    this.#deliveryProtocol = deliveryProtocol;
   }
 
   get message(): QueuedMessage | undefined {
@@ -154,7 +157,7 @@ export class Hand {
       peer: null,
       pool: queued.home.egressPool,
       source: this.#queue.source.name,
-      deliveryProtocol: 'ESMTP',
+      deliveryProtocol: this.#deliveryProtocol,
       providerName: this.#queue.path.provider_name ?? queued.home.providerName,
       ...facts,
     };

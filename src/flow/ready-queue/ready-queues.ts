@@ -1,9 +1,10 @@
 import { DEFERRED_INJECTION_QUEUE, type MessageHome, type Timer } from '../../model/index.ts';
-import type { QueueOptions } from '../../model/options/index.ts';
+import type { QueueOptions, QueueProtocol } from '../../model/options/index.ts';
 import type { MaildirTarget } from '../delivery/index.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { EgressCatalog, UNSPECIFIED } from './egress-catalog.ts';
 import { injectionQueue } from './injection-queue.ts';
+import { LuaDispatcher, type LuaProtocol, luaSite } from './lua-queue.ts';
 import { maildirQueue } from './maildir-queue.ts';
 import type { ReadyParts } from './parts.ts';
 import { type DeliveryQueue, ReadyFeed, type Routes } from './ready-feed.ts';
@@ -82,25 +83,28 @@ export class ReadyQueues {
     const now = this.#parts.clock.monotonic();
     if (home.name === DEFERRED_INJECTION_QUEUE) return onlyTo(this.#injection);
     if (protocol.kind === 'maildir') return onlyTo(this.#maildir(protocol));
-    if (protocol.kind !== 'smtp') throw new Error(`protocol ${protocol.kind} is not available yet`);
+    if (protocol.kind === 'xfer') throw new Error('protocol xfer is not available yet');
     const domain = home.parts.routingDomain ?? home.parts.domain;
     const pool = await this.#catalog.pool(options.egress_pool);
-    const site = await this.#parts.routing.site(domain, protocol);
+    const isSmtp = protocol.kind === 'smtp';
+    const site = isSmtp ? await this.#parts.routing.site(domain, protocol) : luaSite(domain);
     return {
       pool: pool.name,
       sources: pool.entries.filter(({ weight }) => weight > 0),
-      queueOf: (source) => this.#queue(source, domain, site),
+      queueOf: (source) => this.#queue(source, domain, { site, protocol }),
       expires: Math.min(site.expires, now + pool.ttl),
     };
   }
 
-  async #queue(sourceName: string, domain: string, site: Site): Promise<ReadyQueue> {
-    const name = `${sourceName}->${site.name}@smtp_client`;
+  async #queue(sourceName: string, domain: string, { site, protocol }: Way): Promise<ReadyQueue> {
+    const isSmtp = protocol.kind === 'smtp';
+    const name = `${sourceName}->${site.name}@${isSmtp ? 'smtp_client' : `lua:${protocol.constructor}`}`;
     // Mail that DNSSEC or MTA-STS protects has connections of its own; limits and records go by the name alone.
     const key = name + site.security;
     const known = this.#queues.get(key);
     if (known !== undefined && !known.queue.reaped) {
       known.site = site;
+      known.protocol = protocol;
       // One that is idle whenever the upkeep comes by would never be refreshed otherwise.
       if (!known.refreshing && this.#isOutdated(known, this.#parts.clock.monotonic())) {
         await this.#refresh(known);
@@ -114,6 +118,7 @@ export class ReadyQueues {
     if (made !== undefined) return made.queue;
     const live: Live = {
       site,
+      protocol,
       refreshed: this.#parts.clock.monotonic(),
       refreshing: false,
       policyEpoch: this.#policyEpoch,
@@ -123,7 +128,11 @@ export class ReadyQueues {
         source,
         path,
         (queue, lease) =>
-          new Dispatcher(this.#parts, queue, lease, (asking) => live.site.plan(asking.path, asking.source)),
+          isSmtp
+            ? new Dispatcher(this.#parts, queue, lease, (asking) =>
+                live.site.plan(asking.path, asking.source),
+              )
+            : new LuaDispatcher(this.#parts, queue, lease, () => live.protocol as LuaProtocol),
       ),
     };
     this.#queues.set(key, live);
@@ -206,9 +215,14 @@ export class ReadyQueues {
   }
 }
 
-interface Live {
-  queue: ReadyQueue;
+/** How mail goes that is sent through sources. */
+interface Way {
   site: Site;
+  protocol: Extract<QueueProtocol, { kind: 'smtp' | 'custom_lua' }>;
+}
+
+interface Live extends Way {
+  queue: ReadyQueue;
   /** Monotonic ms. */
   refreshed: number;
   refreshing: boolean;

@@ -69,22 +69,18 @@ export const customLuaOptions = defineOptions(
   {
     constructor: field(string(), {
       required: true,
-      effect: 'later',
       doc: 'Event that makes the connection object.',
     }),
     batch_size: field(integer({ min: 1 }), {
       default: 1,
-      effect: 'later',
       doc: 'Most messages per send_batch.',
     }),
     min_batch_size: field(integer({ min: 1 }), {
       default: 1,
-      effect: 'later',
       doc: 'Fewest messages worth a send_batch.',
     }),
     max_batch_latency: field(duration(), {
       default: 0,
-      effect: 'later',
       doc: 'Longest wait for min_batch_size.',
     }),
   },
@@ -101,7 +97,7 @@ export const queueProtocolOptions = defineOptions(
   { luaClass: 'kumo.QueueProtocol', doc: 'Exactly one way of delivery.' },
   {
     smtp: field(table(smtpProtocolOptions), { doc: 'Over SMTP.' }),
-    custom_lua: field(table(customLuaOptions), { effect: 'later', doc: 'By a function of the policy.' }),
+    custom_lua: field(table(customLuaOptions), { doc: 'By a function of the policy.' }),
     xfer: field(table(xferProtocolOptions), { effect: 'later', doc: 'To another node.' }),
     maildir_path: field(string(), { doc: 'Into a maildir. The directory is made when it is missing.' }),
     dir_mode: field(integer({ min: 0, max: 0o7777 }), { doc: 'Mode of directories made for the maildir.' }),

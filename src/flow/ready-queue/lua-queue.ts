@@ -1,0 +1,375 @@
+import {
+  formatDuration,
+  type Lease,
+  type MaybePromise,
+  type Message,
+  type Outcome,
+  type PolicyConnection,
+  type PolicyResult,
+  type QueuedMessage,
+  type RequeueReason,
+  type Timer,
+} from '../../model/index.ts';
+import type { QueueProtocol } from '../../model/options/index.ts';
+import { reply, replyFromText } from '../../protocol/smtp/index.ts';
+import type { Connection } from './connections.ts';
+import { Hand } from './hand.ts';
+import type { ReadyParts } from './parts.ts';
+import type { NamedRate } from './path-limits.ts';
+import { unreachableVerdict } from './plan-verdict.ts';
+import type { ReadyQueue } from './ready-queue.ts';
+import type { Site } from './routing.ts';
+import { Watchdog } from './watchdog.ts';
+
+/** How a queue has its mail delivered by policy. */
+export type LuaProtocol = Extract<QueueProtocol, { kind: 'custom_lua' }>;
+
+/** A session may go so long without progress, ms, where the path does not say (delivery.md section 7). */
+const PATIENCE = 600_000;
+
+/** Why a connection ends before its time: the queue stops, or nothing has moved for too long. */
+type End = 'stopping' | 'stalled';
+
+/** What was made of a batch, for every message of it. */
+interface Verdict {
+  outcome: Outcome;
+  /** The connection is not to be used again. */
+  closes: boolean;
+}
+
+/** The ready queues of policy's own delivery go by the domain; there is no DNS to ask. */
+export function luaSite(domain: string): Site {
+  return {
+    name: domain,
+    security: '',
+    expires: Infinity,
+    plan: () => Promise.resolve({ kind: 'none' }),
+  };
+}
+
+/**
+ * One connection object of the policy, fed from its ready queue with `send`, or `send_batch` where batch_size is more
+ * than 1. opening → gathering → sending → idle → gathering … → closing. Leaves `idle` for `closing` after idle_timeout,
+ * max_deliveries_per_connection, when the policy changed, or when somebody else wants the slot or the Lua state. Every
+ * message taken is settled exactly once.
+ */
+export class LuaDispatcher implements Connection {
+  readonly #parts: ReadyParts;
+  readonly #queue: ReadyQueue;
+  readonly #lease: Lease;
+  readonly #protocol: () => LuaProtocol;
+  readonly #watchdog: Watchdog;
+  readonly #endCallbacks = new Set<() => void>();
+  readonly #abortCallbacks = new Set<() => void>();
+  #end: End | undefined;
+  #isAborted = false;
+  /** The messages in hand. */
+  #batch: Hand[] = [];
+  #connection: PolicyConnection | undefined;
+  #isOpen = false;
+  #deliveries = 0;
+
+  /** `protocol` is asked before each batch, for its numbers may change while the connection is open. */
+  constructor(parts: ReadyParts, queue: ReadyQueue, lease: Lease, protocol: () => LuaProtocol) {
+    this.#parts = parts;
+    this.#queue = queue;
+    this.#lease = lease;
+    this.#protocol = protocol;
+    const patience = queue.path.dispatcher_progress_watchdog_timeout ?? PATIENCE;
+    this.#watchdog = new Watchdog(parts.clock, patience, () => this.#abort('stalled'));
+  }
+
+  /** Delivers until there is no more to deliver; resolves when the connection is closed. */
+  async run(): Promise<void> {
+    const forget = this.#queue.onStopping(() => this.#endBy('stopping'));
+    try {
+      await this.#carry();
+    } catch (error) {
+      // A defect must not repeat itself without end: some message pays for it.
+      if (this.#batch.length === 0) this.#take();
+      throw error;
+    } finally {
+      forget();
+      const why = reply(451, '4.3.0', 'KumoMTA internal: delivery was interrupted');
+      for (const hand of this.#batch) if (hand.message !== undefined) hand.requeue(hand.message, why);
+      await this.#close();
+      this.#watchdog.stop();
+    }
+  }
+
+  abort(): void {
+    this.#abort('stopping');
+  }
+
+  async #carry(): Promise<void> {
+    const first = this.#take();
+    if (first === undefined || !(await this.#open(first))) return;
+    while (this.#batch.length > 0) {
+      if (!(await this.#gather()) || !(await this.#deliver()) || this.#isUsedUp) return;
+      await this.#awaitNext();
+    }
+  }
+
+  #take(): QueuedMessage | undefined {
+    return this.#hold(this.#queue.take());
+  }
+
+  #hold(message: QueuedMessage | undefined): QueuedMessage | undefined {
+    if (message === undefined) return undefined;
+    const hand = new Hand(this.#parts, this.#queue, 'Lua');
+    hand.hold(message);
+    this.#batch.push(hand);
+    return message;
+  }
+
+  async #awaitNext(): Promise<void> {
+    this.#watchdog.rest();
+    const dispatcher = this;
+    const slot = {
+      get wanted() {
+        return dispatcher.#lease.wanted || dispatcher.#connection!.isToClose;
+      },
+    };
+    this.#hold(await this.#queue.next(this.#queue.path.idle_timeout, slot));
+    this.#watchdog.progress();
+  }
+
+  get #isUsedUp(): boolean {
+    const { path, connections } = this.#queue;
+    const limit = path.max_deliveries_per_connection;
+    if (this.#lease.wanted || this.#connection!.isToClose) return true;
+    if (limit > 0 && this.#deliveries >= limit) return true;
+    // The limit may have been lowered while this connection was open.
+    return connections > path.connection_limit.limit;
+  }
+
+  /** Has the constructor make the object. False when it does not, or the connection is to end. */
+  async #open(first: QueuedMessage): Promise<boolean> {
+    const rate = this.#queue.limits.connectionRate;
+    if (rate !== undefined && !(await this.#admit(rate, 'ConnectionRateThrottle'))) return false;
+    const { constructor: maker } = this.#protocol();
+    const connection = this.#parts.policy.connection?.(maker);
+    if (connection === undefined) throw new Error('policy makes no connection objects');
+    this.#connection = connection;
+    const { domain, tenant, campaign } = first.home.parts;
+    const opened = await this.#unless(this.#endCallbacks, connection.open([domain, tenant, campaign]));
+    if (opened === 'ended' || this.#end !== undefined) {
+      connection.abandon(this.#endText);
+      return this.#settleEnded();
+    }
+    this.#watchdog.progress();
+    if (opened.kind === 'values') {
+      this.#isOpen = true;
+      this.#queue.connected();
+      return true;
+    }
+    await this.#notOpened(failureText(maker, opened));
+    return false;
+  }
+
+  /** As where no host answers (delivery.md section 8.5). */
+  async #notOpened(why: string): Promise<void> {
+    const text = `KumoMTA internal: failed to connect to any candidate hosts: ${why}`;
+    const outcome: Outcome = { kind: 'transient', reply: reply(400, '', text) };
+    const { path } = this.#queue;
+    const hands = this.#batch.splice(0);
+    for (const hand of hands) await hand.concludeUnsent(hand.message!, outcome);
+    const before = this.#queue.failedToConnect() - 1;
+    if (before <= path.consecutive_connection_failures_before_delay) return;
+    const { outcome: delayed, reasons } = unreachableVerdict();
+    await new Hand(this.#parts, this.#queue, 'Lua').concludeWaiting(delayed, reasons);
+  }
+
+  /** Adds to the batch what is ready, and waits for more where policy wants larger batches. */
+  async #gather(): Promise<boolean> {
+    const { batch_size, min_batch_size, max_batch_latency } = this.#protocol();
+    const { clock } = this.#parts;
+    const fewest = Math.min(min_batch_size, batch_size);
+    const deadline = clock.monotonic() + max_batch_latency;
+    for (;;) {
+      while (this.#batch.length < batch_size && this.#take() !== undefined);
+      const left = deadline - clock.monotonic();
+      if (this.#batch.length >= fewest || left <= 0) return true;
+      this.#watchdog.rest();
+      this.#hold(await this.#queue.next(left, NOT_WANTED));
+      this.#watchdog.progress();
+      if (this.#end !== undefined) return this.#settleEnded();
+    }
+  }
+
+  /** Settles the batch one way or another. False when this connection is over. */
+  async #deliver(): Promise<boolean> {
+    for (const rate of this.#queue.limits.messageRates) {
+      for (let left = this.#batch.length; left > 0; left--) {
+        if (!(await this.#admit(rate, 'MessageRateThrottle'))) return false;
+      }
+    }
+    const extended = this.#lease.extend?.() ?? true;
+    if (!(extended instanceof Promise ? await extended : extended)) {
+      for (const hand of this.#batch.splice(0).reverse()) hand.putBack(hand.message!);
+      return false;
+    }
+    const loaded = await this.#load();
+    return loaded.length === 0 || this.#send(loaded);
+  }
+
+  /** Those that cannot be read are settled, and leave the batch. */
+  async #load(): Promise<Message[]> {
+    const messages: Message[] = [];
+    for (const hand of [...this.#batch]) {
+      const message = await hand.load(hand.message!);
+      if (message === undefined) this.#batch.splice(this.#batch.indexOf(hand), 1);
+      else messages.push(message);
+    }
+    return messages;
+  }
+
+  async #send(messages: readonly Message[]): Promise<boolean> {
+    const { constructor: maker, batch_size } = this.#protocol();
+    const method = batch_size > 1 ? 'send_batch' : 'send';
+    this.#watchdog.progress();
+    const calling = this.#connection!.call(method, batch_size > 1 ? [messages] : [messages[0]]);
+    const result = await this.#unless(this.#abortCallbacks, calling);
+    if (result === 'ended' || (this.#isAborted && result.kind === 'error')) return this.#settleEnded();
+    this.#watchdog.progress();
+    this.#deliveries += messages.length;
+    const { outcome, closes } = verdictOn(result, maker, method);
+    const facts = { peer: { name: `Lua via ${maker}`, addr: '0.0.0.0' } };
+    for (const message of messages) {
+      const hand = this.#batch.shift()!;
+      await hand.conclude(
+        hand.message!,
+        message,
+        message.recipients.map(() => outcome),
+        facts,
+      );
+    }
+    // Before the next batch, so that a kill repeats at most what each connection has in hand.
+    await this.#parts.store.spool.removalsWritten();
+    return !closes;
+  }
+
+  async #close(): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    if (this.#isOpen && !this.#isAborted) {
+      this.#watchdog.progress();
+      await this.#unless(this.#abortCallbacks, connection.call('close', [], 'if-there'));
+    }
+    connection.release();
+  }
+
+  /** Waits out short throttles; a long one sends the whole queue back. False when it did. */
+  async #admit({ key, spec }: NamedRate, reason: RequeueReason): Promise<boolean> {
+    for (;;) {
+      const asked = this.#parts.throttles.admit(key, spec);
+      const verdict = asked instanceof Promise ? await asked : asked;
+      if (!verdict.throttled) return true;
+      const wait = verdict.retryAfter ?? 0;
+      if (wait >= this.#queue.path.idle_timeout) {
+        this.#delayQueue(wait, reason);
+        return false;
+      }
+      if ((await this.#sleep(wait)) === 'ended') return this.#settleEnded();
+    }
+  }
+
+  async #sleep(duration: number): Promise<unknown> {
+    this.#watchdog.rest();
+    let timer: Timer | undefined;
+    const slept = new Promise<void>((resolve) => {
+      timer = this.#parts.clock.after(duration, resolve);
+    });
+    const result = await this.#unless(this.#endCallbacks, slept);
+    timer?.cancel();
+    this.#watchdog.progress();
+    return result;
+  }
+
+  #delayQueue(delay: number, reason: RequeueReason): void {
+    const why = reply(451, '4.4.1', 'KumoMTA internal: ready queue throttled');
+    for (const hand of this.#batch.splice(0)) {
+      hand.settle(hand.message!, { kind: 'requeue', reply: why, reasons: [reason], counted: false, delay });
+    }
+    this.#queue.requeueAll(why, [reason], false, delay);
+  }
+
+  /** Whoever waits is told; what is being called goes on. */
+  #endBy(why: End): void {
+    this.#end ??= why;
+    for (const callback of [...this.#endCallbacks]) callback();
+  }
+
+  /** Ends also what is being called. */
+  #abort(why: End): void {
+    this.#endBy(why);
+    this.#isAborted = true;
+    this.#connection?.abandon(this.#endText);
+    for (const callback of [...this.#abortCallbacks]) callback();
+  }
+
+  get #endText(): string {
+    return this.#end === 'stalled' ? 'ended by the watchdog: no progress' : 'the server is shutting down';
+  }
+
+  /** What `work` gives, unless one of `callbacks` is called before. */
+  #unless<T>(callbacks: Set<() => void>, work: MaybePromise<T>): MaybePromise<T | 'ended'> {
+    if (!(work instanceof Promise)) return work;
+    return new Promise((resolve, reject) => {
+      if (callbacks === this.#abortCallbacks ? this.#isAborted : this.#end !== undefined) resolve('ended');
+      const ended = (): void => resolve('ended');
+      callbacks.add(ended);
+      work.then(resolve, reject).finally(() => callbacks.delete(ended));
+    });
+  }
+
+  /** The connection ends before its time. Gives false, for that it is over. */
+  #settleEnded(): false {
+    const patience = formatDuration(this.#queue.path.dispatcher_progress_watchdog_timeout ?? PATIENCE);
+    const why = reply(451, '4.4.1', `dispatcher watchdog aborted task; no progress for ${patience}`);
+    for (const hand of this.#batch.splice(0)) {
+      // What stops leaves its messages in the spool as they are.
+      if (this.#end === 'stopping') hand.drop();
+      else hand.requeueDropped(hand.message!, why, why);
+    }
+    return false;
+  }
+}
+
+const NOT_WANTED = { wanted: false };
+
+/** What the answer of the policy makes of the messages (delivery.md section 9). */
+function verdictOn(result: PolicyResult, maker: string, method: string): Verdict {
+  if (result.kind === 'reject') {
+    const { code, text, disconnect } = result;
+    const kind = code >= 400 && code < 500 ? 'transient' : 'permanent';
+    return {
+      outcome: { kind, reply: replyFromText(code, text) },
+      closes: code === 421 || disconnect !== 'If421',
+    };
+  }
+  const text = result.kind === 'values' ? textOf(result.values[0]) : undefined;
+  if (text !== undefined) {
+    return { outcome: { kind: 'delivered', reply: reply(200, '', text) }, closes: false };
+  }
+  const why =
+    result.kind === 'error' ? result.message : `'${maker}': ${method} must return a string, the response`;
+  const failure = reply(400, '', `KumoMTA internal: error in deliver_message: ${why}`);
+  return { outcome: { kind: 'transient', reply: failure }, closes: true };
+}
+
+function textOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' || Buffer.isBuffer(value) ? String(value) : undefined;
+}
+
+function failureText(maker: string, result: Exclude<PolicyResult, { kind: 'values' }>): string {
+  switch (result.kind) {
+    case 'absent':
+      return `Event ${maker} has not been registered`;
+    case 'reject':
+      return `${maker}: ${result.code} ${result.text}`;
+    case 'error':
+      return `${maker}: ${result.message}`;
+  }
+}
