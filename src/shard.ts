@@ -112,6 +112,7 @@ class Shard {
   async bind(): Promise<void> {
     const { texts, declarations } = this.#start;
     const engine = await this.#loadPolicy(texts, declarations);
+    if (this.#isStopping) return;
     this.#policy = new PolicyGenerations(engine, () => this.#generation.value);
     await this.#limits.start();
     this.#log = new ShardLog({
@@ -212,12 +213,11 @@ class Shard {
     declarations: readonly InitDeclaration[],
     within: { loadTime?: number } = {},
   ): Promise<PolicyEngine> {
-    const host = this.#policyHost;
-    const parts = { modules: luaModules, objects: luaObjects, events, host, helpersDir: helpersDirectory() };
-    const limits = declaredLimits(declarations);
-    const budget = declaredBudget(declarations);
+    const parts = { modules: luaModules, objects: luaObjects, events, helpersDir: helpersDirectory() };
+    const declared = { limits: declaredLimits(declarations), budget: declaredBudget(declarations) };
     prepareTemplates(texts.values());
-    return (await createPolicyEngine({ ...parts, file: this.#start.policy, texts, limits, budget })).engine;
+    const start = { file: this.#start.policy, texts, host: this.#policyHost };
+    return (await createPolicyEngine({ ...parts, ...declared, ...within, ...start })).engine;
   }
 
   async #answer(number: number, question: Question<ShardRequests>): Promise<void> {
@@ -255,8 +255,8 @@ class Shard {
       else await new Promise<void>((resolve) => systemClock.after(100, resolve));
     }
     this.#nextDeclarations = declarations;
-    const engine = await this.#loadPolicy(texts, declarations, { loadTime: CANDIDATE_TIME });
-    this.#policy.prepare(generation, engine);
+    const loaded = await this.#loadPolicy(texts, declarations, { loadTime: CANDIDATE_TIME });
+    this.#policy.prepare(generation, loaded);
   }
 
   #rebind(request: RebindRequest): void {
@@ -362,7 +362,7 @@ class Shard {
     await this.#spool?.close();
     await Promise.all(this.#http.map((server) => server.close()));
     this.#limits.close();
-    await this.#policy.close();
+    this.#policy?.close();
     this.#post({ kind: 'stopped' });
     parentPort?.close();
   }

@@ -9,7 +9,7 @@ interface StatusOptions extends EndpointOptions {
 
 /** Between two questions whether a reload is done, ms, and how often it is asked at most. */
 const ASK_EVERY = 100;
-const MOST_QUESTIONS = 600;
+const MOST_QUESTIONS = 1500;
 
 /** `moonpost policy status` and `moonpost policy reload`: which generation of the policy serves. */
 export function policyCommand(): Command {

@@ -37,6 +37,7 @@ export function serveOptions(program: Command): void {
       if (options.script === true) {
         const { runScript } = await import('../policy-script.ts');
         process.exitCode = await runScript(resolve(policy), args);
+        endSoon();
         return;
       }
       // Loaded only now: the other commands need none of it.
@@ -46,7 +47,13 @@ export function serveOptions(program: Command): void {
         const shards = options.shards ?? usableCpus();
         process.exitCode = await runServer({ policy, shards, user: options.user });
       }
+      endSoon();
     });
+}
+
+/** What handlers of the policy still wait for must not keep the process. */
+function endSoon(): void {
+  setTimeout(() => process.exit(), 1000).unref();
 }
 
 function shardCount(text: string): number {

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import { eventually } from '../kit/eventually.ts';
 import { initLua, Moonpost } from '../kit/moonpost.ts';
 
 afterEach(() => Moonpost.disposeAll());
@@ -17,4 +18,14 @@ end)
   expect(server.errors.indexOf('the loggers stop soon')).toBeLessThan(
     server.errors.indexOf('Shutdown completed OK!'),
   );
+});
+
+test('one that is told to end before its listeners are bound ends in order', async () => {
+  // The top level of the policy runs in the coordinator first, then in every shard.
+  const policy = `${initLua()}\nkumo.log_info('the top level runs')\nkumo.time.sleep(3)`;
+  const server = Moonpost.spawn({ policy, shards: 2 });
+  await eventually(() => (server.errors.split('the top level runs').length > 2 ? true : undefined));
+  expect(await server.stop()).toBe(0);
+  expect(server.errors).toContain('Shutdown completed OK!');
+  expect(server.errors).not.toContain('Error');
 });
