@@ -61,9 +61,12 @@ export class PolicyReload {
   readonly #alsoRead = new Set<string>();
   readonly #written = new Set<string>();
   /** Why the next generation is wanted; empty while nothing is. */
-  #causes: string[] = [];
+  #causes = new Set<string>();
+  /** Somebody asked for it; otherwise files were seen to change. */
+  #isAsked = false;
   #isBuilding = false;
   #isStarted = false;
+  #isStopped = false;
   #failure: PolicyFailure | null = null;
   #needsRestart: PolicyStatus['needs_restart'] = [];
   /** What init declared when the server started, with which its rooms run. */
@@ -79,30 +82,42 @@ export class PolicyReload {
     this.#watch = new FileWatch({
       clock: parts.clock,
       watched: () => ({ files: this.#files(), globs: this.#globs(), except: parts.except() }),
-      changed: (paths) => this.request(paths),
+      changed: (paths) => this.#want(paths),
       trouble: (text) => parts.diagnostics.warn('policy', text),
     });
   }
 
   /** Begins to follow the files; `first` is what serves now. */
   async start(first: Candidate): Promise<void> {
+    if (this.#isStopped) return;
     this.#running = first;
     this.#since = this.#parts.clock.now();
     this.#isStarted = true;
     await this.#watch.start();
-    const changed = await this.#parts.changedSince(first.texts);
-    if (changed.length > 0) this.request(changed);
-    else if (this.#causes.length > 0) this.request([]);
+    this.#want(await this.#parts.changedSince(first.texts));
   }
 
+  /** No further generation comes into service; one that is being built does not either. */
   stop(): void {
+    this.#isStopped = true;
+    this.#causes.clear();
     this.#watch.stop();
   }
 
-  /** Builds the next generation because of `causes`; several requests while one is built are one. */
+  /**
+   * Builds the next generation because of `causes`, whatever the files say; several requests while one is built are
+   * one. After `stop` nothing is built.
+   */
   request(causes: readonly string[]): void {
-    this.#causes.push(...causes);
-    if (this.#isBuilding || !this.#isStarted) return;
+    if (this.#isStopped) return;
+    this.#isAsked = true;
+    this.#want(causes);
+  }
+
+  #want(causes: readonly string[]): void {
+    if (this.#isStopped) return;
+    for (const cause of causes) this.#causes.add(cause);
+    if (this.#isBuilding || !this.#isStarted || this.#causes.size === 0) return;
     this.#isBuilding = true;
     void this.#buildAll();
   }
@@ -160,11 +175,15 @@ export class PolicyReload {
   }
 
   async #buildAll(): Promise<void> {
-    while (this.#causes.length > 0) {
-      const causes = this.#causes;
-      this.#causes = [];
+    while (this.#causes.size > 0) {
+      const causes = [...this.#causes];
+      const isAsked = this.#isAsked;
+      this.#causes.clear();
+      this.#isAsked = false;
       try {
-        await this.#build(causes);
+        // What was saved before somebody asked is read now; the look at the files need not find it again.
+        if (isAsked) await this.#watch.rebase();
+        if (isAsked || (await this.#isNews(causes))) await this.#build(causes);
       } catch (error) {
         this.#refuse(causes, error as Error);
       }
@@ -172,11 +191,30 @@ export class PolicyReload {
     this.#isBuilding = false;
   }
 
+  /**
+   * Whether files that were seen to change say anything that the serving generation did not read already. After a
+   * failure they always do, so that it goes away.
+   */
+  async #isNews(paths: readonly string[]): Promise<boolean> {
+    if (this.#failure !== null) return true;
+    const read = new Map([...this.#running.texts].map(([path, text]) => [resolve(path), text]));
+    const known = new Map<string, Uint8Array>();
+    for (const path of paths) {
+      const text = read.get(path);
+      // A file of data, or one that is new: what was read of it, nobody knows.
+      if (text === undefined) return true;
+      known.set(path, text);
+    }
+    return (await this.#parts.changedSince(known)).length > 0;
+  }
+
   async #build(causes: readonly string[]): Promise<void> {
     const candidate = await this.#parts.check();
+    if (this.#isStopped) return;
     this.#refuseTruncated(candidate);
     const generation = this.#generation + 1;
     await this.#parts.prepare(generation, candidate);
+    if (this.#isStopped) return;
     this.#parts.show(generation);
     this.#generation = generation;
     this.#running = candidate;
@@ -207,6 +245,7 @@ export class PolicyReload {
   }
 
   #refuse(causes: readonly string[], error: Error): void {
+    if (this.#isStopped) return;
     const { clock, diagnostics } = this.#parts;
     this.#counts.failed++;
     this.#failure = {

@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { changedFiles } from '../src/io/files/index.ts';
 import type { InitDeclaration } from '../src/model/index.ts';
 import { type Candidate, PolicyReload } from '../src/policy-reload.ts';
 import { FakeClock, settle } from './kit/fake-clock.ts';
@@ -16,8 +17,10 @@ const LISTENER: InitDeclaration = {
 let folder: string;
 let clock: FakeClock;
 let said: string[];
-let onDisk: Candidate | Error;
+let onDisk: Candidate | Error | (() => Candidate);
 let prepare: (generation: number) => Promise<void>;
+/** Candidates that threads are being made ready for. */
+let preparing: number;
 let shown: number[];
 let reload: PolicyReload;
 
@@ -31,6 +34,7 @@ beforeEach(() => {
   clock = new FakeClock();
   said = [];
   shown = [];
+  preparing = 0;
   onDisk = candidate([SPOOL, LISTENER]);
   prepare = () => Promise.resolve();
   const tell = (level: string) => (_target: string, text: string) => void said.push(`${level} ${text}`);
@@ -41,10 +45,13 @@ beforeEach(() => {
     diagnostics: { error: tell('error'), warn: tell('warn'), info: tell('info'), debug: tell('debug') },
     check: async () => {
       if (onDisk instanceof Error) throw onDisk;
-      return onDisk;
+      return typeof onDisk === 'function' ? onDisk() : onDisk;
     },
-    changedSince: async () => [],
-    prepare: (generation) => prepare(generation),
+    changedSince: changedFiles,
+    prepare: async (generation) => {
+      preparing++;
+      await prepare(generation).finally(() => preparing--);
+    },
     show: (generation) => void shown.push(generation),
     old: async () => [],
     except: () => [],
@@ -57,7 +64,13 @@ afterEach(() => {
 
 async function requested(): Promise<void> {
   reload.request(['init.lua']);
-  await settle();
+  await settled();
+}
+
+/** Until nothing is being built, or the building waits for `prepare`. Files are looked at, which takes the time it takes. */
+async function settled(): Promise<void> {
+  do await settle();
+  while (preparing === 0 && (await reload.status()).is_building);
 }
 
 describe('a running policy', () => {
@@ -120,10 +133,10 @@ describe('a running policy', () => {
     expect(gates).toHaveLength(1);
     expect(await reload.status()).toMatchObject({ generation: 1, is_building: true });
     gates[0]!();
-    await settle();
+    await settled();
     expect(gates).toHaveLength(2);
     gates[1]!();
-    await settle();
+    await settled();
     expect(shown).toEqual([2, 3]);
     expect((await reload.status()).is_building).toBe(false);
   });
@@ -163,9 +176,147 @@ describe('a running policy', () => {
 
 test('a request before the server is up is served when it is', async () => {
   reload.request(['kumo.bump_config_epoch']);
-  await settle();
+  await settled();
   expect(shown).toEqual([]);
   await reload.start(candidate([SPOOL, LISTENER]));
-  await settle();
+  await settled();
   expect(shown).toEqual([2]);
+});
+
+test('what was asked for often, before the server is up, is one request', async () => {
+  for (let i = 0; i < 1000; i++) reload.request(['kumo.bump_config_epoch']);
+  await reload.start(candidate([SPOOL, LISTENER]));
+  await settled();
+  expect(said).toEqual(['info generation 2 serves (kumo.bump_config_epoch)']);
+});
+
+describe('files that were seen to change', () => {
+  const file = (): string => join(folder, 'init.lua');
+  let writes = 0;
+
+  /** Writes a file; each time with a later time of change, as on a disk with coarse times. */
+  function save(text: string, path = file()): void {
+    writeFileSync(path, text);
+    writes += 10;
+    utimesSync(path, 1_700_000_000 + writes, 1_700_000_000 + writes);
+  }
+
+  /** A candidate that has read what is on disk. */
+  function read(): Candidate {
+    return { ...candidate([SPOOL, LISTENER]), texts: new Map([[file(), readFileSync(file())]]) };
+  }
+
+  /** Time goes on in small steps, each with time for the disk. */
+  async function pass(duration: number): Promise<void> {
+    for (let passed = 0; passed < duration; passed += 50) {
+      await clock.advance(50);
+      for (let turn = 0; turn < 6; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
+  /** Until the look at the files has come to what is expected. */
+  async function until(isSo: () => boolean): Promise<void> {
+    for (let steps = 0; !isSo() && steps < 100; steps++) await pass(500);
+    expect(isSo()).toBe(true);
+  }
+
+  beforeEach(async () => {
+    save('one');
+    onDisk = read;
+    await reload.start(read());
+  });
+
+  test('are read', async () => {
+    save('two');
+    await until(() => shown.length > 0);
+    expect(said).toEqual([`info generation 2 serves (${file()})`]);
+  });
+
+  test('are not read again when somebody had asked for it after they were saved', async () => {
+    save('two');
+    save('{}', join(folder, 'data.json'));
+    reload.request(['bump']);
+    await until(() => shown.length > 0);
+    await pass(3000);
+    expect(said).toEqual(['info generation 2 serves (bump)']);
+  });
+
+  test('build nothing when they say what the serving generation has read', async () => {
+    let release = (): void => {};
+    prepare = () =>
+      new Promise((resolve) => {
+        release = resolve;
+      });
+    // Saved between the request and the reading: the look finds it while the generation is being built.
+    onDisk = () => {
+      save('two');
+      return read();
+    };
+    let looks = 0;
+    reload.request(['bump']);
+    await until(() => ++looks > 4);
+    expect((await reload.status()).is_building).toBe(true);
+    onDisk = read;
+    prepare = () => Promise.resolve();
+    release();
+    await pass(3000);
+    expect(shown).toEqual([2]);
+    expect((await reload.status()).is_building).toBe(false);
+    save('three');
+    await until(() => shown.length > 1);
+    expect(shown).toEqual([2, 3]);
+  });
+
+  test('build when a failure is shown, so that it goes away', async () => {
+    save('broken');
+    onDisk = new Error('init.lua:1: broken');
+    await until(() => said.length > 0);
+    expect((await reload.status()).failure).not.toBeNull();
+    onDisk = read;
+    save('one');
+    await until(() => shown.length > 0);
+    expect(await reload.status()).toMatchObject({ generation: 2, failure: null });
+  });
+
+  test('build when they are no text of the policy', async () => {
+    save('{}', join(folder, 'data.json'));
+    await until(() => shown.length > 0);
+    expect(said).toEqual([`info generation 2 serves (${join(folder, 'data.json')})`]);
+  });
+});
+
+describe('once the server ends', () => {
+  beforeEach(() => reload.start(candidate([SPOOL, LISTENER])));
+
+  test('nothing that is asked for is built', async () => {
+    reload.stop();
+    await requested();
+    expect(shown).toEqual([]);
+    expect(await reload.status()).toMatchObject({ generation: 1, failure: null, is_building: false });
+  });
+
+  test.each(['good', 'bad'])('one that is being built, and is %s, changes nothing', async (which) => {
+    let end = (_error?: Error): void => {};
+    prepare = () =>
+      new Promise((resolve, reject) => {
+        end = (error) => (error === undefined ? resolve() : reject(error));
+      });
+    await requested();
+    await requested();
+    reload.stop();
+    end(which === 'good' ? undefined : new Error('no'));
+    await settled();
+    expect(shown).toEqual([]);
+    expect(said).toEqual([]);
+    expect((await reload.status()).is_building).toBe(false);
+  });
+});
+
+test('a server that ends before it is up follows nothing', async () => {
+  reload.request(['bump']);
+  reload.stop();
+  await reload.start(candidate([SPOOL, LISTENER]));
+  await settled();
+  expect(shown).toEqual([]);
+  expect(clock.pending).toBe(0);
 });
