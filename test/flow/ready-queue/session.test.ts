@@ -359,6 +359,19 @@ describe('aggressive_connection_opening', () => {
   });
 });
 
+test('max_deliveries_per_connection = 0 sets no limit', async () => {
+  for (const [max_deliveries_per_connection, expected] of [
+    [2, 3],
+    [0, 1],
+  ] as const) {
+    const rooms = withPath({ connection_limit: 1, max_deliveries_per_connection });
+    await rooms.receive(many(6));
+    await rooms.clock.advance(SECOND);
+    expect(ofType(rooms, 'Delivery')).toHaveLength(6);
+    expect(connections(rooms)).toBe(expected);
+  }
+});
+
 test('a lowered connection_limit closes what is too much after the message in hand', async () => {
   let limit = 5;
   const rooms = mailRooms({
