@@ -171,6 +171,22 @@ export function spoolContract(name: string, makeHarness: () => Promise<SpoolHarn
       }
     });
 
+    test('changes that do not wait for each other: the last envelope, and the last body', async () => {
+      const entry = await spool.store(nextId(), envelopeFor(), Buffer.from('the body'));
+      await Promise.all([
+        spool.updateEnvelope(entry, envelopeFor('second@example.org'), Buffer.from('changed once')),
+        spool.updateEnvelope(entry, envelopeFor('third@example.org'), Buffer.from('changed')),
+        spool.updateEnvelope(entry, envelopeFor('other@example.org')),
+      ]);
+      expect((await spool.loadBody(entry)).toString()).toBe('changed');
+      await spool.flush();
+      await restartAfterKill();
+      const found = (await enumerated(spool)).get(entry.id)!;
+      expect(found.envelope).toEqual(envelopeFor('other@example.org'));
+      expect(found.size).toBe('changed'.length);
+      expect((await spool.loadBody(found.entry)).toString()).toBe('changed');
+    });
+
     test('what is removed stays away, what is not stays', async () => {
       const bodies = ['a', 'b', 'c', 'd'];
       const entries = await Promise.all(

@@ -77,9 +77,12 @@ export function encodeGroup(
   for (const entry of group.progress) encoder.progress(entry.id, entry.attempts, entry.due);
   group.written = group.tickets.filter(isWanted);
   layBodies(group, encoder, body);
+  /** Bodies that changed within the group: what changes of those messages after that has the new one. */
+  const changed = new Map<SegmentEntry, Ticket>();
   for (const ticket of group.written) {
+    if (ticket.entry !== undefined && ticket.body !== undefined) changed.set(ticket.entry, ticket);
     ticket.offset = meta.size + encoder.length;
-    ticket.length = encodeMessage(ticket, encoder, meta, body, existing);
+    ticket.length = encodeMessage(ticket, encoder, meta, { segment: body, changed }, existing);
   }
 }
 
@@ -112,15 +115,15 @@ function encodeMessage(
   ticket: Ticket,
   encoder: MetadataEncoder,
   meta: Segment,
-  body: Segment | undefined,
+  bodies: { segment: Segment | undefined; changed: ReadonlyMap<SegmentEntry, Ticket> },
   existing: Segments,
 ): number {
   const { id, entry, envelope } = ticket;
-  const carriesBody = ticket.body !== undefined;
+  const carrier = ticket.body !== undefined ? ticket : bodies.changed.get(entry!);
   const record = {
-    bodySegment: (carriesBody ? body! : entry!.bodyHome).number,
-    bodyOffset: carriesBody ? ticket.bodyOffset : entry!.bodyOffset,
-    size: carriesBody ? ticket.body!.length : entry!.size,
+    bodySegment: (carrier === undefined ? entry!.bodyHome : bodies.segment!).number,
+    bodyOffset: carrier === undefined ? entry!.bodyOffset : carrier.bodyOffset,
+    size: carrier === undefined ? entry!.size : carrier.body!.length,
     attempts: entry?.attempts ?? 0,
     due: entry?.due ?? 0,
     older: entry === undefined ? undefined : olderSegments(entry, meta, existing),
