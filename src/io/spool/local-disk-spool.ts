@@ -275,6 +275,8 @@ export class LocalDiskSpool implements Spool {
    */
   async #replace(entry: LocalDiskEntry, envelope: SpooledEnvelope, body: Buffer): Promise<void> {
     const { id, size, checksum } = entry;
+    // While the metadata of a change that failed is in place, it names the body of that change.
+    await this.#restore(entry);
     if (await this.#bodies.hasPrepared(id)) await finishReplacing(this.#meta, this.#bodies, id);
     await this.#bodies.prepareDurably(id, body);
     entry.size = body.length;
