@@ -1,13 +1,78 @@
+import type { Socket } from 'node:net';
+import type { SMTPServerSession } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js';
+
+import { dripWrites, type FaultAction, type FaultDice, type FaultStep } from './sink-faults.ts';
+
+/** Steps of a conversation by the command that takes them. */
+const STEPS: Record<string, FaultStep | undefined> = {
+  EHLO: 'ehlo',
+  HELO: 'ehlo',
+  STARTTLS: 'starttls',
+  MAIL: 'mail',
+  RCPT: 'rcpt',
+  DATA: 'data',
+};
 
 /** Sendmail jokes that smtp-server answers. */
 const JOKES = new Set(['WIZ', 'SHELL', 'KILL']);
 
-/** smtp-server's connection, greeting at once. */
+/** smtp-server's connection, greeting at once, with what goes wrong on purpose. */
 export class SinkConnection extends SMTPConnection {
+  /** Set before `init`. */
+  dice: FaultDice | undefined;
+  /** Called with each fault that happens. */
+  onFault: (step: FaultStep, action: FaultAction) => void = () => {};
+
   override init(): void {
-    this._setListeners(() => this.connectionReady());
+    this._setListeners(() => {
+      if (!this.stumble('connect')) this.connectionReady();
+    });
+  }
+
+  override _onCommand(command: Buffer, callback?: (error?: Error | null) => void): void {
+    const verb = command
+      .subarray(0, 8)
+      .toString('latin1')
+      .split(/[ \r\n]/, 1)[0]!
+      .toUpperCase();
+    const step = this._ready && !this._upgrading ? STEPS[verb] : undefined;
+    if (step === undefined || !this.stumble(step, callback)) super._onCommand(command, callback);
+  }
+
+  /** Lets something go wrong at this step, perhaps. True when it did, and nothing else is to be done. */
+  stumble(step: FaultStep, goOn: () => void = () => {}): boolean {
+    const action = this.dice?.roll(step);
+    if (action === undefined) return false;
+    this.onFault(step, action);
+    return this.suffer(action, goOn);
+  }
+
+  /** Whether nothing else is to be done. `goOn` is called when the conversation goes on. */
+  suffer(action: FaultAction, goOn: () => void): boolean {
+    switch (action) {
+      case 'hang':
+        return true;
+      case 'drip':
+        dripWrites(this._socket);
+        return false;
+      case 'reset':
+        reset(this._socket);
+        return true;
+      case 'close':
+        this._socket.destroy();
+        return true;
+      default:
+        this.send(action, 'fault of this sink');
+        if (action === 421) this.close();
+        else goOn();
+        return true;
+    }
+  }
+
+  belongsTo(session: SMTPServerSession): boolean {
+    return this.session === session;
   }
 
   override _isSupported(command: string): boolean {
@@ -54,3 +119,12 @@ class SinkStream extends SMTPStream {
 }
 
 const TERMINATOR = Buffer.from('\r\n.\r\n');
+
+function reset(socket: Socket): void {
+  try {
+    socket.resetAndDestroy();
+  } catch {
+    // Over TLS the socket below cannot be reached.
+    socket.destroy();
+  }
+}

@@ -1,10 +1,24 @@
 import { once } from 'node:events';
+import { createWriteStream, readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { Command, InvalidArgumentError } from 'commander';
-import { SMTPServer, type SMTPServerDataStream, type SMTPServerOptions } from 'smtp-server';
+import {
+  SMTPServer,
+  type SMTPServerDataStream,
+  type SMTPServerOptions,
+  type SMTPServerSession,
+} from 'smtp-server';
 import { deliverToMaildir } from '../io/maildir/index.ts';
 import { formatHostPort, parseHostPort } from '../protocol/ip/index.ts';
 import { SinkConnection } from './sink-connection.ts';
+import {
+  type FaultAction,
+  FaultDice,
+  type FaultStep,
+  parseListener,
+  type SinkListener,
+  seededRandom,
+} from './sink-faults.ts';
 
 /** Refuses recipients that match a glob (`*` any text, `?` one character, case does not matter). */
 export interface FailRule {
@@ -14,8 +28,10 @@ export interface FailRule {
 }
 
 export interface SinkOptions {
-  /** `IP:PORT`; port 0 takes a free one. */
-  listen: readonly string[];
+  /** `IP:PORT`, with faults as parseListener has them. */
+  listen: readonly (string | SinkListener)[];
+  /** Of the dice that faults are thrown with; default 1. */
+  seed?: number;
   fail?: readonly FailRule[];
   /** Milliseconds before the reply to the end of a message. */
   delay?: number;
@@ -27,6 +43,22 @@ export interface SinkOptions {
   hide?: readonly ('PIPELINING' | '8BITMIME' | 'SMTPUTF8')[];
   /** Called for every accepted message; without `maildir` and this, bodies are only counted. */
   onMessage?: (message: SinkMessage) => void;
+  /** Called for every message whose end has come, whatever became of it. */
+  onEnd?: (end: SinkEnd) => void;
+}
+
+/** The end of a message: what the sink knows of it, and whether it took it. */
+export interface SinkEnd {
+  /** Port of the listener. */
+  port: number;
+  /** The id in the topmost Received header; null where there is none. */
+  id: string | null;
+  sender: string;
+  recipients: string[];
+  size: number;
+  secure: boolean;
+  /** What the sink did in place of accepting; null when it accepted. */
+  fault: FaultAction | null;
 }
 
 export interface SinkMessage {
@@ -44,6 +76,8 @@ export interface SinkCounts {
   bytes: number;
   /** Refused recipients by reply code. */
   rejected: Record<string, number>;
+  /** What went wrong on purpose, as `STEP=ACTION`. */
+  faults: Record<string, number>;
 }
 
 export interface Sink {
@@ -54,16 +88,33 @@ export interface Sink {
   stop(): Promise<void>;
 }
 
+/** Octets of a message in which its Received header is looked for. */
+const HEAD = 2048;
+const RECEIVED_ID = /^Received: [\s\S]*?\bid ([0-9a-f]{32})\b/;
+/** A peer that is left waiting is, for so long, ms. */
+const LONGEST_SILENCE = 3_600_000;
+
 /** Starts a receiving server for trying out policies. Rejects when an address cannot be bound. */
 export async function startSink(options: SinkOptions): Promise<Sink> {
-  const counts: SinkCounts = { connections: 0, messages: 0, recipients: 0, bytes: 0, rejected: {} };
-  const settings = serverOptions(options, counts);
-  const servers: SMTPServer[] = [];
+  const counts: SinkCounts = {
+    connections: 0,
+    messages: 0,
+    recipients: 0,
+    bytes: 0,
+    rejected: {},
+    faults: {},
+  };
+  const servers: SinkServer[] = [];
   const stop = async (): Promise<void> => {
     await Promise.all(servers.map(stopServer));
   };
   try {
-    for (const address of options.listen) servers.push(await listen(address, settings));
+    for (const [index, given] of options.listen.entries()) {
+      const listener = typeof given === 'string' ? parseListener(given) : given;
+      const server = new SinkServer(options, listener, (options.seed ?? 1) * 1000 + index, counts);
+      servers.push(server);
+      await server.begin();
+    }
   } catch (error) {
     await stop();
     throw error;
@@ -77,23 +128,57 @@ export async function startSink(options: SinkOptions): Promise<Sink> {
 
 /** smtp-server without the parts that only cost: its wait before the greeting, and commands nobody sends. */
 class SinkServer extends SMTPServer {
+  readonly #listener: SinkListener;
+  readonly #dice: FaultDice;
+  readonly #counts: SinkCounts;
+
+  constructor(options: SinkOptions, listener: SinkListener, seed: number, counts: SinkCounts) {
+    super(serverOptions(options, listener, counts, () => this));
+    this.#listener = listener;
+    this.#dice = new FaultDice(listener.faults, seededRandom(seed));
+    this.#counts = counts;
+    this.on('error', () => {});
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  async begin(): Promise<void> {
+    const { address } = this.#listener;
+    const target = parseHostPort(address);
+    if (target?.port === undefined) throw new Error(`--listen ${address}: give it as IP:PORT`);
+    this.listen(target.port, target.address);
+    await once(this.server, 'listening');
+  }
+
   override connect(...[socket, options]: Parameters<SMTPServer['connect']>): void {
     const connection = new SinkConnection(this, socket, options);
+    connection.dice = this.#dice;
+    connection.onFault = (step, action) => this.#count(step, action);
     this.connections.add(connection);
     // A peer that goes away is what a sink is tried with.
     connection.on('error', () => {});
     connection.init();
   }
-}
 
-async function listen(listenAddress: string, options: SMTPServerOptions): Promise<SMTPServer> {
-  const target = parseHostPort(listenAddress);
-  if (target?.port === undefined) throw new Error(`--listen ${listenAddress}: give it as IP:PORT`);
-  const server = new SinkServer(options);
-  server.on('error', () => {});
-  server.listen(target.port, target.address);
-  await once(server.server, 'listening');
-  return server;
+  /** What goes wrong at a step that smtp-server takes by itself, and the connection it goes wrong on. */
+  stumble(
+    step: FaultStep,
+    session: SMTPServerSession,
+  ): { action: FaultAction; on: SinkConnection } | undefined {
+    const action = this.#dice.roll(step);
+    if (action === undefined) return undefined;
+    const on = [...(this.connections as Set<SinkConnection>)].find((each) => each.belongsTo(session));
+    if (on === undefined) return undefined;
+    this.#count(step, action);
+    return { action, on };
+  }
+
+  #count(step: FaultStep, action: FaultAction): void {
+    const key = `${step}=${action}`;
+    this.#counts.faults[key] = (this.#counts.faults[key] ?? 0) + 1;
+  }
 }
 
 async function stopServer(server: SMTPServer): Promise<void> {
@@ -102,8 +187,14 @@ async function stopServer(server: SMTPServer): Promise<void> {
   await closed;
 }
 
-function serverOptions(options: SinkOptions, counts: SinkCounts): SMTPServerOptions {
-  const { tls, hide = [], delay = 0, maildir } = options;
+function serverOptions(
+  options: SinkOptions,
+  listener: SinkListener,
+  counts: SinkCounts,
+  server: () => SinkServer,
+): SMTPServerOptions {
+  const { hide = [], delay = 0, maildir } = options;
+  const tls = listener.tls ? options.tls : undefined;
   const rules = (options.fail ?? []).map(({ pattern, code }) => ({ code, matches: globMatcher(pattern) }));
   return {
     ...tls,
@@ -115,6 +206,7 @@ function serverOptions(options: SinkOptions, counts: SinkCounts): SMTPServerOpti
     hide8BITMIME: hide.includes('8BITMIME'),
     hideSMTPUTF8: hide.includes('SMTPUTF8'),
     logger: false,
+    socketTimeout: LONGEST_SILENCE,
     onConnect(_session, callback) {
       counts.connections += 1;
       callback();
@@ -128,10 +220,31 @@ function serverOptions(options: SinkOptions, counts: SinkCounts): SMTPServerOpti
       callback(Object.assign(new Error(`refused by --fail`), { responseCode: rule.code }));
     },
     onData(stream, session, callback) {
+      const cut = server().stumble('body', session);
+      if (cut?.on.suffer(cut.action, () => {}) === true) return;
       const wanted = maildir !== undefined || options.onMessage !== undefined;
       const { mailFrom, rcptTo } = session.envelope;
-      collect(stream, wanted, (body, size) => {
+      collect(stream, wanted ? Infinity : options.onEnd === undefined ? 0 : HEAD, (body, size) => {
+        const end = (fault: FaultAction | null): void =>
+          options.onEnd?.({
+            port: server().port,
+            id: RECEIVED_ID.exec(body.subarray(0, HEAD).toString('latin1'))?.[1] ?? null,
+            sender: mailFrom === false ? '' : mailFrom.address,
+            recipients: rcptTo.map(({ address }) => address),
+            size,
+            secure: session.secure,
+            fault,
+          });
+        const last = server().stumble('dot', session);
+        if (last !== undefined) {
+          end(last.action);
+          if (typeof last.action === 'number' && last.action !== 421) {
+            return callback(Object.assign(new Error('fault of this sink'), { responseCode: last.action }));
+          }
+          if (last.on.suffer(last.action, () => {})) return;
+        }
         const accept = (): void => {
+          if (last === undefined) end(null);
           counts.messages += 1;
           counts.recipients += rcptTo.length;
           counts.bytes += size;
@@ -154,14 +267,18 @@ function serverOptions(options: SinkOptions, counts: SinkCounts): SMTPServerOpti
   };
 }
 
+/** Keeps chunks until there are `wanted` octets or more. */
 function collect(
   stream: SMTPServerDataStream,
-  wanted: boolean,
+  wanted: number,
   done: (body: Buffer, size: number) => void,
 ): void {
   const chunks: Buffer[] = [];
+  let kept = 0;
   stream.on('data', (chunk: Buffer) => {
-    if (wanted) chunks.push(chunk);
+    if (kept >= wanted) return;
+    chunks.push(chunk);
+    kept += chunk.length;
   });
   stream.on('end', () => done(Buffer.concat(chunks), stream.byteLength));
 }
@@ -182,16 +299,24 @@ export function parseFailRule(text: string): FailRule {
   return { pattern: match[1]!, code: Number(match[2]) };
 }
 
-export function formatCounts({ connections, messages, recipients, bytes, rejected }: SinkCounts): string {
-  const codes = Object.entries(rejected).map(([code, count]) => `${code}: ${count}`);
+export function formatCounts(counts: SinkCounts): string {
+  const { connections, messages, recipients, bytes, rejected, faults } = counts;
+  const listed = (entries: Record<string, number>): string =>
+    Object.entries(entries)
+      .map(([what, count]) => `${what}: ${count}`)
+      .join(', ');
   return (
     `received ${messages} messages for ${recipients} recipients, ${bytes} bytes, over ${connections} connections; ` +
-    `rejected ${codes.length === 0 ? 'none' : codes.join(', ')}`
+    `rejected ${listed(rejected) || 'none'}${Object.keys(faults).length === 0 ? '' : `; faults ${listed(faults)}`}`
   );
 }
 
 interface SinkFlags {
-  listen: string[];
+  listen: SinkListener[];
+  seed: number;
+  cert?: string;
+  key?: string;
+  record?: string;
   fail: FailRule[];
   delay: number;
   maildir?: string;
@@ -205,31 +330,51 @@ export function sinkCommand(): Command {
     (text: string, before: T[] = []): T[] => [...before, parse(text)];
   return new Command('sink')
     .description('receive mail and count it, for trying out policies')
-    .requiredOption('--listen <addr>', 'IP:PORT to listen on; may be repeated', gather(String))
+    .requiredOption(
+      '--listen <addr>',
+      'IP:PORT to listen on, perhaps with what goes wrong there: ,STEP=ACTION@PERCENT% with a step of connect, ehlo, starttls, mail, rcpt, data, body, dot and a code, reset, close, hang or drip (one octet a second); ,no-tls; may be repeated',
+      gather(parseListener),
+    )
+    .option('--seed <n>', 'other numbers have other things go wrong', parseWhole, 1)
+    .option('--cert <file>', 'certificate for STARTTLS, PEM; with --key')
+    .option('--key <file>', 'its private key, PEM')
+    .option('--record <file>', 'append a line of JSON for every message whose end came')
     .option(
       '--fail <pattern:code>',
       "refuse recipients, such as 'bob@*:451'; may be repeated",
       gather(parseFailRule),
       [],
     )
-    .option('--delay <ms>', 'wait before the reply to the end of each message', parseDelay, 0)
+    .option(
+      '--delay <ms>',
+      'wait so many milliseconds before the reply to the end of each message',
+      parseWhole,
+      0,
+    )
     .option('--maildir <dir>', 'keep the messages in this maildir')
     .option('--json', 'print the counts as one line of JSON')
     .action(runSink);
 }
 
-function parseDelay(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Give it in whole milliseconds.');
+function parseWhole(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Give a whole number.');
   return Number(text);
 }
 
-async function runSink({ json, ...options }: SinkFlags): Promise<void> {
-  const sink = await startSink(options);
+async function runSink({ json, cert, key, record, ...options }: SinkFlags): Promise<void> {
+  if ((cert === undefined) !== (key === undefined)) throw new Error('give --cert and --key together');
+  const written = record === undefined ? undefined : createWriteStream(record, { flags: 'a' });
+  const sink = await startSink({
+    ...options,
+    ...(cert !== undefined && { tls: { cert: readFileSync(cert, 'utf8'), key: readFileSync(key!, 'utf8') } }),
+    ...(written !== undefined && { onEnd: (end) => void written.write(`${JSON.stringify(end)}\n`) }),
+  });
   for (const { address, port } of sink.addresses) {
     process.stderr.write(`sink listener on ${formatHostPort(address, port)}\n`);
   }
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   const counts = sink.counts();
   await sink.stop();
+  if (written !== undefined) await new Promise<void>((done) => written.end(done));
   process.stdout.write(`${json === true ? JSON.stringify(counts) : formatCounts(counts)}\n`);
 }
