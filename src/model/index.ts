@@ -1,4 +1,8 @@
+export * from './admin-actions.ts';
+export * from './admin-listing.ts';
+export * from './admin-rules.ts';
 export * from './clock.ts';
+export * from './compact-progress.ts';
 export * from './connection-meta.ts';
 export * from './connection-plan.ts';
 export * from './declaration-changes.ts';
@@ -39,6 +43,7 @@ export * from './resolver.ts';
 export * from './retry-schedule.ts';
 export * from './schedule.ts';
 export * from './site-name.ts';
+export * from './source-health.ts';
 export * from './spool.ts';
 export * from './supplemental-trace.ts';
 export * from './text-pieces.ts';

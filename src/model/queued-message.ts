@@ -1,4 +1,6 @@
 import type { EnvelopeAddress, Reply } from '../protocol/smtp/index.ts';
+import type { AdminVerdict } from './admin-actions.ts';
+import { CompactProgress } from './compact-progress.ts';
 import type { Message } from './message.ts';
 import type { RequeueReason } from './outcome.ts';
 import type { QueueNameParts } from './queue-name.ts';
@@ -10,17 +12,13 @@ import type { WheelNode } from './timer-wheel.ts';
  * A message as the queues hold it: small, because there may be a million. Envelope, metadata and body are in
  * the spool; `loaded` keeps them in memory only while delivery is near.
  */
-export class QueuedMessage implements WheelNode {
+export class QueuedMessage extends CompactProgress implements WheelNode {
   wheelNext: WheelNode | undefined = undefined;
   wheelPrev: WheelNode | undefined = undefined;
   wheelSlot = -1;
   /** The messages before and after it in its home. */
   memberNext: QueuedMessage | undefined = undefined;
   memberPrev: QueuedMessage | undefined = undefined;
-  /** Milliseconds since the epoch. */
-  due: number;
-  /** Attempts counted so far. */
-  attempts: number;
   /** Of the body, in bytes. */
   size: number;
   entry: SpoolEntry;
@@ -30,6 +28,7 @@ export class QueuedMessage implements WheelNode {
   schedule: Schedule | undefined;
 
   constructor(entry: SpoolEntry, home: MessageHome, size: number, loaded: Message | undefined) {
+    super();
     this.entry = entry;
     this.home = home;
     this.size = size;
@@ -55,6 +54,10 @@ export type Settlement =
   | { kind: 'done' }
   /** Policy let a deferred message pass: it goes to the queue that it names now, or is as before after `takeBack`. */
   | { kind: 'rebound'; message: Message; takeBack: () => void; protocol: string }
+  /** An administrator wants it gone, or its queue to wait. */
+  | AdminVerdict
+  /** Its ready queue was suspended: it looks for another at once, uncounted. */
+  | { kind: 'reinsert' }
   /** What the spool kept of it can no longer be read; the spool has set the bytes aside. */
   | { kind: 'damaged'; why: string }
   /** Back to the scheduled queue. */

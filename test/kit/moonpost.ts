@@ -73,10 +73,15 @@ export class Moonpost {
   static async start(options: MoonpostOptions): Promise<Moonpost> {
     const server = Moonpost.spawn(options);
     await server.waitFor('initialization complete');
-    for (const [, kind, port] of server.errors.matchAll(/(smtp|http) listener on \S+:(\d+)$/gm)) {
-      server.ports[kind as 'smtp' | 'http'].push(Number(port));
-    }
+    server.findPorts();
     return server;
+  }
+
+  /** Reads the ports from what the server announced; for one that was not waited for. */
+  findPorts(): void {
+    for (const [, kind, port] of this.errors.matchAll(/(smtp|http) listener on \S+:(\d+)$/gm)) {
+      this.ports[kind as 'smtp' | 'http'].push(Number(port));
+    }
   }
 
   /** Starts a server without waiting for it. */

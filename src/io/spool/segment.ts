@@ -1,4 +1,4 @@
-import type { MessageId, Spool, SpoolEntry } from '../../model/index.ts';
+import { CompactProgress, type MessageId, type Spool, type SpoolEntry } from '../../model/index.ts';
 import type { SegmentKind } from './format.ts';
 
 /**
@@ -6,7 +6,7 @@ import type { SegmentKind } from './format.ts';
  * them are small: the id as four 32-bit numbers, and attempts and due time packed into two, take 40 bytes less than a
  * string and a double would (bench/spool).
  */
-export class SegmentEntry implements SpoolEntry {
+export class SegmentEntry extends CompactProgress implements SpoolEntry {
   readonly #id0: number;
   readonly #id1: number;
   readonly #id2: number;
@@ -22,16 +22,13 @@ export class SegmentEntry implements SpoolEntry {
   bodyOffset = 0;
   /** Of the body, without the header of its record. */
   size = 0;
-  /** Whole seconds of the due time. */
-  #dueSeconds = 0;
-  /** Attempts times 1024, plus the milliseconds of the due time. */
-  #attemptsAndMillis = 0;
   /** Numbers of other metadata segments that may still hold a replaced record of this message. */
   older: number[] | undefined = undefined;
   /** -1 = removed; otherwise how many envelope updates are on their way to the disk. */
   updates = 0;
 
   constructor(id: MessageId, home: Segment, bodyHome: Segment) {
+    super();
     this.#id0 = Number.parseInt(id.slice(0, 8), 16) | 0;
     this.#id1 = Number.parseInt(id.slice(8, 16), 16) | 0;
     this.#id2 = Number.parseInt(id.slice(16, 24), 16) | 0;
@@ -44,19 +41,9 @@ export class SegmentEntry implements SpoolEntry {
     return hex(this.#id0) + hex(this.#id1) + hex(this.#id2) + hex(this.#id3);
   }
 
-  get attempts(): number {
-    return this.#attemptsAndMillis >>> 10;
-  }
-
-  get due(): number {
-    return (this.#dueSeconds >>> 0) * 1000 + (this.#attemptsAndMillis & 1023);
-  }
-
-  /** Fractions of a millisecond are dropped; more than four million attempts count as that many. */
   setProgress(attempts: number, due: number): void {
-    const millis = Math.min(Math.max(Math.floor(due), 0), 0xffffffff * 1000);
-    this.#dueSeconds = Math.floor(millis / 1000) | 0;
-    this.#attemptsAndMillis = (Math.min(attempts, 0x3fffff) << 10) | (millis % 1000);
+    this.attempts = attempts;
+    this.due = due;
   }
 
   get removed(): boolean {
