@@ -27,11 +27,11 @@ export class PolicyHome {
   #generations: PolicyGenerations | undefined;
   #shards: ShardPool | undefined;
 
-  constructor(file: string, diagnostics: Diagnostics, limits: PolicySurroundings['limits']) {
+  constructor(file: string, diagnostics: Diagnostics, shared: Pick<PolicySurroundings, 'limits' | 'admin'>) {
     this.#surroundings = {
       file,
       diagnostics,
-      limits,
+      ...shared,
       declarations: this.#declarations,
       epoch: {
         configEpoch: () => this.generation.value,

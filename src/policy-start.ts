@@ -10,6 +10,7 @@ import { serveQueues } from './io/threads/index.ts';
 import { createPolicyEngine, type PolicyEngine, type PoolLimits } from './lua/index.ts';
 import { events } from './model/events/index.ts';
 import type {
+  AdminPort,
   Diagnostics,
   InitDeclaration,
   PolicyBudget,
@@ -24,6 +25,8 @@ export interface PolicySurroundings {
   readonly file: string;
   readonly diagnostics: Diagnostics;
   readonly limits: Pick<AttachedLimits, 'throttles' | 'counters'>;
+  /** The rules of the administrators of the process; not for a policy that is only checked. */
+  readonly admin?: AdminPort;
   /** Where what init declares goes, in order. */
   readonly declarations?: InitDeclaration[];
   /** The configuration epoch; without it there is none. */
@@ -117,7 +120,7 @@ export function coordinatorHost(
   own: Partial<PolicyHost>,
 ): PolicyHost {
   const resolvers = new ConfiguredResolvers(systemClock, () => declarations);
-  const { diagnostics, limits, epoch } = surroundings;
+  const { diagnostics, limits, epoch, admin } = surroundings;
   return {
     clock: systemClock,
     diagnostics,
@@ -140,6 +143,7 @@ export function coordinatorHost(
     once: (key) => limits.counters.add(`said ${key}`, 1) === 1,
     validationFailed: () => {},
     ...epoch,
+    ...(admin !== undefined && own.validating !== true && { admin }),
     ...own,
   };
 }

@@ -18,6 +18,7 @@ import type {
   SpoolOptions,
 } from './model/options/index.ts';
 import { PolicyHome } from './policy-home.ts';
+import { ProcessAdmin } from './process-admin.ts';
 import { formatHostPort } from './protocol/ip/index.ts';
 import type { CoordinatorRequests, Question } from './shard-messages.ts';
 import { ShardPool } from './shard-pool.ts';
@@ -41,10 +42,11 @@ export async function runServer(options: ServerOptions): Promise<number> {
   const file = resolve(options.policy);
   const limits = createSharedLimits(options.shards);
   const attached = attachLimits(limits, options.shards, systemClock);
-  const home = new PolicyHome(file, diagnostics, attached);
+  const admin = new ProcessAdmin();
+  const home = new PolicyHome(file, diagnostics, { limits: attached, admin: admin.ledger });
   try {
     const declarations = await home.initialize();
-    return await serve({ ...options, policy: file, limits }, declarations, home, diagnostics);
+    return await serve({ ...options, policy: file, limits, admin }, declarations, home, diagnostics);
   } finally {
     home.close();
     attached.close();
@@ -53,6 +55,7 @@ export async function runServer(options: ServerOptions): Promise<number> {
 
 interface ServeOptions extends ServerOptions {
   limits: SharedLimits;
+  admin: ProcessAdmin;
 }
 
 async function serve(
@@ -121,6 +124,7 @@ class Coordinator {
   readonly #diagnostics: Diagnostics;
   readonly #policy: PolicyHome;
   readonly #limits: SharedLimits;
+  readonly #admin: ProcessAdmin;
   readonly #pool: ShardPool;
   #logs: DeliveryLogWriters | undefined;
   readonly #locks: SpoolLock[] = [];
@@ -143,6 +147,7 @@ class Coordinator {
     this.#diagnostics = diagnostics;
     this.#policy = policy;
     this.#limits = options.limits;
+    this.#admin = options.admin;
     const starts = Array.from({ length: options.shards }, (_, shard) => ({
       shard,
       shards: options.shards,
@@ -162,6 +167,7 @@ class Coordinator {
       lost: (shard, why) => this.#lost(shard, why),
       allEnded: () => void this.#close(),
     });
+    this.#admin.attach(this.#pool);
   }
 
   /** Resolves with the exit code once everything has ended. */
@@ -226,6 +232,14 @@ class Coordinator {
       case 'rebind':
         await this.#pool.askAll('rebind', question.asked);
         return;
+      case 'admin-put': {
+        const { kind, rule, sweep } = question.asked;
+        return this.#admin.ledger.put(kind, rule, sweep);
+      }
+      case 'admin-list':
+        return this.#admin.ledger.list(question.asked);
+      case 'admin-delete':
+        return this.#admin.ledger.delete(question.asked.kind, question.asked.id);
       case 'file-used':
         this.#policy.noteFile(question.asked.path, question.asked.use);
         return;

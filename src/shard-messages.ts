@@ -2,7 +2,15 @@ import type { RebindRequest } from './flow/scheduled-queue/index.ts';
 import type { LineBatch } from './io/delivery-log/index.ts';
 import type { SharedLimits } from './io/limits/index.ts';
 import type { RegistrySnapshot } from './io/metrics/index.ts';
-import type { InitDeclaration, PolicyStatus } from './model/index.ts';
+import type {
+  AdminChange,
+  AdminCounts,
+  AdminKind,
+  InitDeclaration,
+  ListedRule,
+  NewRule,
+  PolicyStatus,
+} from './model/index.ts';
 
 /** What a shard is started with. */
 export interface ShardStart {
@@ -33,6 +41,10 @@ export interface ShardRequests {
   'policy-switched': { asked: undefined; answer: undefined };
   /** Put queued messages elsewhere; answered when it has begun. */
   rebind: { asked: RebindRequest; answer: undefined };
+  /** The rules of the administrators change. */
+  'admin-change': { asked: AdminChange; answer: undefined };
+  /** What the rules of a kind did. */
+  'admin-counts': { asked: AdminKind; answer: AdminCounts };
   /** Generations before the one that serves, with the events that they still handle. */
   'old-policies': { asked: undefined; answer: { generation: number; running: number }[] };
 }
@@ -46,6 +58,14 @@ export interface CoordinatorRequests {
   'bump-epoch': { asked: string; answer: undefined };
   /** Put queued messages elsewhere, in every shard. */
   rebind: { asked: RebindRequest; answer: undefined };
+  /** A new rule for every shard. */
+  'admin-put': {
+    asked: { kind: AdminKind; rule: NewRule; sweep: boolean };
+    answer: { id: string } | { problem: string };
+  };
+  'admin-list': { asked: AdminKind; answer: ListedRule[] };
+  /** Whether there was such a rule. */
+  'admin-delete': { asked: { kind: AdminKind; id: string }; answer: boolean };
   /** The policy read or wrote a file. */
   'file-used': { asked: { path: string; use: 'read' | 'written' }; answer: undefined };
   /** Files that are monitored now. */

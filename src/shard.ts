@@ -5,7 +5,7 @@ import { CoordinatorLine } from './coordinator-line.ts';
 import type { PeerSecurity } from './flow/delivery/index.ts';
 import { ReadyQueues } from './flow/ready-queue/index.ts';
 import { Reception } from './flow/reception/index.ts';
-import { type RebindRequest, ScheduledQueues } from './flow/scheduled-queue/index.ts';
+import { ScheduledQueues } from './flow/scheduled-queue/index.ts';
 import { systemClock } from './io/clock/index.ts';
 import type { LineBatch } from './io/delivery-log/index.ts';
 import { createDiagnostics } from './io/diagnostics/index.ts';
@@ -36,6 +36,7 @@ import type {
 import { prepareTemplates } from './model/texts/index.ts';
 import { createPeerSecurity } from './peer-security.ts';
 import { CANDIDATE_TIME, declaredBudget, declaredLimits } from './policy-start.ts';
+import { ShardAdmin } from './shard-admin.ts';
 import { ShardDns } from './shard-dns.ts';
 import { type ShardLimits, shardLimits } from './shard-limits.ts';
 import { ShardLog } from './shard-log.ts';
@@ -70,6 +71,7 @@ class Shard {
   readonly #disks: DiskSpaceWatch;
   readonly #linesTaken = new Map<number, () => void>();
   readonly #coordinator: CoordinatorLine;
+  readonly #admin: ShardAdmin;
   readonly #generation: GenerationNumber;
   readonly #policyHost: PolicyHost;
   readonly #security: PeerSecurity;
@@ -92,6 +94,7 @@ class Shard {
     this.#start = start;
     this.#post = post;
     this.#coordinator = new CoordinatorLine(post);
+    this.#admin = new ShardAdmin(this.#coordinator, this.#diagnostics);
     this.#limits = shardLimits(start, this.#registry, this.#diagnostics);
     this.#dns = new ShardDns({
       declarations: start.declarations,
@@ -143,6 +146,7 @@ class Shard {
           collectMetrics: () => this.#coordinator.ask('metrics', undefined),
           policyStatus: () => this.#coordinator.ask('policy-status', undefined),
           rebind: (request) => this.#coordinator.ask('rebind', request),
+          admin: this.#admin.port,
           bumpConfigEpoch: () => this.#coordinator.ask('bump-epoch', 'bump-config-epoch'),
         }),
       );
@@ -189,6 +193,7 @@ class Shard {
       mtaSts: this.#dns.mtaSts,
       counters: this.#limits.counters,
       queues: remoteQueues(),
+      admin: this.#admin.port,
       observeLatency: (label, seconds) =>
         this.#registry.histogram('user_lua_latency', label).observe(seconds),
       random,
@@ -241,7 +246,11 @@ class Shard {
       case 'policy-switched':
         return this.#refresh();
       case 'rebind':
-        return this.#rebind(question.asked);
+        return this.#admin.rebind(question.asked, this.#rooms);
+      case 'admin-change':
+        return this.#admin.apply(question.asked, this.#rooms);
+      case 'admin-counts':
+        return this.#admin.actions.counts(question.asked);
       case 'old-policies':
         return this.#policy.old;
     }
@@ -257,15 +266,6 @@ class Shard {
     this.#nextDeclarations = declarations;
     const loaded = await this.#loadPolicy(texts, declarations, { loadTime: CANDIDATE_TIME });
     this.#policy.prepare(generation, loaded);
-  }
-
-  #rebind(request: RebindRequest): void {
-    if (this.#queues === undefined) throw new Error('waiting for spool startup. Try again soon!');
-    // Goes on beside everything else, and does not reject.
-    void this.#queues.rebind(request).then(({ messages, moved }) => {
-      const text = `rebind (${request.reason}): ${messages} messages looked at, ${moved} moved`;
-      this.#diagnostics.info('scheduled-queue', text);
-    });
   }
 
   /** What was asked of the generation before is asked of this one from now on. */
@@ -312,17 +312,17 @@ class Shard {
       policy: this.#policy,
       store,
       log: this.#log,
+      admin: this.#admin.actions,
       diagnostics: this.#diagnostics,
       clock: systemClock,
       throttles: this.#limits.throttles,
       random,
     };
     const { hostname, shards } = this.#start;
-    const { leases } = this.#limits;
     this.#ready = new ReadyQueues({
       ...shared,
       routing: this.#dns.routing,
-      leases,
+      leases: this.#limits.leases,
       counters: this.#limits.counters,
       dial: proxiedDial(this.#dns.resolver),
       security: this.#security,
@@ -375,14 +375,14 @@ class Shard {
     });
   }
 
+  get #rooms(): { queues: ScheduledQueues | undefined; ready: ReadyQueues | undefined } {
+    return { queues: this.#queues, ready: this.#ready };
+  }
+
   #measure(): RegistrySnapshot {
-    return measureShard({
-      registry: this.#registry,
-      queues: this.#queues,
-      ready: this.#ready,
-      // The disks are those of all shards.
-      disks: this.#start.shard === 0 ? this.#disks : undefined,
-    });
+    // The disks are those of all shards.
+    const disks = this.#start.shard === 0 ? this.#disks : undefined;
+    return measureShard({ registry: this.#registry, ...this.#rooms, disks });
   }
 }
 

@@ -32,18 +32,6 @@ const LATER: Readonly<Record<string, { names: readonly string[]; reason: string 
   'kumo.dmarc': { names: ['check_msg'], reason: 'Checks of incoming mail come later.' },
   'kumo.shaping': { names: ['load'], reason: 'Traffic shaping by shaping.toml comes later.' },
   'kumo.api.inject': { names: ['inject_v1', 'build_v1'], reason: 'Comes with injection over HTTP.' },
-  'kumo.api.admin.suspend': {
-    names: ['suspend', 'list', 'delete'],
-    reason: 'Comes with the administrative endpoints.',
-  },
-  'kumo.api.admin.suspend_ready_q': {
-    names: ['suspend', 'list', 'delete'],
-    reason: 'Comes with the administrative endpoints.',
-  },
-  'kumo.api.admin.bounce': {
-    names: ['bounce', 'list', 'delete'],
-    reason: 'Comes with the administrative endpoints.',
-  },
   'policy-extras.mail_auth': {
     names: ['check', 'iprev', 'iprev_msg'],
     reason: 'The helper comes with the checks of incoming mail.',

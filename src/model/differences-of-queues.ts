@@ -3,6 +3,21 @@ import { type Difference, decided, extension } from './difference.ts';
 /** Where the way of a message through its queues is not as in KumoMTA. */
 export const queueDifferences: readonly Difference[] = [
   decided(
+    'function',
+    'kumo.api.admin.bounce.bounce',
+    'suppress_logging holds here too; KumoMTA ignores it. As there, what waits bounces when it is next due.',
+  ),
+  decided(
+    'behaviour',
+    'entries of suspend and bounce',
+    'An entry without criteria ends at its time like any other. One that would be over at once, and more than 10,000 entries of a kind, are refused. When several entries select a queue the oldest holds. Of a bounce list at most 100,000 queues are counted by name; the totals are exact.',
+  ),
+  decided(
+    'behaviour',
+    'suspension of ready queues',
+    'Holds for SMTP and Lua delivery; maildirs and deferred injection have no ready queue that could be suspended.',
+  ),
+  decided(
     'event',
     'throttle_insert_ready_queue',
     'The due time that the handler sets is kept. KumoMTA overwrites it with a random 0 to 59 s. During reception it is asked before max_message_rate of the queue.',

@@ -1,3 +1,4 @@
+import type { AdminPort } from './admin-actions.ts';
 import type { Clock } from './clock.ts';
 import type { Diagnostics } from './diagnostics.ts';
 import type { QueuePort } from './kept/index.ts';
@@ -46,6 +47,8 @@ export interface PolicyHost {
   once(key: string): boolean;
   /** The queues of kumo.mpsc of the whole process; without them they are those of this owner alone. */
   readonly queues?: QueuePort;
+  /** The rules of the administrators of the whole process; without it they are those of this owner alone. */
+  readonly admin?: AdminPort;
   /** Number of the configuration epoch; 0 where there are none. */
   configEpoch?(): number;
   /** Begins the next configuration epoch although no file changed. */

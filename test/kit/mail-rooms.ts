@@ -6,6 +6,7 @@ import { LocalCounters, LocalLeases, LocalThrottles } from '../../src/io/limits/
 import { DialError, type DialTarget } from '../../src/io/net/index.ts';
 import { parseOptions } from '../../src/model/define/index.ts';
 import {
+  AdminActions,
   ConnectionMeta,
   type DeliveryEvent,
   type DeliveryLog,
@@ -90,6 +91,7 @@ export interface Rooms {
   queues: ScheduledQueues;
   ready: ReadyQueues;
   reception: Reception;
+  admin: AdminActions;
   newMessageId(): string;
   receive(recipients: string[], body?: string): Promise<ReceptionAnswer>;
   /** `TYPE CODE` of each record so far. */
@@ -127,6 +129,7 @@ export function mailRooms(
     log: { write: (event: DeliveryEvent) => void events.push({ ...event }) },
     throttles: limits.throttles ?? new LocalThrottles(clock),
     random: () => 0.5,
+    admin: new AdminActions(clock),
   };
   const { resolver = new TestResolver([ZONE]), mtaSts } = names;
   const ready = new ReadyQueues({
@@ -162,6 +165,7 @@ export function mailRooms(
     queues,
     ready,
     reception,
+    admin: shared.admin,
     newMessageId,
     receive: (recipients, body = 'Subject: x\r\n\r\nhello\r\n') =>
       reception.receive(transaction(clock, recipients, body)),

@@ -1,14 +1,18 @@
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { RebindRequest } from '../../flow/scheduled-queue/index.ts';
+import { systemClock } from '../../io/clock/index.ts';
 import type { RegistrySnapshot } from '../../io/metrics/index.ts';
-import type { PolicyStatus } from '../../model/index.ts';
+import type { AdminPort, PolicyStatus } from '../../model/index.ts';
 import type { HttpListenerOptions } from '../../model/options/index.ts';
 import { CidrSet } from '../../protocol/ip/index.ts';
+import { bounce } from './bounce.v1.ts';
 import { bumpConfigEpoch } from './bump-config-epoch.ts';
 import { liveness } from './liveness.v1.ts';
 import { metrics } from './metrics.ts';
 import { policyStatus } from './policy-status.v1.ts';
 import { rebind } from './rebind.v1.ts';
+import { suspend } from './suspend.v1.ts';
+import { suspendReadyQueue } from './suspend-ready-q.v1.ts';
 
 export interface HttpParts {
   /** Why no mail can be taken now; undefined when it can. */
@@ -20,6 +24,8 @@ export interface HttpParts {
   bumpConfigEpoch: () => Promise<void>;
   /** Puts queued messages elsewhere; resolves when every shard has begun. */
   rebind: (request: RebindRequest) => Promise<void>;
+  /** The rules of the administrators, in every shard. */
+  admin: AdminPort;
 }
 
 export interface HttpServer {
@@ -52,6 +58,9 @@ function route(app: FastifyInstance, parts: HttpParts): void {
   policyStatus(app, parts.policyStatus);
   bumpConfigEpoch(app, parts.bumpConfigEpoch);
   rebind(app, parts.rebind);
+  bounce(app, parts.admin, systemClock.now);
+  suspend(app, parts.admin, systemClock.now);
+  suspendReadyQueue(app, parts.admin, systemClock.now);
 }
 
 /** Every endpoint that is served. */
@@ -70,6 +79,7 @@ export function endpoints(): { method: string; path: string }[] {
     policyStatus: unused,
     bumpConfigEpoch: unused,
     rebind: unused,
+    admin: { put: unused, list: unused, delete: unused },
   };
   route(app, parts);
   return found;

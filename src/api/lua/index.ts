@@ -6,6 +6,13 @@ import { connectionMetaObject } from './connection-meta.ts';
 import { headermapObject, headerObject } from './headermap.ts';
 import { httpHeadersObject, httpResponseObject } from './http-response.ts';
 import { jsonlBatchObject, jsonlTailerObject } from './jsonl-tailer.ts';
+import {
+  adminBounceModule,
+  adminModule,
+  adminSuspendModule,
+  adminSuspendReadyQueueModule,
+  apiModule,
+} from './kumo.api.admin.ts';
 import { counterSeriesModule, counterSeriesObject } from './kumo.counter_series.ts';
 import { cryptoModule } from './kumo.crypto.ts';
 import { binaryResultObject, digestModule } from './kumo.digest.ts';
@@ -42,6 +49,11 @@ import { throttleObject } from './throttle.ts';
 /** Everything that `require` gives to policies. */
 export const luaModules: ModuleDeclaration[] = [
   kumoModule,
+  apiModule,
+  adminModule,
+  adminBounceModule,
+  adminSuspendModule,
+  adminSuspendReadyQueueModule,
   counterSeriesModule,
   cryptoModule,
   digestModule,

@@ -191,9 +191,11 @@ export class LuaDispatcher implements Connection {
       const left = deadline - clock.monotonic();
       if (this.#batch.length >= fewest || left <= 0) return true;
       this.#watchdog.rest();
-      this.#hold(await this.#queue.next(left, NOT_WANTED));
+      const more = this.#hold(await this.#queue.next(left, NOT_WANTED));
       this.#watchdog.progress();
       if (this.#end !== undefined) return this.#settleEnded();
+      // Time is up, or an administrator lets nothing more go this way.
+      if (more === undefined) return true;
     }
   }
 

@@ -1,4 +1,5 @@
 import type {
+  AdminActions,
   Clock,
   Counters,
   DeliveryLog,
@@ -20,6 +21,7 @@ export interface ReadyParts {
   counters: Counters;
   store: MessageStore;
   log: DeliveryLog;
+  admin: AdminActions;
   diagnostics: Diagnostics;
   clock: Clock;
   /** Random number in [0, 1). */

@@ -36,7 +36,7 @@ export interface Routes {
 /** What a feed needs of a ready queue, be it for SMTP or for a maildir. */
 export type DeliveryQueue = Pick<
   ReadyQueue,
-  'reserve' | 'unreserve' | 'insert' | 'isFull' | 'whenRoom' | 'reaped' | 'selectionRates'
+  'reserve' | 'unreserve' | 'insert' | 'isFull' | 'isSuspended' | 'whenRoom' | 'reaped' | 'selectionRates'
 >;
 
 /** What a feed needs of the rooms around. */
@@ -164,6 +164,10 @@ export class ReadyFeed {
     queue: DeliveryQueue,
     message: QueuedMessage,
   ): MaybePromise<OfferVerdict | undefined> {
+    if (queue.isSuspended) {
+      this.#selector.leaveOut(index);
+      return undefined;
+    }
     if (!queue.reserve()) {
       this.#leaveOutFull(index, queue);
       return undefined;

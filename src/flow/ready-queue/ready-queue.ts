@@ -1,6 +1,7 @@
 import {
   Fifo,
   type Lease,
+  type MessageHome,
   type QueuedMessage,
   type RequeueReason,
   type Settlement,
@@ -44,6 +45,8 @@ export class ReadyQueue implements ConnectionsOwner {
   readonly #waitingForRoom = new Set<() => void>();
   readonly #connections: Connections;
   #reserved = 0;
+  /** What waits is looking for another source. */
+  #leaving = false;
   #stopping = false;
   readonly #stopCallbacks = new Set<() => void>();
 
@@ -75,7 +78,7 @@ export class ReadyQueue implements ConnectionsOwner {
   }
 
   get connectionLimit(): number {
-    return this.path.connection_limit.limit;
+    return this.isSuspended ? 0 : this.path.connection_limit.limit;
   }
 
   connect(lease: Lease): Connection {
@@ -100,6 +103,11 @@ export class ReadyQueue implements ConnectionsOwner {
 
   get isFull(): boolean {
     return this.#messages.length + this.#reserved >= this.#capacity;
+  }
+
+  /** An administrator wants no mail to go this way. */
+  get isSuspended(): boolean {
+    return this.#parts.admin.isReadyQueueSuspended(this.name);
   }
 
   /** What a choice of this source has to pass, slowest first. */
@@ -133,7 +141,7 @@ export class ReadyQueue implements ConnectionsOwner {
     if (idle !== undefined) idle(message);
     else {
       this.#messages.push(message);
-      this.#connections.maintain();
+      this.#goOn();
     }
     return true;
   }
@@ -145,8 +153,8 @@ export class ReadyQueue implements ConnectionsOwner {
 
   /** The next message, if one is ready. */
   take(): QueuedMessage | undefined {
-    if (this.#stopping) return undefined;
-    const message = this.#messages.shift();
+    if (this.#stopping || this.isSuspended) return undefined;
+    const message = this.#shiftAllowed();
     if (message !== undefined) {
       this.lastUsed = this.#parts.clock.monotonic();
       // After this turn, so that the taker's state is settled before a feed offers more.
@@ -158,13 +166,66 @@ export class ReadyQueue implements ConnectionsOwner {
   /** Puts a taken message back in front, uncharged. */
   putBack(message: QueuedMessage): void {
     this.#messages.unshift(message);
-    if (!this.#stopping) this.#connections.maintain();
+    if (!this.#stopping) this.#goOn();
   }
+
+  /** Connections for what waits; or, when this way is suspended, another way. */
+  #goOn(): void {
+    if (this.isSuspended) this.suspended();
+    else this.#connections.maintain();
+  }
+
+  /** The next message that no administrator stops. Those that one does are settled, so many in a turn. */
+  #shiftAllowed(): QueuedMessage | undefined {
+    for (let stopped = 0; ; stopped++) {
+      const message = this.#messages.peek();
+      const verdict = message && this.#parts.admin.verdict(message.home);
+      if (verdict === undefined) return this.#messages.shift();
+      if (stopped >= SETTLED_PER_TURN) {
+        this.#parts.clock.after(0, this.#handOut);
+        return undefined;
+      }
+      this.#messages.shift();
+      message!.home.settle(message!, verdict);
+    }
+  }
+
+  /** Gives those who wait idle what was left behind. */
+  readonly #handOut = (): void => {
+    while (this.#idle.length > 0) {
+      const message = this.take();
+      if (message === undefined) return;
+      this.#idle.shift()!(message);
+    }
+    if (!this.#stopping) this.#connections.maintain();
+  };
+
+  /**
+   * An administrator has suspended the queue: idle sessions close, and what waits looks for another source, so much in
+   * a turn (delivery.md section 10).
+   */
+  suspended(): void {
+    if (this.#stopping) return;
+    for (const finish of [...this.#idle]) finish(undefined);
+    if (!this.#leaving) this.#leave();
+  }
+
+  readonly #leave = (): void => {
+    this.#leaving = !this.#stopping && this.isSuspended && this.#messages.length > 0;
+    if (!this.#leaving) {
+      // The suspension may have ended before all had left.
+      if (!this.#stopping) this.#connections.maintain();
+      return;
+    }
+    this.#parts.clock.after(0, this.#leave);
+    this.settleSome(SETTLED_PER_TURN, () => ({ kind: 'reinsert' }));
+  };
 
   /** Waits up to `timeout` ms for a message; gives up early when the slot is wanted elsewhere or at shutdown. */
   async next(timeout: number, lease: { readonly wanted: boolean }): Promise<QueuedMessage | undefined> {
     const ready = this.take();
-    if (ready !== undefined || this.#stopping || lease.wanted || timeout <= 0) return ready;
+    if (ready !== undefined || this.#stopping || this.isSuspended || lease.wanted || timeout <= 0)
+      return ready;
     const { clock } = this.#parts;
     return new Promise((resolve) => {
       const deadline = clock.monotonic() + timeout;
@@ -207,6 +268,25 @@ export class ReadyQueue implements ConnectionsOwner {
       if (message !== undefined) message.home.settle(message, settlementFor(message));
     }
     if (this.#waitingForRoom.size > 0) this.#parts.clock.after(0, this.#offerRoom);
+  }
+
+  /** Settles those of the `count` oldest for which there is a settlement; the others go to the end. */
+  settleSome(count: number, settlementFor: (message: QueuedMessage) => Settlement | undefined): void {
+    if (this.#stopping) return;
+    for (let left = Math.min(count, this.#messages.length); left > 0; left--) {
+      const message = this.#messages.shift()!;
+      const settlement = settlementFor(message);
+      if (settlement === undefined) this.#messages.push(message);
+      else message.home.settle(message, settlement);
+    }
+    if (this.#waitingForRoom.size > 0) this.#parts.clock.after(0, this.#offerRoom);
+  }
+
+  /** Gives what waits and is from there back to look for another way. */
+  takeBack(home: MessageHome): void {
+    this.settleSome(this.#messages.length, (message) =>
+      message.home === home ? { kind: 'reinsert' } : undefined,
+    );
   }
 
   requeueAll(reply: Reply, reasons: RequeueReason[], counted: boolean, delay: number | undefined): void {
@@ -256,3 +336,5 @@ export class ReadyQueue implements ConnectionsOwner {
 
 /** An idle connection looks this often, in ms, whether another shard wants its slot. */
 const WANTED_POLL = 200;
+/** Messages that an administrator stops or sends elsewhere, per turn of the event loop. */
+const SETTLED_PER_TURN = 256;

@@ -1,4 +1,4 @@
-import { Fifo, type QueuedMessage, SpoolDamageError } from '../../model/index.ts';
+import { Fifo, type MessageHome, type QueuedMessage, SpoolDamageError } from '../../model/index.ts';
 import { reply } from '../../protocol/smtp/index.ts';
 import type { ReadyParts } from './parts.ts';
 import type { DeliveryQueue } from './ready-feed.ts';
@@ -16,7 +16,7 @@ export class WorkerQueue implements DeliveryQueue {
   reaped = false;
   /** Monotonic milliseconds of the last insert. */
   lastUsed: number;
-  readonly #parts: Pick<ReadyParts, 'clock' | 'diagnostics'>;
+  readonly #parts: Pick<ReadyParts, 'admin' | 'clock' | 'diagnostics'>;
   readonly #name: string;
   readonly #workers: number;
   readonly #work: (queued: QueuedMessage, onStopping: OnStopping) => Promise<void>;
@@ -26,11 +26,13 @@ export class WorkerQueue implements DeliveryQueue {
   readonly #working = new Set<Promise<void>>();
   /** There is no source to choose, so nothing limits its choice. */
   readonly selectionRates = [];
+  /** Administrators suspend the ready queues of SMTP alone. */
+  readonly isSuspended = false;
   #reserved = 0;
   #stopping = false;
 
   constructor(
-    parts: Pick<ReadyParts, 'clock' | 'diagnostics'>,
+    parts: Pick<ReadyParts, 'admin' | 'clock' | 'diagnostics'>,
     name: string,
     workers: number,
     work: (queued: QueuedMessage, onStopping: OnStopping) => Promise<void>,
@@ -75,6 +77,15 @@ export class WorkerQueue implements DeliveryQueue {
     this.#waitingForRoom.add(callback);
   }
 
+  takeBack(home: MessageHome): void {
+    for (let left = this.#messages.length; left > 0; left--) {
+      const message = this.#messages.shift()!;
+      if (message.home !== home || this.#stopping) this.#messages.push(message);
+      else message.home.settle(message, { kind: 'reinsert' });
+    }
+    this.#offerRoom();
+  }
+
   /** Hands out nothing more; resolves when what is being worked on is done. */
   async stop(): Promise<void> {
     this.#stopping = true;
@@ -86,6 +97,11 @@ export class WorkerQueue implements DeliveryQueue {
     while (!this.#stopping && this.#working.size < this.#workers) {
       const message = this.#messages.shift();
       if (message === undefined) return;
+      const verdict = this.#parts.admin.verdict(message.home);
+      if (verdict !== undefined) {
+        message.home.settle(message, verdict);
+        continue;
+      }
       const working: Promise<void> = this.#work(message, this.#onStopping)
         .catch((error: Error) => this.#failed(message, error))
         .finally(() => {

@@ -1,4 +1,5 @@
 import type {
+  AdminActions,
   Clock,
   DeliveryLog,
   Diagnostics,
@@ -15,6 +16,7 @@ export interface ScheduleParts {
   store: MessageStore;
   throttles: Throttles;
   log: DeliveryLog;
+  admin: AdminActions;
   diagnostics: Diagnostics;
   clock: Clock;
   /** Random number in [0, 1). */

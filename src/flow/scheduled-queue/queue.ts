@@ -1,4 +1,5 @@
 import {
+  type AdminVerdict,
   Fifo,
   type MaybePromise,
   type MessageHome,
@@ -26,6 +27,8 @@ export interface QueueRoom {
   readonly clock: { now(): number; monotonic(): number; after(delay: number, callback: () => void): Timer };
   feedFor(home: MessageHome): ReadyFeed;
   admit(queue: ScheduledQueue, options: QueueOptions): MaybePromise<ThrottleVerdict>;
+  /** What an administrator wants of a message that is about to go on. */
+  adminVerdict(queue: ScheduledQueue): AdminVerdict | undefined;
   /** Whether policy is to be asked before a message enters a ready queue. */
   readonly isGated: boolean;
   askGate(message: QueuedMessage): MaybePromise<GateVerdict>;
@@ -204,6 +207,12 @@ export class ScheduledQueue implements MessageHome {
 
   #guardedStep(message: QueuedMessage): MaybePromise<Step> {
     try {
+      const verdict = this.#room.adminVerdict(this);
+      if (verdict !== undefined) {
+        this.#shift(message);
+        this.#room.settled(this, message, verdict);
+        return 'moved';
+      }
       const options = this.#currentOptions();
       return options === undefined ? this.#stepLater(message) : this.#step(message, options);
     } catch (error) {

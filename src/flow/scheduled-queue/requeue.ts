@@ -96,6 +96,17 @@ export function adminRebindEvent(
   return { ...recordOf(queued, message), type: 'AdminRebind', queue: name, site: 'localhost', response };
 }
 
+/** The record of a message whose queue an administrator suspended. */
+export function suspendedEvent(queued: QueuedMessage, message: Message, response: Reply): DeliveryEvent {
+  return { ...refusedEvent(queued, message, response), site: queued.home.name };
+}
+
+/** The record of a message that an administrator had bounce. */
+export function adminBounceEvent(queued: QueuedMessage, message: Message, reason: string): DeliveryEvent {
+  const response = reply(551, '5.7.1', `Administrator bounced with reason: ${reason}`);
+  return { ...recordOf(queued, message), type: 'AdminBounce', site: 'localhost', response };
+}
+
 /** The record of a message for which no queue can be named (delivery.md section 16). */
 export function unnamedEvent(message: Message, response: Reply): DeliveryEvent {
   return {

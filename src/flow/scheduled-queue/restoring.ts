@@ -18,6 +18,8 @@ const EVENT = 'spool_message_enumerated';
 export interface RestoringRoom {
   named(name: string): ScheduledQueue;
   join(message: QueuedMessage): void;
+  /** Whether an administrator had it bounce. */
+  bounces(message: QueuedMessage): boolean;
   schedule(message: QueuedMessage, due: number): void;
 }
 
@@ -52,7 +54,7 @@ async function place(parts: ScheduleParts, room: RestoringRoom, stored: Enumerat
   queued.attempts = message.attempts;
   queued.schedule = message.schedule;
   room.join(queued);
-  room.schedule(queued, Math.max(message.due, parts.clock.now()));
+  if (!room.bounces(queued)) room.schedule(queued, Math.max(message.due, parts.clock.now()));
 }
 
 /** An error leaves the message as it was; the engine has reported it, but not a rejection, which means nothing here. */

@@ -1,6 +1,8 @@
 import {
+  type AdminVerdict,
   type EnumerationSummary,
   expiresBefore,
+  type LiveRule,
   type MaybePromise,
   type Message,
   type MessageHome,
@@ -23,6 +25,7 @@ import { Rebinding, type RebindRequest, type RebindRoom, type RebindSummary } fr
 import { delayedEvent } from './requeue.ts';
 import { type RestoringRoom, restoreMessage } from './restoring.ts';
 import { Settler, type SettlerRoom } from './settler.ts';
+import { Sweep, type SweepRoom } from './sweep.ts';
 
 /** Bodies of messages near delivery stay in memory up to this many bytes per shard; beyond, they are read again. */
 const RESIDENT_BYTES = 64 * 1024 * 1024;
@@ -38,7 +41,7 @@ const REAPED_PER_LOOK = 8;
 const REAP_UNUSED = 60_000;
 
 /** All scheduled queues of a shard, and the one wheel that knows when their messages are due. */
-export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, RebindRoom {
+export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, RebindRoom, SweepRoom {
   readonly configs: QueueConfigs;
   readonly #parts: ScheduleParts;
   readonly #settler: Settler;
@@ -48,6 +51,8 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
   readonly #empty = new Map<ScheduledQueue, number>();
   readonly #wheel: TimerWheel<QueuedMessage>;
   readonly #rebinds = new Set<Promise<RebindSummary>>();
+  /** Sweeps take turns, so that many of them are no more work at a time than one. */
+  #sweeps = Promise.resolve();
   #resident = 0;
   #size = 0;
   #timer: Timer | undefined;
@@ -98,6 +103,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
     const queued = new QueuedMessage(message.entry!, queue, message.size, message);
     this.join(queued);
     this.#resident += message.size;
+    if (this.bounces(queued)) return;
     if (verdict?.kind === 'later') this.#settler.throttle(queue, queued, due, ['Received']);
     else if (due <= this.#parts.clock.now()) queue.promote(queued, verdict !== undefined);
     else {
@@ -117,6 +123,11 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
     const work = new Rebinding(this.#parts, this, request).run().finally(() => this.#rebinds.delete(work));
     this.#rebinds.add(work);
     return work;
+  }
+
+  /** Bounces every message that waits in a queue of the rule, in the ready queues too, as far as the rule lasts. */
+  sweep(by: LiveRule): void {
+    this.#sweeps = this.#sweeps.then(() => new Sweep(this.#parts, this, by).run());
   }
 
   /**
@@ -146,7 +157,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#timer?.cancel();
-    await Promise.all([this.#settler.idle(), ...this.#rebinds]);
+    await Promise.all([this.#sweeps, this.#settler.idle(), ...this.#rebinds]);
   }
 
   // --- what the queues ask of the room ---
@@ -169,6 +180,10 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
 
   admit(queue: ScheduledQueue, options: QueueOptions): MaybePromise<ThrottleVerdict> {
     return this.#parts.throttles.admit(`schedq-${queue.name}-message-rate`, options.max_message_rate!);
+  }
+
+  adminVerdict(queue: ScheduledQueue): AdminVerdict | undefined {
+    return this.#parts.admin.verdict(queue);
   }
 
   get isGated(): boolean {
@@ -253,7 +268,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
     this.#parts.store.spool.saveProgress(message.entry, { attempts: message.attempts, due });
     this.join(message);
     message.due = due;
-    this.makeDue(message);
+    if (!this.bounces(message)) this.makeDue(message);
   }
 
   makeDue(message: QueuedMessage): void {
@@ -261,6 +276,17 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
     const due = Math.max(message.due, now);
     if ((message.schedule?.adjust(due) ?? due) <= now) (message.home as ScheduledQueue).promote(message);
     else this.schedule(message, due);
+  }
+
+  /** Bounces a message that enters a queue for which an administrator wants that. */
+  bounces(message: QueuedMessage): boolean {
+    const by = this.#parts.admin.bounceOf(message.home);
+    if (by !== undefined) void this.bounce(message, by);
+    return by !== undefined;
+  }
+
+  bounce(message: QueuedMessage, by: LiveRule): Promise<void> {
+    return this.#settler.bounce(message.home as ScheduledQueue, message, by);
   }
 
   /** Takes a message that waits for its due time; false when it does not. */

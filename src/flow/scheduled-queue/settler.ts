@@ -1,5 +1,6 @@
 import {
   type DeliveryEvent,
+  type LiveRule,
   type MaybePromise,
   type Message,
   NULL_QUEUE,
@@ -17,6 +18,7 @@ import type { ScheduleParts } from './parts.ts';
 import type { ScheduledQueue } from './queue.ts';
 import { QueueConfigError } from './queue-configs.ts';
 import {
+  adminBounceEvent,
   bounceEvent,
   damagedEvent,
   delayedEvent,
@@ -25,6 +27,7 @@ import {
   reboundEvent,
   refusedEvent,
   requeueArguments,
+  suspendedEvent,
 } from './requeue.ts';
 
 /** What settling needs of the room. */
@@ -32,6 +35,8 @@ export interface SettlerRoom {
   readonly isStopping: boolean;
   /** The message is due then. */
   schedule(message: QueuedMessage, due: number): void;
+  /** The message is due as soon as its schedule allows. */
+  makeDue(message: QueuedMessage): void;
   /** The message leaves the spool. */
   remove(message: QueuedMessage): void;
   /** The message goes to another queue and is due then, in ms since the epoch; 0 for at once. */
@@ -66,17 +71,26 @@ export class Settler {
   }
 
   settle(queue: ScheduledQueue, message: QueuedMessage, settlement: Settlement): void {
+    const track = (work: Promise<void>): void => void this.#track(queue, message, work);
     if (settlement.kind === 'done') this.#room.remove(message);
-    else if (settlement.kind === 'damaged')
-      this.#track(queue, message, this.#giveUp(message, settlement.why));
-    else if (settlement.kind === 'rebound')
-      this.#track(queue, message, this.#rebound(queue, message, settlement));
-    else this.#track(queue, message, this.#requeue(queue, message, settlement));
+    else if (settlement.kind === 'reinsert') this.#room.makeDue(message);
+    else if (settlement.kind === 'damaged') track(this.#giveUp(message, settlement.why));
+    else if (settlement.kind === 'rebound') track(this.#rebound(queue, message, settlement));
+    else if (settlement.kind === 'bounced') void this.bounce(queue, message, settlement.by);
+    else if (settlement.kind === 'suspended') track(this.#suspend(queue, message, settlement.by));
+    else track(this.#requeue(queue, message, settlement));
+  }
+
+  /** An administrator wants the message gone. Resolves when it is, or is back in its queue; does not reject. */
+  bounce(queue: ScheduledQueue, message: QueuedMessage, by: LiveRule): Promise<void> {
+    // What the spool has when the shard stops is there at the next start.
+    if (this.#room.isStopping) return Promise.resolve();
+    return this.#track(queue, message, this.#bounce(message, by));
   }
 
   /** There is no way to deliver the message now: a counted attempt, with its record. */
   refuse(queue: ScheduledQueue, message: QueuedMessage, why: Reply, reasons: RequeueReason[]): void {
-    if (!this.#room.isStopping) this.#track(queue, message, this.#refuse(queue, message, why, reasons));
+    if (!this.#room.isStopping) void this.#track(queue, message, this.#refuse(queue, message, why, reasons));
   }
 
   /** Policy has the message wait until `due`, in ms since the epoch, before it enters a ready queue. */
@@ -94,7 +108,7 @@ export class Settler {
   /** The message became too old while it waited. */
   expire(queue: ScheduledQueue, message: QueuedMessage, options: QueueOptions): void {
     const requeue: Requeue = { ...COUNTED, reply: TOO_OLD, counted: false, delay: 0 };
-    this.#track(queue, message, this.#backOff(message, options, requeue));
+    void this.#track(queue, message, this.#backOff(message, options, requeue));
   }
 
   /** Resolves when nothing is being settled any more. */
@@ -102,7 +116,8 @@ export class Settler {
     await Promise.all(this.#running);
   }
 
-  #track(queue: ScheduledQueue, message: QueuedMessage, work: Promise<void>): void {
+  /** Does not reject: a message that cannot be settled is back in its queue. */
+  #track(queue: ScheduledQueue, message: QueuedMessage, work: Promise<void>): Promise<void> {
     const tracked: Promise<void> = work
       .catch((error: Error) => {
         if (error instanceof SpoolDamageError) return this.#giveUp(message, error.message);
@@ -115,6 +130,25 @@ export class Settler {
       })
       .finally(() => this.#running.delete(tracked));
     this.#running.add(tracked);
+    return tracked;
+  }
+
+  async #bounce(queued: QueuedMessage, by: LiveRule): Promise<void> {
+    if (!by.rule.suppressLogging) {
+      const message = await this.#parts.store.load(queued);
+      await this.#parts.log.write(adminBounceEvent(queued, message, by.rule.reason));
+    }
+    this.#parts.admin.bounced(by, queued.home.name);
+    this.#room.remove(queued);
+  }
+
+  /** A counted attempt (delivery.md section 10). */
+  async #suspend(queue: ScheduledQueue, queued: QueuedMessage, by: LiveRule): Promise<void> {
+    const message = await this.#parts.store.load(queued);
+    const text = `KumoMTA internal: scheduled queue is suspended: ${by.rule.reason}`;
+    const response = reply(451, '4.4.4', text);
+    await this.#parts.log.write(suspendedEvent(queued, message, response));
+    await this.#requeue(queue, queued, { ...COUNTED, reply: response });
   }
 
   /** Settling itself failed, such as a write to a full disk: backs off and expires as any other failure would. */
@@ -154,6 +188,9 @@ export class Settler {
       queued.attempts = message.attempts;
       await this.#save(queued, message);
     }
+    // What comes back while its queue is being bounced must not wait for its next attempt.
+    const by = this.#parts.admin.bounceOf(queue);
+    if (by !== undefined && !this.#room.isStopping) return this.#bounce(queued, by);
     await this.#backOff(queued, queue.options ?? (await configurationOrNone(queue)), requeue);
   }
 

@@ -1,4 +1,5 @@
 import type { OptionsDeclaration } from '../define/index.ts';
+import { adminBounceOptions, adminSuspendOptions, adminSuspendReadyQueueOptions } from './admin-rule.ts';
 import { budgetOptions } from './budget.ts';
 import { counterSeriesOptions } from './counter-series.ts';
 import { configureResolverOptions, nameServerOptions, resolverOptions } from './dns-resolver.ts';
@@ -59,6 +60,9 @@ export const declaredOptions: readonly OptionsDeclaration<unknown>[] = [
   multiTailerOptions,
   consumerOptions,
   spawnTaskOptions,
+  adminBounceOptions,
+  adminSuspendOptions,
+  adminSuspendReadyQueueOptions,
   redisOptions,
   redisThrottleOptions,
   budgetOptions,

@@ -1,3 +1,4 @@
+export * from './admin-rule.ts';
 export * from './budget.ts';
 export * from './counter-series.ts';
 export * from './declared.ts';
