@@ -122,6 +122,49 @@ describe('across two shards', () => {
   });
 });
 
+describe('two sources of a pool, across two shards', () => {
+  /** Sources `often` and `seldom`, 3 to 1. */
+  const pool = `
+kumo.on('get_egress_pool', function(name)
+  return kumo.make_egress_pool {
+    name = name, entries = { { name = 'often', weight = 3 }, { name = 'seldom', weight = 1 } },
+  }
+end)
+kumo.on('get_egress_source', function(name) return kumo.make_egress_source { name = name } end)
+`;
+  const policy = (port: number, path: string): string =>
+    initLua() + relayLua(port, { queue: "egress_pool = 'both'", path }) + pool;
+  const bySource = (server: Moonpost, name: string): number =>
+    server.records().filter(({ type, egress_source }) => type === 'Delivery' && egress_source === name)
+      .length;
+
+  test('additional_connection_limits hold over both; weights hold', async () => {
+    const drop = await MailDrop.start();
+    const path = 'additional_connection_limits = { everything = 2 }';
+    const server = await flood(policy(drop.port, path), 200);
+    await drop.until(200);
+    expect(await server.stop()).toBe(0);
+    expect(drop.mostOpen).toBeLessThanOrEqual(2);
+    expect(server.counts().Delivery).toBe(200);
+    // Each shard counts its own turns.
+    expect(Math.abs(bySource(server, 'often') - 150)).toBeLessThanOrEqual(4);
+  });
+
+  test('source_selection_rate of one sends the rest through the other', async () => {
+    const drop = await MailDrop.start();
+    const path = "source_selection_rate = source == 'seldom' and '10/day' or nil";
+    const lua = policy(drop.port, path).replace(
+      "'get_egress_path_config', function()",
+      "'get_egress_path_config', function(_, source)",
+    );
+    const server = await flood(lua, 120);
+    await drop.until(120);
+    expect(await server.stop()).toBe(0);
+    expect(bySource(server, 'seldom')).toBe(10);
+    expect(bySource(server, 'often')).toBe(110);
+  });
+});
+
 test('an idle connection is kept for idle_timeout and then closed with QUIT', async () => {
   const drop = await MailDrop.start();
   const path = "connection_limit = 1, idle_timeout = '1s'";
