@@ -14,6 +14,10 @@ export interface IssueOptions {
   name: string;
   dns?: string[];
   isAuthority?: boolean;
+  /** Of an authority: how many others may come between it and a server. */
+  pathLength?: number;
+  /** Without it, the certificate is for any purpose. */
+  purpose?: 'clientAuth' | 'serverAuth';
   /** Self-signed without. */
   by?: Issued;
   notBefore?: Date;
@@ -31,7 +35,13 @@ export async function issue(options: IssueOptions): Promise<Issued> {
     ...(options.notAfter !== undefined && { notAfterDate: options.notAfter }),
     ...(by !== undefined && { ca: { key: by.key, cert: by.cert } }),
     extensions: [
-      { name: 'basicConstraints', cA: isAuthority, critical: true },
+      {
+        name: 'basicConstraints',
+        cA: isAuthority,
+        critical: true,
+        ...(options.pathLength !== undefined && { pathLenConstraint: options.pathLength }),
+      },
+      ...(options.purpose === undefined ? [] : [{ name: 'extKeyUsage' as const, [options.purpose]: true }]),
       ...(dns.length === 0
         ? []
         : [{ name: 'subjectAltName' as const, altNames: dns.map((value) => ({ type: 2 as const, value })) }]),

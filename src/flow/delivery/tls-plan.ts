@@ -1,3 +1,5 @@
+import { isAscii } from 'node:buffer';
+import { domainToASCII } from 'node:url';
 import type { PeerCheck } from '../../model/index.ts';
 import type { Candidate } from './candidate.ts';
 import type { SmtpPathOptions } from './path-options.ts';
@@ -18,13 +20,19 @@ export interface TlsPlan {
 export function tlsPlanFor(path: SmtpPathOptions, candidate: Candidate): TlsPlan {
   const asked = candidate.tls;
   const mode = asked?.mode ?? path.enable_tls;
-  const host = candidate.name === '' ? candidate.address : candidate.name;
+  const host = nameOf(candidate);
   return {
     mode,
     isOptional: !path.implicit_tls && mode.startsWith('Opportunistic'),
     serverName: asked === undefined ? (path.tls_server_name ?? host) : host,
     check: checkFor(path, candidate, mode, host),
   };
+}
+
+/** As certificates have it: internationalized names in ASCII, and the address of what has no name. */
+function nameOf({ name, address }: Candidate): string {
+  if (name === '') return address;
+  return isAscii(Buffer.from(name)) ? name : domainToASCII(name) || name;
 }
 
 function checkFor(path: SmtpPathOptions, { tls: asked }: Candidate, mode: TlsMode, host: string): PeerCheck {

@@ -7,6 +7,7 @@ import {
   matchesTlsa,
   type TlsaRecord,
 } from './certificate-match.ts';
+import { pathLengthOf } from './path-length.ts';
 
 /** What a server showed, and what DNS says of it. */
 export interface DaneQuestion {
@@ -25,8 +26,8 @@ const MAX_CHAIN = 10;
 /**
  * Verifies a server by its TLSA records (RFC 7672 §3). A record of usage 3 that matches the server's own
  * certificate is enough: names, dates and authorities do not count. One of usage 2 names an authority: the
- * certificates from the server's to that one must be signed by each other, be of today, and the server's must have
- * one of the names. Other records are not usable for mail and do not count. Gives why the server is not verified,
+ * certificates from the server's to that one must be signed by each other, be of today and not more than they
+ * allow, and the server's must be for servers and have one of the names. Other records are not usable for mail and do not count. Gives why the server is not verified,
  * or undefined when it is.
  */
 export function whyDaneFails({ chain, records, names, now }: DaneQuestion): string | undefined {
@@ -41,6 +42,9 @@ export function whyDaneFails({ chain, records, names, now }: DaneQuestion): stri
   if (path === undefined) return 'neither the certificate nor one that signed it matches a TLSA record';
   const old = path.find((certificate) => !isOfToday(certificate, now));
   if (old !== undefined) return `the certificate of ${nameOf(old)} is not valid today`;
+  const strict = path.find((certificate, place) => place > 0 && pathLengthOf(certificate) < place - 1);
+  if (strict !== undefined) return `the certificate of ${nameOf(strict)} allows no chain of that length`;
+  if (!isForServers(own)) return 'the certificate is not for servers';
   if (!names.some((name) => isMadeOutTo(own, name)))
     return `the certificate is not for ${names.join(' or ')}`;
   return undefined;
@@ -88,6 +92,13 @@ function hasIssued(issuer: X509Certificate, certificate: X509Certificate): boole
 function isOfToday({ validFromDate, validToDate }: X509Certificate, now: number): boolean {
   return validFromDate.getTime() <= now && now <= validToDate.getTime();
 }
+
+/** Purposes of a certificate that has any must name that of a server, or all (RFC 5280 §4.2.1.12). */
+function isForServers({ keyUsage: purposes }: X509Certificate): boolean {
+  return purposes === undefined || purposes.some((purpose) => SERVER_PURPOSES.has(purpose));
+}
+
+const SERVER_PURPOSES: ReadonlySet<string> = new Set(['1.3.6.1.5.5.7.3.1', '2.5.29.37.0']);
 
 /** The subject's common name counts when there is no DNS name (RFC 7672 §3.2.3). */
 function isMadeOutTo(certificate: X509Certificate, name: string): boolean {

@@ -94,6 +94,13 @@ describe('the name and the switches', () => {
     expect(await asked({ path })).toMatchObject([{ serverName, check }]);
   });
 
+  test('an internationalized name is in ASCII', async () => {
+    const candidate = { name: 'mx.bücher.example' };
+    expect(await asked({ candidate, path: { enable_tls: 'Required' } })).toMatchObject([
+      { serverName: 'mx.xn--bcher-kva.example' },
+    ]);
+  });
+
   test('a host without name is asked for by its address', async () => {
     expect(await asked({ candidate: { name: '' }, path: { enable_tls: 'Required' } })).toMatchObject([
       { serverName: '192.0.2.1' },

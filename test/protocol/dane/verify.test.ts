@@ -108,6 +108,30 @@ describe('usage 2', () => {
     expect(verdict({ chain: [own], records: [tlsa(2, 1, 1, middle)] })).toMatch(/signed it/);
   });
 
+  test('wants chains that are not longer than their authorities allow', async () => {
+    const strict = await issue({ name: 'Strict', isAuthority: true, pathLength: 0 });
+    const below = await issue({ name: 'Below', isAuthority: true, by: strict });
+    const direct = await issue({ name: 'mx.test', by: strict });
+    const indirect = await issue({ name: 'mx.test', by: below });
+    const records = [tlsa(2, 1, 1, strict)];
+    expect(verdict({ chain: [direct, strict], records })).toBeUndefined();
+    expect(verdict({ chain: [indirect, below, strict], records })).toBe(
+      'the certificate of CN=Strict allows no chain of that length',
+    );
+    const wide = await issue({ name: 'Wide', isAuthority: true, pathLength: 1 });
+    const middleOfWide = await issue({ name: 'Middle', isAuthority: true, by: wide });
+    const far = await issue({ name: 'mx.test', by: middleOfWide });
+    expect(verdict({ chain: [far, middleOfWide, wide], records: [tlsa(2, 1, 1, wide)] })).toBeUndefined();
+  });
+
+  test('wants a certificate that is for servers, where it says what it is for', async () => {
+    const client = await issue({ name: 'mx.test', by: middle, purpose: 'clientAuth' });
+    const server = await issue({ name: 'mx.test', by: middle, purpose: 'serverAuth' });
+    const records = [tlsa(2, 1, 1, middle)];
+    expect(verdict({ chain: [client, middle], records })).toBe('the certificate is not for servers');
+    expect(verdict({ chain: [server, middle], records })).toBeUndefined();
+  });
+
   test('an authority that the record holds whole need not be sent', () => {
     expect(verdict({ chain: [own], records: [tlsa(2, 0, 0, middle)] })).toBeUndefined();
   });
