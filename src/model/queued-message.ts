@@ -1,7 +1,6 @@
 import type { EnvelopeAddress, Reply } from '../protocol/smtp/index.ts';
 import type { AdminVerdict } from './admin-actions.ts';
 import { CompactProgress } from './compact-progress.ts';
-import type { AdminVerdict } from './admin-actions.ts';
 import type { Message } from './message.ts';
 import type { RequeueReason } from './outcome.ts';
 import type { QueueNameParts } from './queue-name.ts';
@@ -55,10 +54,6 @@ export type Settlement =
   | { kind: 'done' }
   /** Policy let a deferred message pass: it goes to the queue that it names now, or is as before after `takeBack`. */
   | { kind: 'rebound'; message: Message; takeBack: () => void; protocol: string }
-  /** An administrator wants it gone, or its queue to wait. */
-  | AdminVerdict
-  /** Its ready queue was suspended: it looks for another at once, uncounted. */
-  | { kind: 'reinsert' }
   /** An administrator wants it gone, or its queue to wait. */
   | AdminVerdict
   /** Its ready queue was suspended: it looks for another at once, uncounted. */
