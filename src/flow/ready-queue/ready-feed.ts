@@ -36,7 +36,15 @@ export interface Routes {
 /** What a feed needs of a ready queue, be it for SMTP or for a maildir. */
 export type DeliveryQueue = Pick<
   ReadyQueue,
-  'reserve' | 'unreserve' | 'insert' | 'isFull' | 'isSuspended' | 'whenRoom' | 'reaped' | 'selectionRates'
+  | 'reserve'
+  | 'unreserve'
+  | 'insert'
+  | 'isFull'
+  | 'isSuspended'
+  | 'whenRoom'
+  | 'reaped'
+  | 'selectionRates'
+  | 'takeBack'
 >;
 
 /** What a feed needs of the rooms around. */
@@ -57,6 +65,7 @@ const FULL: OfferVerdict = { kind: 'full' };
 const CHANGED: OfferVerdict = { kind: 'changed' };
 /** A failed resolution is not repeated for this long, ms (delivery.md section 2). */
 const NEGATIVE_TTL = 60_000;
+const NO_SOURCES = new SourceSelector([]);
 
 /**
  * The way from one scheduled queue into the ready queues: its pool, the weighted choice of a source and the
@@ -69,14 +78,14 @@ export class ReadyFeed {
   /** By the index of their source; made when the source is chosen for the first time. */
   #queues: (DeliveryQueue | undefined)[] = [];
   /** Sources without a path, by index. */
-  #broken: (Failure | undefined)[] = [];
+  #broken: (Failure | undefined)[] | undefined;
   /** Those that the last selection found full. */
   #full: DeliveryQueue[] = [];
   /** The routes are of a configuration that no longer holds. */
   #isStale = false;
   /** Counts configurations, so that the answer to a question about an old one is dropped. */
   #generation = 0;
-  #selector = new SourceSelector([]);
+  #selector = NO_SOURCES;
   #failure: Failure | undefined;
   #resolving: Promise<void> | undefined;
 
@@ -91,6 +100,11 @@ export class ReadyFeed {
     this.#isStale = true;
     this.#resolving = undefined;
     this.#failure = undefined;
+  }
+
+  /** The old way may lead nowhere any more: what waits in its ready queues comes back at once, uncounted. */
+  takeBack(): void {
+    for (const queue of this.#queues) queue?.takeBack(this.#home);
   }
 
   /** Offers a message. On `accepted` it will be settled through its home, exactly once. */
@@ -139,7 +153,7 @@ export class ReadyFeed {
   #tryOne(index: number, message: QueuedMessage, routes: Routes): MaybePromise<OfferVerdict | undefined> {
     const queue = this.#queues[index];
     if (queue !== undefined && !queue.reaped) return this.#enter(index, queue, message);
-    const broken = this.#broken[index];
+    const broken = this.#broken?.[index];
     if (broken !== undefined && broken.until > this.#parts.clock.monotonic()) return refused(broken.reply);
     return this.#makeQueue(index, message, routes);
   }
@@ -154,6 +168,7 @@ export class ReadyFeed {
     } catch (error) {
       if (generation !== this.#generation) return CHANGED;
       const broken = this.#failed(error as Error);
+      this.#broken ??= [];
       this.#broken[index] = broken;
       return refused(broken.reply);
     }
@@ -227,7 +242,7 @@ export class ReadyFeed {
       }
       this.#routes = routes;
       this.#queues = new Array(routes.sources.length);
-      this.#broken = [];
+      this.#broken = undefined;
       this.#isStale = false;
       this.#failure = undefined;
     } catch (error) {

@@ -14,7 +14,12 @@ const many = (count: number): string[] =>
   Array.from({ length: count }, (_, index) => `u${index}@dest.example`);
 
 /** Leases that remember what was asked, and answer with promises when told to. */
-function recording(later: boolean): { leases: Leases; asked: string[]; released: string[]; full: Set<string> } {
+function recording(later: boolean): {
+  leases: Leases;
+  asked: string[];
+  released: string[];
+  full: Set<string>;
+} {
   const asked: string[] = [];
   const released: string[] = [];
   const full = new Set<string>();
