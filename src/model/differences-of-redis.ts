@@ -9,7 +9,7 @@ export const redisDifferences: readonly Difference[] = [
   decided(
     'behaviour',
     'Redis away while mail flows',
-    'After 1 second at most, mail goes on at the part of this node: one of as many as Redis has seen nodes within the last hour (option `nodes`). Neither the change nor the way back allows a burst. One line says that it went and one that it is back; the metric is redis_throttles_away.',
+    'After 1 second at most, mail goes on at the part of this node: one of as many as Redis has seen nodes within the last hour (option `nodes`). Neither the change nor the way back allows a burst. For a node that alone cannot reach Redis the same holds: its part then comes on top of what the others send. One line says that it went and one that it is back; the metric is redis_throttles_away.',
   ),
   decided(
     'behaviour',

@@ -95,12 +95,12 @@ export class RedisNodes {
 
   /** Shows this node to the others. Rejects when Redis does not take it. */
   async show(commands: RedisCommands): Promise<void> {
-    const [time, names] = (await commands.run(SHOW_NODE, KEY, [this.#nodeId, String(REMEMBERED)])) as [
-      Buffer,
-      Buffer[],
-    ];
+    const reply = await commands.run(SHOW_NODE, KEY, [this.#nodeId, String(REMEMBERED)]);
+    const [time, names, isNew] = reply as [Buffer, Buffer[], number];
     this.#serverTime = Number(String(time));
-    this.#seen = names.map(String).sort();
+    // A Redis that has forgotten us has forgotten the others too; they are back before we show ourselves again.
+    const remembered = isNew === 1 ? this.#seen : [];
+    this.#seen = [...new Set([...remembered, ...names.map(String)])].sort();
   }
 
   /** Redis is up, and `show` has just been answered. `isFirst`: it was never away. */

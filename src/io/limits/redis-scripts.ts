@@ -66,13 +66,13 @@ export const RELEASE = new RedisScript(`return redis.call('ZREM', KEYS[1], unpac
 
 /**
  * KEYS[1]: the nodes that share limits, by when they were last seen. ARGV: our name, and for how many seconds one is
- * remembered. Gives the time of the server in seconds, and the names.
+ * remembered. Gives the time of the server in seconds, the names, and whether ours is new.
  */
 export const SHOW_NODE = new RedisScript(`
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
-redis.call('ZADD', KEYS[1], string.format('%.6f', now), ARGV[1])
+local new = redis.call('ZADD', KEYS[1], string.format('%.6f', now), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.6f', now - ARGV[2]))
 redis.call('EXPIRE', KEYS[1], math.ceil(ARGV[2]))
-return { string.format('%.6f', now), redis.call('ZRANGE', KEYS[1], 0, -1) }
+return { string.format('%.6f', now), redis.call('ZRANGE', KEYS[1], 0, -1), new }
 `);

@@ -30,8 +30,9 @@ export interface RedisThrottlesParts {
 
 /**
  * Throttles of all nodes that share a Redis. While it is away each node keeps to its part of the rate, in a bucket
- * that is empty when Redis goes: what was sent at once before is not sent again. When Redis is back, its buckets count as empty
- * at that time, since it does not know what was sent meanwhile. So no window sees more than one bucket and the rate.
+ * that is empty when Redis goes: what was sent at once before is not sent again. When Redis is back, its buckets
+ * count as empty at that time, since it does not know what was sent meanwhile, and each node keeps to its part until
+ * all know. So no window sees more than one bucket and the rate.
  */
 export class RedisThrottles implements Throttles {
   readonly #parts: RedisThrottlesParts;
@@ -44,12 +45,22 @@ export class RedisThrottles implements Throttles {
   }
 
   admit(key: string, spec: ThrottleSpec, quantity = 1): MaybePromise<ThrottleVerdict> {
-    const { local, link, hasCell } = this.#parts;
+    const { local, link, nodes } = this.#parts;
     if (spec.local) return local.admit(key, spec, quantity);
     if (!link.isUp) return this.#admitShare(key, spec, quantity);
-    const asked = hasCell() ? this.#askCell(key, spec, quantity) : this.#askScript(key, spec, quantity);
+    if (nodes.isSettling) return this.#admitBoth(key, spec, quantity);
     // Refused or away: the mail goes on either way.
-    return asked.catch(() => this.#admitShare(key, spec, quantity));
+    return this.#ask(key, spec, quantity).catch(() => this.#admitShare(key, spec, quantity));
+  }
+
+  #ask(key: string, spec: ThrottleSpec, quantity: number): Promise<ThrottleVerdict> {
+    return this.#parts.hasCell() ? this.#askCell(key, spec, quantity) : this.#askScript(key, spec, quantity);
+  }
+
+  /** Nodes that do not know yet that Redis is back send their part of the rate, of which it learns nothing. */
+  async #admitBoth(key: string, spec: ThrottleSpec, quantity: number): Promise<ThrottleVerdict> {
+    const share = await this.#admitShare(key, spec, quantity);
+    return share.throttled ? share : this.#ask(key, spec, quantity).catch(() => share);
   }
 
   #admitShare(key: string, spec: ThrottleSpec, quantity: number): MaybePromise<ThrottleVerdict> {

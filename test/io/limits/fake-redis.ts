@@ -62,13 +62,18 @@ export class FakeRedis {
         for (const name of args) set.delete(name);
         return args.length;
       case SHOW_NODE:
-        set.set(args[0]!, this.#now + Number(args[1]));
-        return [Buffer.from(String(this.#now)), [...set.keys()].map((name) => Buffer.from(name))];
+        return this.#show(set, args[0]!, Number(args[1]));
       case GCRA:
         throw new Error('throttles by script are for the real server');
       default:
         throw new Error('an unknown script');
     }
+  }
+
+  #show(set: Map<string, number>, name: string, remembered: number): RedisReply {
+    const isNew = set.has(name) ? 0 : 1;
+    set.set(name, this.#now + remembered);
+    return [Buffer.from(String(this.#now)), [...set.keys()].map((one) => Buffer.from(one)), isNew];
   }
 
   /** github.com/brandur/redis-cell: a bucket of one more than the burst, answers in whole seconds. */

@@ -18,7 +18,7 @@ let names = 0;
 async function makeNodes(clock: FakeClock, redis: FakeRedis, count: number) {
   const all = Array.from({ length: count }, (_, index) => {
     const link = redis.connect();
-    const nodes = new RedisNodes(clock, `node${index}`, count);
+    const nodes = new RedisNodes(clock, `node${index}`, undefined);
     const shared = { link, nodes, clock };
     const newName = (): string => `lease${names++}`;
     const leases = new RedisLeases({ ...shared, local: new LocalLeases(), random: () => 0.5, newName });
@@ -181,11 +181,56 @@ test('redis-cell has no burst for those who were without it', async () => {
   await clock.advance(600_000);
   expect(await burst(a!.throttles, limit)).toBe(5);
   await a!.back();
+  await clock.advance(12_000);
+  // Emptied when it is first asked.
   expect(await burst(a!.throttles, limit)).toBe(0);
   await clock.advance(12_000);
   expect(await burst(a!.throttles, limit)).toBe(2);
   await clock.advance(600_000);
   expect(await burst(a!.throttles, limit)).toBe(5);
+});
+
+test('who is back first keeps to its part until the others know', async () => {
+  const clock = new FakeClock();
+  const [a, b] = await makeNodes(clock, new FakeRedis(clock), 2);
+  const limit = spec(10, 1000, 1);
+  for (const { away } of [a!, b!]) away();
+  await clock.advance(10_000);
+  await a!.back();
+  const admitted = { a: 0, b: 0 };
+  const started = clock.monotonic();
+  while (clock.monotonic() < started + 4000) {
+    await clock.advance(20);
+    if (!(await a!.throttles.admit('key', limit)).throttled) admitted.a++;
+    if (!(await b!.throttles.admit('key', limit)).throttled) admitted.b++;
+  }
+  expect(admitted.a).toBeGreaterThan(17);
+  expect(admitted.b).toBeGreaterThan(17);
+  expect(admitted.a + admitted.b).toBeLessThanOrEqual(42);
+  await b!.back();
+  await clock.advance(6000);
+  const alone = clock.monotonic();
+  let all = 0;
+  while (clock.monotonic() < alone + 4000) {
+    await clock.advance(20);
+    if (!(await a!.throttles.admit('key', limit)).throttled) all++;
+  }
+  expect(all).toBeGreaterThan(37);
+  expect(all).toBeLessThanOrEqual(42);
+});
+
+test('a Redis that has forgotten everything does not make nodes fewer', async () => {
+  const clock = new FakeClock();
+  const redis = new FakeRedis(clock);
+  const [a, b] = await makeNodes(clock, redis, 2);
+  for (const { away } of [a!, b!]) away();
+  redis.sets.clear();
+  await a!.back();
+  expect(a!.nodes.count).toBe(2);
+  await clock.advance(1000);
+  await b!.back();
+  await clock.advance(4000);
+  expect([a!.nodes.count, b!.nodes.count]).toEqual([2, 2]);
 });
 
 test('a node that has never reached Redis assumes ten, or what the policy says', () => {
