@@ -90,6 +90,11 @@ export class CachedMtaSts implements MtaStsPolicies {
 
   /** Never rejects. */
   async #lookUp(domain: string): Promise<MtaStsFinding> {
+    // What failed lately is not waited for again.
+    const failed = this.#known.get(domain);
+    if (failed?.failure !== undefined && this.#parts.clock.monotonic() < failed.retryAt) {
+      return this.#held(domain);
+    }
     try {
       const id = await this.#publishedId(domain);
       const known = this.#known.get(domain);

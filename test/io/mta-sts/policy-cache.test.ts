@@ -160,6 +160,16 @@ test('mail waits for FETCH_TIMEOUT at most, be it for DNS or for the fetch', asy
   expect(clock.pending).toBe(0);
 });
 
+test('DNS that failed lately is not asked again at once', async () => {
+  const { cache, clock, domains } = bench({ 'a.example': { dns: 'servfail' } });
+  await cache.find('a.example');
+  domains['a.example'] = { dns: 'silent' };
+  expect(await cache.find('a.example')).toEqual({ policy: undefined, ttl: 300_000 });
+  domains['a.example'] = { id: '1', web: policy('mx.a') };
+  await clock.advance(300_000);
+  expect((await cache.find('a.example')).policy?.mx).toEqual(['mx.a']);
+});
+
 test('max_age 0 does not make a fetch of every message', async () => {
   const { clock, mxOf, fetched } = bench({ 'a.example': { id: '1', web: policy('mx.a', 0) } });
   for (let n = 0; n < 10; n++) expect(await mxOf()).toBe('mx.a');
