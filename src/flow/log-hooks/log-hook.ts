@@ -170,24 +170,24 @@ export class LogHook {
   }
 
   readonly #retry = (): void => {
-    this.#retrying = this.#retryAll().then((isDone) => {
-      this.#timer = isDone ? undefined : this.#parts.clock.after(RETRY_AFTER, this.#retry);
+    this.#retrying = this.#retryAll().then(() => {
+      // Not whether all were taken: another may have been refused since.
+      this.#timer = this.hasUnkept ? this.#parts.clock.after(RETRY_AFTER, this.#retry) : undefined;
       this.#retrying = undefined;
     });
   };
 
   /** One after the other: the first that fails shows that it is too early for the rest. */
-  async #retryAll(): Promise<boolean> {
+  async #retryAll(): Promise<void> {
     for (const message of this.#unkept) {
       try {
         await this.#enqueue(message);
       } catch {
-        return false;
+        return;
       }
       this.#unkept.delete(message);
     }
     this.#changed();
-    return true;
   }
 
   #enqueue(message: Message): Promise<void> {

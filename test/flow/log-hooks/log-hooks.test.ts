@@ -320,6 +320,33 @@ describe('a disk that refuses', () => {
     expect(clock.pending).toBe(0);
   });
 
+  test('is tried again also when it is refused at the moment at which the others are taken', async () => {
+    // Each number of steps between the two makes another order of what happens in that moment.
+    for (let steps = 0; steps < 12; steps++) {
+      const { log, disk, clock } = room({ hooks: [{ name: 'h' }], handlers: yes });
+      disk.store = refusing;
+      await log.write(event());
+      await settle();
+      expect(log.hasUnkept).toBe(true);
+      const first = gate<void>();
+      disk.store = () => first.promise;
+      await clock.advance(1000);
+      const second = gate<void>();
+      disk.store = () => second.promise.then(refusing);
+      await log.write(event());
+      const open = async (): Promise<void> => {
+        for (let step = 0; step < steps; step++) await Promise.resolve();
+        first.open();
+      };
+      second.open();
+      void open();
+      await settle();
+      disk.store = () => Promise.resolve();
+      await clock.advance(5000);
+      expect(log.hasUnkept).toBe(false);
+    }
+  });
+
   test('is tried once more at the end; what is lost then is said', async () => {
     for (const recovers of [true, false]) {
       const { log, disk, said } = room({ hooks: [{ name: 'h' }], handlers: yes });
