@@ -5,7 +5,7 @@ import type { DeliveryQueue } from './ready-feed.ts';
 
 const CAPACITY = 1024;
 
-/** Calls back when the queue stops. Gives a cancel. */
+/** Calls back when the queue stops, at once when it has. Gives a cancel. */
 export type OnStopping = (callback: () => void) => () => void;
 
 /**
@@ -114,6 +114,7 @@ export class WorkerQueue implements DeliveryQueue {
   }
 
   readonly #onStopping: OnStopping = (callback) => {
+    if (this.#stopping) callback();
     this.#stopCallbacks.add(callback);
     return () => this.#stopCallbacks.delete(callback);
   };

@@ -177,6 +177,35 @@ describe('deferred_queue', () => {
     expect(made.records()).toEqual(['Reception 250']);
   });
 
+  test('nor for one that begins to wait just then', async () => {
+    const made = rooms(() => new Promise<PolicyResult>(() => {}));
+    // The message is being read from the disk when everything stops.
+    let read = (): void => {};
+    const { loadBody } = made.spool;
+    made.spool.loadBody = async (entry) => {
+      await new Promise<void>((resolve) => {
+        read = resolve;
+      });
+      return loadBody.call(made.spool, entry);
+    };
+    await made.queues.stop();
+    await receive(made);
+    const after = rooms(() => new Promise<PolicyResult>(() => {}), {}, made);
+    after.spool.loadBody = made.spool.loadBody;
+    await after.queues.restore();
+    await after.clock.advance(SECOND);
+    await after.queues.stop();
+    let hasStopped = false;
+    void after.ready.stop().then(() => {
+      hasStopped = true;
+    });
+    read();
+    await after.clock.advance(SECOND);
+    expect(hasStopped).toBe(true);
+    const [kept] = after.spool.content.values();
+    expect(JSON.parse(kept!.envelope).meta.queue).toBe(QUEUE);
+  });
+
   test('the queue `null` discards', async () => {
     const made = rooms((message) => setQueue(message, 'null') as undefined);
     await receive(made);
