@@ -18,6 +18,8 @@ const EVENT = 'spool_message_enumerated';
 export interface RestoringRoom {
   named(name: string): ScheduledQueue;
   join(message: QueuedMessage): void;
+  /** The message stays in memory: what is changed of it could not be written. */
+  pin(message: QueuedMessage, loaded: Message): void;
   /** Whether an administrator had it bounce. */
   bounces(message: QueuedMessage): boolean;
   schedule(message: QueuedMessage, due: number): void;
@@ -49,12 +51,25 @@ async function place(parts: ScheduleParts, room: RestoringRoom, stored: Enumerat
     spool.remove(entry);
     return;
   }
-  await parts.store.save(message);
+  const isSaved = await isWritten(parts, message);
   const queued = new QueuedMessage(entry, room.named(name), message.size, undefined);
   queued.attempts = message.attempts;
   queued.schedule = message.schedule;
   room.join(queued);
+  // What the disk does not take now is written when the message is next requeued.
+  if (!isSaved) room.pin(queued, message);
   if (!room.bounces(queued)) room.schedule(queued, Math.max(message.due, parts.clock.now()));
+}
+
+/** Whether what policy changed is on disk; a message must not be left lying for it. */
+async function isWritten(parts: ScheduleParts, message: Message): Promise<boolean> {
+  try {
+    await parts.store.save(message);
+    return true;
+  } catch (error) {
+    report(parts, message.id, (error as Error).message);
+    return false;
+  }
 }
 
 /** An error leaves the message as it was; the engine has reported it, but not a rejection, which means nothing here. */

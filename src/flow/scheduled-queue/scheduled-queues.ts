@@ -385,10 +385,14 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
     }
   }
 
+  /** The message is on its way already: neither a broken log nor a slow one may keep it from that. */
   #log(event: Parameters<ScheduleParts['log']['write']>[0]): void {
-    const waiting = this.#parts.log.write(event);
-    if (waiting instanceof Promise) {
-      waiting.catch((error: Error) => this.#parts.diagnostics.error('log', error.message));
+    const report = (error: Error): void => this.#parts.diagnostics.error('log', error.message);
+    try {
+      const waiting = this.#parts.log.write(event);
+      if (waiting instanceof Promise) waiting.catch(report);
+    } catch (error) {
+      report(error as Error);
     }
   }
 

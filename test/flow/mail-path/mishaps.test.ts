@@ -125,6 +125,23 @@ describe('policy', () => {
     expect(second.spool.content.size).toBe(0);
   });
 
+  test('a disk that does not take what spool_message_enumerated changed: the message is delivered all the same', async () => {
+    const first = mailRooms();
+    await first.queues.stop();
+    await first.receive(['a@dest.example']);
+    const second = mailRooms(
+      { spool_message_enumerated: setsMeta('tenant', 'late') },
+      first.spool.content,
+      first.clock,
+    );
+    second.spool.failing = true;
+    expect(await second.queues.restore()).toMatchObject({ messages: 1 });
+    expect(second.queues.size).toBe(1);
+    await second.clock.advance(1000);
+    expect(second.events.at(-1)).toMatchObject({ type: 'Delivery', queue: 'late@dest.example' });
+    expect(second.spool.content.size).toBe(0);
+  });
+
   test('the null queue, wherever it is set, ends the message and is not asked for', async () => {
     const rooms = mailRooms({
       get_queue_config: () => queueConfig({}),
@@ -204,6 +221,36 @@ describe('hosts and sources', () => {
     await rooms.clock.advance(20 * MINUTE);
     expect(ofType(rooms, 'Delivery')).toHaveLength(50);
     for (const queue of rooms.ready.live()) expect(queue.stopCallbacks).toBe(0);
+  });
+});
+
+describe('a log that throws', () => {
+  test('of a message that is scheduled for later: it is accepted, and delivered then', async () => {
+    const rooms = mailRooms({
+      smtp_server_message_received: ((message: Message) => {
+        message.due = rooms.clock.now() + MINUTE;
+        return returns();
+      }) as unknown as Handler,
+    });
+    failLogOnce(rooms, 'Delayed');
+    expect((await rooms.receive(['a@dest.example'])).reply.code).toBe(250);
+    await rooms.clock.advance(2 * MINUTE);
+    expect(ofType(rooms, 'Delivery')).toHaveLength(1);
+    expect(rooms.said).toEqual(['the log says no']);
+  });
+
+  test('of a message that finds every ready queue full: it waits in line once, and is delivered once', async () => {
+    const rooms = mailRooms({
+      get_egress_path_config: () => pathConfig({ max_ready: 1, connection_limit: 1 }),
+    });
+    failLogOnce(rooms, 'Delayed');
+    for (const recipient of many(5)) {
+      expect((await rooms.receive([recipient])).reply.code).toBe(250);
+    }
+    await rooms.clock.advance(MINUTE);
+    expect(ofType(rooms, 'Delivery')).toHaveLength(5);
+    expect(rooms.spool.content.size).toBe(0);
+    expect(rooms.said).toEqual(['the log says no']);
   });
 });
 
