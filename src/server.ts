@@ -10,7 +10,7 @@ import { type PortReservation, reservePort } from './io/net/index.ts';
 import { readNodeId } from './io/node-id/index.ts';
 import { asUser, dropPrivileges } from './io/privileges/index.ts';
 import { lockSpool, pairSpoolDirectories, type SpoolLock } from './io/spool/index.ts';
-import type { Diagnostics, InitDeclaration } from './model/index.ts';
+import { DEVELOPMENT_RECIPIENT, type Diagnostics, type InitDeclaration } from './model/index.ts';
 import type {
   EsmtpListenerOptions,
   HttpListenerOptions,
@@ -29,6 +29,8 @@ export interface ServerOptions {
   policy: string;
   shards: number;
   user?: string | undefined;
+  /** Who gets all mail instead of its recipients. */
+  developmentRecipient?: string | undefined;
 }
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
@@ -45,12 +47,29 @@ export async function runServer(options: ServerOptions): Promise<number> {
   const admin = new ProcessAdmin();
   const home = new PolicyHome(file, diagnostics, { limits: attached, admin: admin.ledger });
   try {
-    const declarations = await home.initialize();
+    const declarations = withDevelopmentRecipient(options, await home.initialize(), diagnostics);
     return await serve({ ...options, policy: file, limits, admin }, declarations, home, diagnostics);
   } finally {
     home.close();
     attached.close();
   }
+}
+
+/** What the command line says of it beats the policy. */
+function withDevelopmentRecipient(
+  { developmentRecipient }: ServerOptions,
+  asDeclared: readonly InitDeclaration[],
+  diagnostics: Diagnostics,
+): readonly InitDeclaration[] {
+  const where = '--development-recipient';
+  const given = { kind: DEVELOPMENT_RECIPIENT, options: developmentRecipient, where };
+  const declarations = developmentRecipient === undefined ? asDeclared : [...asDeclared, given];
+  const holds = declarations.findLast(({ kind }) => kind === DEVELOPMENT_RECIPIENT);
+  if (holds !== undefined) {
+    const text = `all new mail goes to ${holds.options} instead of its recipients (${holds.where})`;
+    diagnostics.warn('kumod', text);
+  }
+  return declarations;
 }
 
 interface ServeOptions extends ServerOptions {

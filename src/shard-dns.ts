@@ -3,6 +3,7 @@ import { systemClock } from './io/clock/index.ts';
 import { ConfiguredResolvers } from './io/dns/index.ts';
 import type { Registry } from './io/metrics/index.ts';
 import { ConfiguredMtaSts } from './io/mta-sts/index.ts';
+import { type Dial, proxiedDial } from './io/net/index.ts';
 import { random } from './io/random/index.ts';
 import type { Counters, Diagnostics, InitDeclaration, MtaStsPolicies, Resolver } from './model/index.ts';
 
@@ -19,11 +20,14 @@ export class ShardDns {
   readonly resolverNamed: ConfiguredResolvers['named'];
   readonly mtaSts: MtaStsPolicies;
   readonly routing: Routing;
+  /** Finds proxies by their names. */
+  readonly dial: Dial;
 
   constructor({ declarations, registry, diagnostics, counters }: ShardDnsParts) {
     const resolvers = new ConfiguredResolvers(systemClock, () => declarations);
     this.resolver = resolvers.main;
     this.resolverNamed = resolvers.named;
+    this.dial = proxiedDial(resolvers.main);
     const failures = registry.series('lruttl_error_count', 'mta_sts_policy');
     this.mtaSts = new ConfiguredMtaSts(
       { resolver: this.resolver, clock: systemClock, diagnostics, onFailure: () => failures.add() },

@@ -26,6 +26,10 @@ export function measureShard({ registry, queues, ready, disks }: MeasuredRooms):
   const open = live.map(({ name, connections }) => ({ labels: [`smtp_client:${name}`], value: connections }));
   const total = live.reduce((sum, queue) => sum + queue.connections, 0);
   snapshot.connection_count = [...connections, { labels: ['smtp_client'], value: total }, ...open];
+  snapshot.egress_source_health_suspended = (ready?.suspendedSources() ?? []).map(({ source, why }) => ({
+    labels: [source, why],
+    value: 1,
+  }));
   if (disks !== undefined) measureDisks(snapshot, disks);
   return snapshot;
 }

@@ -13,7 +13,6 @@ import { DiskSpaceWatch } from './io/disk-space/index.ts';
 import { helpersDirectory } from './io/files/index.ts';
 import { createMessageIds } from './io/message-id/index.ts';
 import { formatPrometheus, Registry, type RegistrySnapshot } from './io/metrics/index.ts';
-import { proxiedDial } from './io/net/index.ts';
 import { random } from './io/random/index.ts';
 import { openShardSpools } from './io/spool/index.ts';
 import { GenerationNumber, remoteQueues } from './io/threads/index.ts';
@@ -50,6 +49,7 @@ import type {
   ToShard,
 } from './shard-messages.ts';
 import { measureShard } from './shard-metrics.ts';
+import { sourceParts } from './shard-sources.ts';
 import { type SmtpListeners, startSmtpListeners } from './smtp-listeners.ts';
 
 /** Handlers that still wait in the oldest of too many policy generations end after this long, ms. */
@@ -317,17 +317,16 @@ class Shard {
       clock: systemClock,
       throttles: this.#limits.throttles,
       random,
+      ...sourceParts(this.#start.declarations, this.#limits.counters, this.#registry, this.#diagnostics),
     };
-    const { hostname, shards } = this.#start;
     this.#ready = new ReadyQueues({
       ...shared,
+      ...this.#limits,
       routing: this.#dns.routing,
-      leases: this.#limits.leases,
-      counters: this.#limits.counters,
-      dial: proxiedDial(this.#dns.resolver),
+      dial: this.#dns.dial,
       security: this.#security,
-      hostname,
-      shards,
+      hostname: this.#start.hostname,
+      shards: this.#start.shards,
       onReaped: (name) => this.#log.forget(name),
     });
     this.#queues = new ScheduledQueues({ ...shared, ready: this.#ready, createdAt });

@@ -13,4 +13,8 @@ function policy.version() end
 ---@param options kumo.BudgetOptions
 function policy.set_budget(options) end
 
+---For trying a policy without mailing the world: all mail goes to this address instead of its recipients, who are named in headers X-Moonpost-Original-Recipient. Redirected at reception, after smtp_server_message_received or smtp_server_message_deferred_inject and before the queue is named; a queue or routing_domain of the policy leads to the domain of this address. Messages of log hooks, and mail that is in the spool already, go where they were going. In `pre_init` or `init`; `--development-recipient` beats it.
+---@param address string
+function policy.set_development_recipient(address) end
+
 return policy

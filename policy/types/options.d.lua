@@ -272,7 +272,7 @@
 
 ---When and for how long a source that fails is left out.
 ---@class kumo.SuspendSource
----@field trigger 'Immediate'|{Threshold: string} The first failure, or a rate of them.
+---@field trigger 'Immediate'|{Threshold: string} The first failure, or as many as the threshold within its period.
 ---@field duration number|string How long the source is left out.
 
 ---Which DNS servers are asked in place of those of the system.
@@ -378,6 +378,35 @@
 ---@class kumo.SpawnTaskOptions
 ---@field event_name string Name of the event.
 ---@field args any[] The handler gets this list as its one argument.
+
+---Scheduled queues whose messages bounce. Queues are those for which all the given criteria hold, and every queue when none is given.
+---@class kumo.AdminBounce
+---@field campaign? string Queues of this campaign; any when not given, as with the other criteria.
+---@field tenant? string Queues of this tenant.
+---@field domain? string Queues of this domain.
+---@field queue_names? string[] Exactly these queues; takes the place of the criteria.
+---@field routing_domain? string Queues of this routing domain.
+---@field suppress_logging? boolean No AdminBounce records.
+---@field reason string Why, for the records and the lists.
+---@field duration? number|string How long it holds.
+---@field expires? string When it ends, as RFC 3339 text; takes the place of duration.
+
+---Scheduled queues that are to wait. Queues are those for which all the given criteria hold, and every queue when none is given.
+---@class kumo.AdminSuspend
+---@field campaign? string Queues of this campaign; any when not given, as with the other criteria.
+---@field tenant? string Queues of this tenant.
+---@field domain? string Queues of this domain.
+---@field queue_names? string[] Exactly these queues; takes the place of the criteria.
+---@field reason string Why, for the records and the lists.
+---@field duration? number|string How long it holds.
+---@field expires? string When it ends, as RFC 3339 text; takes the place of duration.
+
+---A ready queue that is to take no mail.
+---@class kumo.AdminSuspendReadyQueue
+---@field name string Its name, as in `site` of the records.
+---@field reason string Why, for the records and the lists.
+---@field duration? number|string How long it holds.
+---@field expires? string When it ends, as RFC 3339 text; takes the place of duration.
 
 ---A connection to Redis.
 ---@class redis.Options

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { usableCpus } from '../io/cpu/index.ts';
+import { EnvelopeAddress } from '../protocol/smtp/index.ts';
 
 /** Where the policy is looked for when none is named. */
 const DEFAULT_POLICIES = ['./policy/init.lua', '/etc/moonpost/policy/init.lua'];
@@ -9,6 +10,7 @@ const DEFAULT_POLICIES = ['./policy/init.lua', '/etc/moonpost/policy/init.lua'];
 interface ServeOptions {
   policy?: string;
   user?: string;
+  developmentRecipient?: string;
   shards?: number;
   validate?: boolean;
   script?: boolean;
@@ -23,6 +25,11 @@ export function serveOptions(program: Command): void {
       '--shards <n>',
       'worker threads, each with a full mail path (default: available cores)',
       shardCount,
+    )
+    .option(
+      '--development-recipient <address>',
+      'send all mail there instead, for trying a policy',
+      mailAddress,
     )
     .option('--validate', 'check the policy and exit')
     .option('--script', 'run the event `main` of the policy with the arguments and exit')
@@ -45,7 +52,8 @@ export function serveOptions(program: Command): void {
       if (options.validate === true) process.exitCode = await validatePolicy(policy);
       else {
         const shards = options.shards ?? usableCpus();
-        process.exitCode = await runServer({ policy, shards, user: options.user });
+        const { user, developmentRecipient } = options;
+        process.exitCode = await runServer({ policy, shards, user, developmentRecipient });
       }
       endSoon();
     });
@@ -54,6 +62,13 @@ export function serveOptions(program: Command): void {
 /** What handlers of the policy still wait for must not keep the process. */
 function endSoon(): void {
   setTimeout(() => process.exit(), 1000).unref();
+}
+
+function mailAddress(text: string): string {
+  const address = EnvelopeAddress.parse(text);
+  if (address === undefined || address.domain === '')
+    throw new InvalidArgumentError('must be a mail address');
+  return address.email;
 }
 
 function shardCount(text: string): number {

@@ -12,4 +12,9 @@ export const sourceDifferences: readonly Difference[] = [
     'make_egress_source.source_address',
     'Of the other family than an address of the plan it fails that address with a text that says so, and goes on with the next.',
   ),
+  extension(
+    'function',
+    'kumo.policy.set_development_recipient',
+    'For trying a production policy without mailing the world; also as `--development-recipient ADDRESS`.',
+  ),
 ];

@@ -1,14 +1,12 @@
 export * from './admin-actions.ts';
 export * from './admin-listing.ts';
 export * from './admin-rules.ts';
-export * from './admin-actions.ts';
-export * from './admin-listing.ts';
-export * from './admin-rules.ts';
 export * from './clock.ts';
 export * from './compact-progress.ts';
 export * from './connection-meta.ts';
 export * from './connection-plan.ts';
 export * from './declaration-changes.ts';
+export * from './development-recipient.ts';
 export * from './diagnostics.ts';
 export type { Difference } from './difference.ts';
 export * from './differences.ts';

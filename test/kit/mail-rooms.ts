@@ -16,6 +16,7 @@ import {
   type PolicyEvents,
   type PolicyResult,
   type Resolver,
+  SourceHealth,
   type Transport,
 } from '../../src/model/index.ts';
 import {
@@ -78,6 +79,10 @@ export interface Peers {
   answer: (command: string, address: string) => string | undefined;
   /** Addresses where nobody answers. */
   dead: Set<string>;
+  /** Addresses of proxies that nobody answers at. */
+  deadProxies: Set<string>;
+  /** Addresses that connections were made from. */
+  sources: string[];
 }
 
 export interface Rooms {
@@ -120,6 +125,8 @@ export function mailRooms(
     peak: 0,
     answer: () => undefined,
     dead: new Set(),
+    deadProxies: new Set(),
+    sources: [],
   };
   const shared = {
     policy,
@@ -132,13 +139,15 @@ export function mailRooms(
     admin: new AdminActions(clock),
   };
   const { resolver = new TestResolver([ZONE]), mtaSts } = names;
+  const counters = limits.counters ?? new LocalCounters();
   const ready = new ReadyQueues({
     ...shared,
     routing: createRouting(resolver, clock, () => 0, mtaSts === undefined ? {} : { mtaSts }),
     leases: new LocalLeases(),
-    counters: new LocalCounters(),
+    counters,
     dial: (target) => dialPeer(target, peers),
     security: testSecurity({ clock, said }),
+    health: new SourceHealth({ clock, counters }),
     hostname: 'mta.example',
     shards: 1,
     onReaped: () => {},
@@ -195,6 +204,11 @@ export function transaction(clock: FakeClock, recipients: string[], body: string
 
 async function dialPeer(target: DialTarget, peers: Peers): Promise<Transport> {
   if (peers.dead.has(target.address)) throw new DialError('refused', 'connect ECONNREFUSED');
+  const { proxy } = target;
+  if (proxy !== undefined && peers.deadProxies.has(proxy.server.address)) {
+    throw new DialError('proxy', `proxy ${proxy.server.address}: connect ECONNREFUSED`);
+  }
+  peers.sources.push(proxy?.source ?? target.localAddress ?? '');
   const pair = transportPair(undefined, { address: target.address, port: target.port });
   peers.open++;
   peers.peak = Math.max(peers.peak, peers.open);

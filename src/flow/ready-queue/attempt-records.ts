@@ -7,6 +7,7 @@ import type {
   Settlement,
 } from '../../model/index.ts';
 import type { EnvelopeAddress, Reply } from '../../protocol/smtp/index.ts';
+import type { AttemptResult } from '../delivery/index.ts';
 
 /** What the records of an attempt say besides the outcome. */
 export type AttemptFacts = Omit<DeliveryEvent, 'type' | 'subject' | 'recipients' | 'response' | 'attempts'>;
@@ -78,4 +79,13 @@ function sameOutcome(a: Outcome, b: Outcome): boolean {
     a.reply.enhanced?.subject === b.reply.enhanced?.subject &&
     a.reply.enhanced?.detail === b.reply.enhanced?.detail
   );
+}
+
+export const isTransient = ({ kind }: Outcome): boolean => kind === 'transient';
+
+/** The outcomes of an attempt in the order of its recipients. */
+export function inOrder(result: AttemptResult, count: number): Outcome[] {
+  const outcomes: Outcome[] = new Array(count);
+  for (const { recipient, outcome } of result.outcomes) outcomes[recipient] = outcome;
+  return outcomes;
 }

@@ -11,12 +11,12 @@ import {
 } from '../../model/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import { type AttemptResult, ConnectFailure, connectSmtp, type SmtpSession } from '../delivery/index.ts';
-import { settlementOf } from './attempt-records.ts';
+import { inOrder, isTransient, settlementOf } from './attempt-records.ts';
 import type { Connection } from './connections.ts';
 import { Hand } from './hand.ts';
 import type { ReadyParts } from './parts.ts';
 import type { NamedRate } from './path-limits.ts';
-import { planVerdict, unansweredOutcome, unreachableVerdict } from './plan-verdict.ts';
+import { planVerdict, sourceFailureOf, unansweredOutcome, unreachableVerdict } from './plan-verdict.ts';
 import type { ReadyQueue } from './ready-queue.ts';
 import { statusRewriter } from './status-rewriter.ts';
 import { Watchdog, watchdogTimeout } from './watchdog.ts';
@@ -326,9 +326,14 @@ export class Dispatcher implements Connection {
 
   /** Makes a session with the first candidate that gives one. False when none does, or the connection is to end. */
   async #connect(): Promise<boolean> {
-    const { limits } = this.#queue;
+    const { limits, source } = this.#queue;
+    const { health } = this.#parts;
     const failures: ConnectFailure[] = [];
     for (let next = this.#candidates.shift(); next !== undefined; next = this.#candidates.shift()) {
+      if (health.check(source)) {
+        if (failures.length === 0) return this.#leaveSource();
+        break;
+      }
       const rate = limits.connectionRate;
       if (rate !== undefined && !(await this.#admit(rate, 'ConnectionRateThrottle'))) return false;
       try {
@@ -343,9 +348,18 @@ export class Dispatcher implements Connection {
         if (!(error instanceof ConnectFailure)) throw error;
         failures.push(error);
         this.#watchdog.progress();
+        const failure = sourceFailureOf(error);
+        if (failure !== undefined) health.failed(source, failure);
       }
     }
     await this.#noHostAnswered(failures);
+    return false;
+  }
+
+  /** The source is left out for now: its mail looks for another one, uncounted (delivery.md 15). */
+  #leaveSource(): false {
+    const { message } = this.#hand;
+    if (message !== undefined) this.#hand.settle(message, { kind: 'reinsert' });
     return false;
   }
 
@@ -382,12 +396,4 @@ export class Dispatcher implements Connection {
     const { outcome, reasons } = unreachableVerdict();
     await this.#hand.concludeWaiting(outcome, reasons);
   }
-}
-
-const isTransient = ({ kind }: Outcome): boolean => kind === 'transient';
-
-function inOrder(result: AttemptResult, count: number): Outcome[] {
-  const outcomes: Outcome[] = new Array(count);
-  for (const { recipient, outcome } of result.outcomes) outcomes[recipient] = outcome;
-  return outcomes;
 }

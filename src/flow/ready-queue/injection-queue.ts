@@ -7,6 +7,7 @@ import {
   type Message,
   type PolicyResult,
   type QueuedMessage,
+  redirectTo,
 } from '../../model/index.ts';
 import { type Reply, reply, replyFromText } from '../../protocol/smtp/index.ts';
 import type { ReadyParts } from './parts.ts';
@@ -41,6 +42,7 @@ async function inject(parts: ReadyParts, queued: QueuedMessage, onStopping: OnSt
   if (result === 'stopping') return;
   const failure = failureOf(result);
   if (failure === undefined) {
+    if (parts.developmentRecipient !== undefined) await redirectTo(parts.developmentRecipient, message);
     queued.home.settle(queued, { kind: 'rebound', message, takeBack, protocol: PROTOCOL });
     return;
   }

@@ -7,8 +7,10 @@ import type {
   Leases,
   MessageStore,
   PolicyEvents,
+  SourceHealth,
   Throttles,
 } from '../../model/index.ts';
+import type { EnvelopeAddress } from '../../protocol/smtp/index.ts';
 import type { Dial, PeerSecurity } from '../delivery/index.ts';
 import type { Routing } from './routing.ts';
 
@@ -28,8 +30,11 @@ export interface ReadyParts {
   random: () => number;
   dial: Dial;
   security: PeerSecurity;
+  health: SourceHealth;
   /** Name of this machine, for EHLO when neither path nor source names one. */
   hostname: string;
+  /** Who gets all mail instead of its recipients; see kumo.policy.set_development_recipient. */
+  developmentRecipient?: EnvelopeAddress | undefined;
   /** A ready queue of that name has been forgotten. */
   onReaped: (name: string) => void;
   /** Number of shards in the process; `max_ready` is divided among them. */

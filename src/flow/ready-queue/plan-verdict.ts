@@ -1,4 +1,4 @@
-import type { ConnectionPlan, Outcome, RequeueReason } from '../../model/index.ts';
+import type { ConnectionPlan, Outcome, RequeueReason, SourceFailure } from '../../model/index.ts';
 import type { EgressPathOptions } from '../../model/options/index.ts';
 import { reply } from '../../protocol/smtp/index.ts';
 import type { ConnectFailure } from '../delivery/index.ts';
@@ -53,6 +53,12 @@ export function unansweredOutcome(failures: readonly ConnectFailure[], path: Egr
   const all = failures.map(({ message }) => message).join(', ');
   const text = `KumoMTA internal: failed to connect to any candidate hosts: ${summaryOf(failures, path)}${all}`;
   return { kind: 'transient', reply: reply(400, '', text) };
+}
+
+/** What a failed connection says of the health of its source (delivery.md 15). */
+export function sourceFailureOf({ kind }: ConnectFailure): SourceFailure | undefined {
+  if (kind === 'unplumbed') return 'Unplumbed';
+  return kind === 'proxy' || kind === 'proxy-unplumbed' ? 'ProxyUnhealthy' : undefined;
 }
 
 /** What the failures have in common, when an operator could do something about it. */

@@ -105,9 +105,10 @@ export class ReadyQueue implements ConnectionsOwner {
     return this.#messages.length + this.#reserved >= this.#capacity;
   }
 
-  /** An administrator wants no mail to go this way. */
+  /** An administrator wants no mail to go this way, or the source does not work. */
   get isSuspended(): boolean {
-    return this.#parts.admin.isReadyQueueSuspended(this.name);
+    const { admin, health } = this.#parts;
+    return admin.isReadyQueueSuspended(this.name) || health.isSuspended(this.source);
   }
 
   /** What a choice of this source has to pass, slowest first. */
@@ -201,8 +202,8 @@ export class ReadyQueue implements ConnectionsOwner {
   };
 
   /**
-   * An administrator has suspended the queue: idle sessions close, and what waits looks for another source, so much in
-   * a turn (delivery.md section 10).
+   * An administrator has suspended the queue, or its source does not work: idle sessions close, and what waits looks
+   * for another source, so much in a turn (delivery.md sections 10 and 15).
    */
   suspended(): void {
     if (this.#stopping) return;

@@ -1,4 +1,9 @@
-import { DEFERRED_INJECTION_QUEUE, type MessageHome, type Timer } from '../../model/index.ts';
+import {
+  DEFERRED_INJECTION_QUEUE,
+  type MessageHome,
+  type SourceHealth,
+  type Timer,
+} from '../../model/index.ts';
 import type { QueueOptions, QueueProtocol } from '../../model/options/index.ts';
 import type { MaildirTarget } from '../delivery/index.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -7,7 +12,7 @@ import { injectionQueue } from './injection-queue.ts';
 import { LuaDispatcher, type LuaProtocol, luaSite } from './lua-queue.ts';
 import { maildirQueue } from './maildir-queue.ts';
 import type { ReadyParts } from './parts.ts';
-import { type DeliveryQueue, ReadyFeed, type Routes } from './ready-feed.ts';
+import { type DeliveryQueue, type FeedParts, ReadyFeed, type Routes } from './ready-feed.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import type { Site } from './routing.ts';
 import type { WorkerQueue } from './worker-queue.ts';
@@ -26,6 +31,7 @@ export class ReadyQueues {
   readonly #queues = new Map<string, Live>();
   readonly #maildirs = new Map<string, WorkerQueue>();
   readonly #injection: WorkerQueue;
+  readonly #feedParts: FeedParts;
   #upkeep: Timer;
   /** Where the look at all queues goes on, when it takes more than one turn. */
   #round: MapIterator<[string, Live]> | undefined;
@@ -37,17 +43,20 @@ export class ReadyQueues {
     this.#parts = parts;
     this.#catalog = new EgressCatalog(parts);
     this.#injection = injectionQueue(parts);
+    const { clock, throttles } = parts;
+    this.#feedParts = { clock, throttles, resolve: (home, options) => this.#routes(home, options) };
     this.#upkeep = parts.clock.after(UPKEEP, this.#maintain);
+    parts.health.onNoticed = () => this.#lookSoon();
   }
 
   /** The way of one scheduled queue into the ready queues. */
   feedFor(home: MessageHome): ReadyFeed {
-    const { clock, throttles } = this.#parts;
-    return new ReadyFeed(home, {
-      clock,
-      throttles,
-      resolve: (asking, options) => this.#routes(asking, options),
-    });
+    return new ReadyFeed(home, this.#feedParts);
+  }
+
+  /** Sources that are left out, for metrics; each is told of by one shard. */
+  suspendedSources(): ReturnType<SourceHealth['made']> {
+    return this.#parts.health.made();
   }
 
   /** Every ready queue, for metrics and status. */
@@ -166,8 +175,18 @@ export class ReadyQueues {
     this.#upkeep = this.#parts.clock.after(0, this.#maintain);
   };
 
+  /** A source does not work: what waits for it is found. */
+  #lookSoon(): void {
+    if (this.#stopping) return;
+    this.#upkeep.cancel();
+    this.#round = undefined;
+    this.#upkeep = this.#parts.clock.after(0, this.#maintain);
+  }
+
   #look(key: string, live: Live, now: number): void {
     const { queue } = live;
+    // Another shard may have found out that the source does not work.
+    if (queue.length > 0 && queue.isSuspended) queue.suspended();
     if (queue.isIdle && now - queue.lastUsed > REAP_AFTER) {
       queue.reap();
       this.#queues.delete(key);

@@ -11,6 +11,7 @@ import {
   type PolicyEvents,
   queueNameOf,
   type RelayFailure,
+  redirectTo,
   SpoolWriteError,
   supplementalHeader,
 } from '../../model/index.ts';
@@ -44,6 +45,8 @@ export interface ReceptionParts {
   diagnostics: Diagnostics;
   clock: Clock;
   newMessageId: () => string;
+  /** Who gets all mail instead of its recipients; see kumo.policy.set_development_recipient. */
+  developmentRecipient?: EnvelopeAddress | undefined;
 }
 
 /**
@@ -86,6 +89,7 @@ export class Reception {
     if (judged.length === 0) return relayedNowhere();
     const placed: Placed[] = [];
     for (const { message, judgement } of judged) {
+      await this.#redirect(message);
       const name = this.#nameOf(message);
       const queue = name === undefined ? 'failed' : await this.#place(message, name, judgement);
       if (queue === 'stopped') return tookTooLong();
@@ -141,6 +145,7 @@ export class Reception {
 
   /** Takes one message that policy made (kumo.inject_message). Rejects when it could not be kept. */
   async inject(message: Message): Promise<void> {
+    await this.#redirect(message);
     const name = queueNameOf(message);
     if (name === NULL_QUEUE) return;
     const { queues, store } = this.#parts;
@@ -257,6 +262,13 @@ export class Reception {
     if (facts === 'failed' || facts === 'stopped') return facts;
     const judgement = facts === undefined ? RELAYED : await judge(message, facts);
     return judgement.verdict === 'refuse' && message.meta.queue === NULL_QUEUE ? RELAYED : judgement;
+  }
+
+  /** What policy sees later, in smtp_server_message_deferred_inject, is redirected after that. */
+  async #redirect(message: Message): Promise<void> {
+    const { developmentRecipient } = this.#parts;
+    if (developmentRecipient === undefined || message.meta.queue === DEFERRED_INJECTION_QUEUE) return;
+    await redirectTo(developmentRecipient, message);
   }
 
   /** The name of its queue; undefined, and reported, when its metadata names none. */

@@ -22,7 +22,7 @@ import type { Json } from '../json.ts';
 import type { ThrottleSpec } from '../limits.ts';
 import { formatThrottleSpec } from '../throttle-spec.ts';
 
-/** How many failures suspend a source: the first one, or more than the threshold. */
+/** How many failures suspend a source: the first one, or as many as the threshold within its period. */
 export type SuspendTrigger = 'Immediate' | { threshold: ThrottleSpec };
 
 function suspendTrigger(): RichKind<SuspendTrigger> {
@@ -49,7 +49,7 @@ export const suspendOptions = defineOptions(
   {
     trigger: field(suspendTrigger(), {
       required: true,
-      doc: 'The first failure, or a rate of them.',
+      doc: 'The first failure, or as many as the threshold within its period.',
     }),
     duration: field(duration(), { required: true, doc: 'How long the source is left out.' }),
   },
