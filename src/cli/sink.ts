@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createWriteStream, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { Command, InvalidArgumentError } from 'commander';
 import {
@@ -90,7 +90,7 @@ export interface Sink {
 
 /** Octets of a message in which its Received header is looked for. */
 const HEAD = 2048;
-const RECEIVED_ID = /^Received: [\s\S]*?\bid ([0-9a-f]{32})\b/;
+const RECEIVED_ID = /^Received:[^\n]*(?:\n[ \t][^\n]*)*?\bid ([0-9a-f]{32})\b/m;
 /** A peer that is left waiting is, for so long, ms. */
 const LONGEST_SILENCE = 3_600_000;
 
@@ -363,11 +363,12 @@ function parseWhole(text: string): number {
 
 async function runSink({ json, cert, key, record, ...options }: SinkFlags): Promise<void> {
   if ((cert === undefined) !== (key === undefined)) throw new Error('give --cert and --key together');
-  const written = record === undefined ? undefined : createWriteStream(record, { flags: 'a' });
+  // Written before the reply, so that whoever has the reply finds the line.
+  const written = record === undefined ? undefined : openSync(record, 'a');
   const sink = await startSink({
     ...options,
     ...(cert !== undefined && { tls: { cert: readFileSync(cert, 'utf8'), key: readFileSync(key!, 'utf8') } }),
-    ...(written !== undefined && { onEnd: (end) => void written.write(`${JSON.stringify(end)}\n`) }),
+    ...(written !== undefined && { onEnd: (end) => void writeSync(written, `${JSON.stringify(end)}\n`) }),
   });
   for (const { address, port } of sink.addresses) {
     process.stderr.write(`sink listener on ${formatHostPort(address, port)}\n`);
@@ -375,6 +376,6 @@ async function runSink({ json, cert, key, record, ...options }: SinkFlags): Prom
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   const counts = sink.counts();
   await sink.stop();
-  if (written !== undefined) await new Promise<void>((done) => written.end(done));
+  if (written !== undefined) closeSync(written);
   process.stdout.write(`${json === true ? JSON.stringify(counts) : formatCounts(counts)}\n`);
 }
