@@ -109,6 +109,13 @@ describe('throttles that two nodes share', () => {
     for (const node of [a, b]) expect((await node.throttles.admit('own', own)).remaining).toBe(9);
   });
 
+  test('belong to the nodes that are there: one that ends leaves its part to the others', async () => {
+    const [a, b] = [await startNode('a', server.url), await startNode('b', server.url)];
+    await knows(a, 2);
+    b.close();
+    await knows(a, 1);
+  });
+
   test('keep to the limit while Redis freezes, thaws, dies and comes back', async () => {
     const [a, b] = [await startNode('a', server.url), await startNode('b', server.url)];
     await Promise.all([a, b].map((node) => knows(node, 2)));

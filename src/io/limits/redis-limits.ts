@@ -89,10 +89,9 @@ export function limitsOverRedis(local: NodeLimits, parts: RedisLimitsParts): Red
     start: () => link.start(),
     refusedFull: () => local.refusedFull(),
     close() {
-      nodes.leave(link);
       leases.close();
-      link.close();
       local.close();
+      void nodes.leave(link).finally(() => link.close());
     },
   };
 }

@@ -34,6 +34,7 @@ export class RedisNodes {
   #emptyAt = 0;
   #serverTime = 0;
   #timer: Timer | undefined;
+  #hasLeft = false;
   readonly #shares = new WeakMap<ThrottleSpec, { nodes: number; share: ThrottleSpec }>();
 
   constructor(clock: Clock, nodeId: string, atLeast: number | undefined) {
@@ -118,12 +119,15 @@ export class RedisNodes {
   }
 
   /** A node that ends leaves its part to the others. */
-  leave(link: RedisPort): void {
+  async leave(link: RedisPort): Promise<void> {
+    this.#hasLeft = true;
     this.#timer?.cancel();
-    if (link.isUp) link.send(KEY, ['ZREM', KEY, this.#nodeId]).catch(() => {});
+    // Otherwise it is forgotten after a while.
+    if (link.isUp) await link.send(KEY, ['ZREM', KEY, this.#nodeId]).catch(() => {});
   }
 
   #showLater(link: RedisPort): void {
+    if (this.#hasLeft) return;
     this.#timer = this.#clock.after(SIGN_OF_LIFE, () => {
       this.show(link).then(
         () => this.#showLater(link),
