@@ -186,6 +186,15 @@ describe('MTA-STS and DANE', () => {
     expect(wayOf(domain)).toBeUndefined();
   });
 
+  test('look-ups of TLSA are counted by how they ended', async () => {
+    const metrics = await (await fetch(`http://127.0.0.1:${server.http}/metrics`)).text();
+    const count = (result: string): number =>
+      Number(new RegExp(`^dane_result_count\\{result="${result}"\\} (\\d+)`, 'm').exec(metrics)?.[1] ?? 0);
+    expect(count('usable')).toBeGreaterThanOrEqual(3);
+    expect(count('failed')).toBeGreaterThanOrEqual(1);
+    expect(count('unusable')).toBe(0);
+  });
+
   test('what waits is still there after a restart', async () => {
     expect(server.counts()).toEqual({
       Reception: domains.length,

@@ -7,6 +7,7 @@ import type { InitDeclaration } from '../../../src/model/index.ts';
 import { configureResolverOptions } from '../../../src/model/options/index.ts';
 import { eventually } from '../../kit/eventually.ts';
 import { FakeClock } from '../../kit/fake-clock.ts';
+import { serve } from './resolver-bench.ts';
 
 const declare = (kind: string, options: unknown): InitDeclaration => ({ kind, options, where: 'x:1' });
 
@@ -91,4 +92,25 @@ test('what is known needs no place among look-ups that nobody answers, and the l
     what: () => `${failed.length} failed`,
   });
   expect(clock.pending).toBe(0);
+});
+
+test('set_mx_negative_cache_ttl is how long a failed look-up of an MX is kept', async () => {
+  const server = await serve(() => ({ rcode: 'SERVFAIL' }));
+  const clock = new FakeClock();
+  const options = parseOptions(configureResolverOptions, {
+    name_servers: [`127.0.0.1:${server.port}`],
+    options: { attempts: 1 },
+  });
+  const { main } = new ConfiguredResolvers(clock, () => [
+    declare('dns.configure_resolver', { kind: 'servers', options }),
+    declare('dns.set_mx_negative_cache_ttl', 120_000),
+  ]);
+  const ask = () => expect(main.mx('broken.example')).rejects.toMatchObject({ kind: 'servfail' });
+  await ask();
+  await clock.advance(119_999);
+  await ask();
+  expect(server.queries).toHaveLength(1);
+  await clock.advance(1);
+  await ask();
+  expect(server.queries).toHaveLength(2);
 });
