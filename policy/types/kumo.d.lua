@@ -4,6 +4,7 @@
 ---The root of the policy API: `local kumo = require 'kumo'`.
 ---@class kumo
 ---@field version string
+---@field api kumo.api
 ---@field counter_series kumo.counter_series
 ---@field crypto kumo.crypto
 ---@field digest kumo.digest
