@@ -24,7 +24,7 @@ interface Case {
   at?: number;
 }
 
-const verdict = ({ chain = [own, middle], records, names = ['mx.test'], at = now + 1000 }: Case) =>
+const verdict = ({ chain = [own, middle], records, names = ['mx.test'], at = Date.now() + 1000 }: Case) =>
   whyDaneFails({ chain: chain.map(({ der }) => der), records, names, now: at });
 
 const all = [0, 1].flatMap((selector) => [0, 1, 2].map((matching) => [selector, matching] as const));
