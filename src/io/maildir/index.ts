@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { constants, type FileHandle, lstat, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { chmod, constants, type FileHandle, lstat, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { LRUCache } from 'lru-cache';
@@ -44,7 +44,7 @@ async function writeMessage({ path, fileMode, body }: MaildirDelivery): Promise<
   const final = join(path, 'new', name);
   const file = await open(temporary, CREATE, fileMode);
   try {
-    await writeAndSync(file, body);
+    await writeAndSync(file, fileMode, body);
     await rename(temporary, final);
   } catch (error) {
     await unlink(temporary).catch(() => {});
@@ -54,8 +54,10 @@ async function writeMessage({ path, fileMode, body }: MaildirDelivery): Promise<
   return final;
 }
 
-async function writeAndSync(file: FileHandle, body: Buffer): Promise<void> {
+async function writeAndSync(file: FileHandle, mode: number, body: Buffer): Promise<void> {
   try {
+    // The umask of the server takes away from what `open` is given.
+    await file.chmod(mode);
     await file.writeFile(body);
     await file.datasync();
   } finally {
@@ -67,11 +69,13 @@ async function writeAndSync(file: FileHandle, body: Buffer): Promise<void> {
 async function prepare(path: string, mode: number): Promise<void> {
   // mkdir gives the topmost directory it made, whose name is in the directory above.
   const topmost = await mkdir(path, { recursive: true, mode });
+  if (topmost !== undefined) await chmodFrom(topmost, path, mode);
   let added = topmost !== undefined;
   for (const part of ['tmp', 'new', 'cur']) {
     const directory = join(path, part);
     try {
       await mkdir(directory, { mode });
+      await chmod(directory, mode);
       added = true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -83,6 +87,11 @@ async function prepare(path: string, mode: number): Promise<void> {
   if (topmost === undefined) return;
   for (let made = path; made.length >= topmost.length; made = dirname(made))
     await syncDirectory(dirname(made));
+}
+
+/** Every directory from `topmost` down to `path`: what mkdir made has lost the bits of the umask. */
+async function chmodFrom(topmost: string, path: string, mode: number): Promise<void> {
+  for (let made = path; made.length >= topmost.length; made = dirname(made)) await chmod(made, mode);
 }
 
 async function syncDirectory(path: string): Promise<void> {
