@@ -3,6 +3,7 @@ import {
   Fifo,
   type MaybePromise,
   type MessageHome,
+  parseQueueName,
   type QueuedMessage,
   type QueueNameParts,
   type RequeueReason,
@@ -66,7 +67,7 @@ const CONGESTION_WAIT = 20;
  */
 export class ScheduledQueue implements MessageHome {
   readonly name: string;
-  readonly parts: QueueNameParts;
+  #parts: QueueNameParts | undefined;
   /** Messages that belong here: scheduled, due, or being delivered. */
   readonly members = new Members();
   #options: QueueOptions | undefined;
@@ -84,14 +85,20 @@ export class ScheduledQueue implements MessageHome {
   /** max_message_rate has let the first in line through; it must not pay twice when the ready queue is full. */
   #isAdmitted = false;
   /** Those in line whom policy has let pass already; it is asked once for each time that a message is due. */
-  readonly #passed = new Set<QueuedMessage>();
+  #passed: Set<QueuedMessage> | undefined;
   #awaited = 0;
+  #releaseLater: (() => void) | undefined;
   readonly #room: QueueRoom;
 
-  constructor(name: string, parts: QueueNameParts, room: QueueRoom) {
+  constructor(name: string, room: QueueRoom) {
     this.name = name;
-    this.parts = parts;
     this.#room = room;
+  }
+
+  /** Made when it is asked for, since most queues of very many wait only for their time. */
+  get parts(): QueueNameParts {
+    this.#parts ??= parseQueueName(this.name);
+    return this.#parts;
   }
 
   get egressPool(): string | undefined {
@@ -138,12 +145,12 @@ export class ScheduledQueue implements MessageHome {
       line.shift();
       this.#line = new Fifo();
       this.#line.push(first);
-      const hasPassed = this.#passed.has(first);
-      this.#passed.clear();
-      if (hasPassed) this.#passed.add(first);
+      const hasPassed = this.#passed?.has(first);
+      this.#passed = undefined;
+      if (hasPassed) this.#pass(first);
     } else {
       this.#isAdmitted = false;
-      this.#passed.clear();
+      this.#passed = undefined;
     }
     return line;
   }
@@ -157,10 +164,15 @@ export class ScheduledQueue implements MessageHome {
   promote(message: QueuedMessage, hasPassed = false): void {
     this.#line ??= new Fifo();
     this.#line.push(message);
-    if (hasPassed) this.#passed.add(message);
+    if (hasPassed) this.#pass(message);
     this.#pump();
     // It was last in line, so it has moved on exactly when the line is empty.
     if ((this.#line?.length ?? 0) > 0) this.#room.waits(message, this.#hold, this.#holdUntil);
+  }
+
+  #pass(message: QueuedMessage): void {
+    this.#passed ??= new Set();
+    this.#passed.add(message);
   }
 
   settle(message: QueuedMessage, settlement: Settlement): void {
@@ -173,14 +185,14 @@ export class ScheduledQueue implements MessageHome {
     for (let message = this.#line.peek(); message !== undefined; message = this.#line.peek()) {
       if (steps++ >= STEPS_PER_TURN || this.#room.isCongested) {
         this.#busy = true;
-        this.#room.clock.after(this.#room.isCongested ? CONGESTION_WAIT : 0, this.#resume);
+        this.#room.clock.after(this.#room.isCongested ? CONGESTION_WAIT : 0, () => this.#resume());
         return;
       }
       const step = this.#guardedStep(message);
       if (step instanceof Promise) {
         this.#busy = true;
         step.then(
-          ++this.#awaited % AWAITED_PER_TURN === 0 ? this.#resumeNextTurn : this.#resume,
+          () => (++this.#awaited % AWAITED_PER_TURN === 0 ? this.#resumeNextTurn() : this.#resume()),
           (error: Error) => this.#failed(message, error),
         );
         return;
@@ -190,14 +202,14 @@ export class ScheduledQueue implements MessageHome {
     if (this.#line.length === 0) this.#line = undefined;
   }
 
-  readonly #resume = (): void => {
+  #resume(): void {
     this.#busy = false;
     this.#pump();
-  };
+  }
 
-  readonly #resumeNextTurn = (): void => {
-    this.#room.clock.after(0, this.#resume);
-  };
+  #resumeNextTurn(): void {
+    this.#room.clock.after(0, () => this.#resume());
+  }
 
   /** A defect on the way must not stop the line: the message waits its turn again. */
   #failed(message: QueuedMessage, error: Error): void {
@@ -257,7 +269,7 @@ export class ScheduledQueue implements MessageHome {
       this.#holdUntil = this.#room.clock.now() + wait;
       // A configuration that is asked for again from time to time may have a faster rate by then.
       const look = options.refresh_strategy === 'Ttl' ? Math.min(wait, options.refresh_interval) : wait;
-      this.#holdTimer = this.#room.clock.after(look, this.#release);
+      this.#holdTimer = this.#room.clock.after(look, this.#releaser);
       return 'held';
     };
     const verdict = this.#room.admit(this, options);
@@ -265,11 +277,11 @@ export class ScheduledQueue implements MessageHome {
   }
 
   #gatedStep(message: QueuedMessage, options: QueueOptions): MaybePromise<Step> {
-    if (!this.#room.isGated || this.#passed.has(message)) return this.#offer(message, options);
+    if (!this.#room.isGated || this.#passed?.has(message)) return this.#offer(message, options);
     const apply = (verdict: GateVerdict): MaybePromise<Step> => {
       switch (verdict.kind) {
         case 'open':
-          this.#passed.add(message);
+          this.#pass(message);
           return this.#offer(message, options);
         case 'later':
           this.#shift(message);
@@ -295,9 +307,9 @@ export class ScheduledQueue implements MessageHome {
     if (verdict.kind === 'full') {
       this.#hold = 'ReadyQueueWasFull';
       this.#holdUntil = this.#room.clock.now();
-      this.#feed!.whenRoom(this.#release);
+      this.#feed!.whenRoom(this.#releaser);
       // A changed configuration may lead elsewhere; without this look nothing would ask for it.
-      this.#holdTimer = this.#room.clock.after(this.#options!.refresh_interval, this.#release);
+      this.#holdTimer = this.#room.clock.after(this.#options!.refresh_interval, this.#releaser);
       return 'held';
     }
     if (verdict.kind === 'changed') return 'again';
@@ -311,7 +323,7 @@ export class ScheduledQueue implements MessageHome {
   #shift(message: QueuedMessage): void {
     this.#line!.shift();
     this.#isAdmitted = false;
-    this.#passed.delete(message);
+    this.#passed?.delete(message);
   }
 
   #refuse(message: QueuedMessage, why: Reply, reasons: RequeueReason[]): Step {
@@ -320,12 +332,18 @@ export class ScheduledQueue implements MessageHome {
     return 'moved';
   }
 
-  readonly #release = (): void => {
+  #release(): void {
     this.#holdTimer?.cancel();
     this.#holdTimer = undefined;
     this.#hold = undefined;
     this.#pump();
-  };
+  }
+
+  /** `release` for others to call, always the same. Made when it is needed, since most queues of very many wait only for their time. */
+  get #releaser(): () => void {
+    this.#releaseLater ??= () => this.#release();
+    return this.#releaseLater;
+  }
 
   #ask(): Promise<QueueOptions> {
     this.#refreshing ??= this.#fetch();
@@ -336,9 +354,11 @@ export class ScheduledQueue implements MessageHome {
     const epoch = this.#room.policyEpoch;
     try {
       const options = await this.#room.configs.fetch(this.name, this.parts);
-      if (this.#options !== options) this.#feed?.invalidate();
+      const before = this.#options;
+      if (before !== options) this.#feed?.invalidate();
       this.#options = options;
       this.#refreshed = this.#room.clock.monotonic();
+      if (before !== undefined && !isSameWay(before, options)) this.#feed?.takeBack();
       if (this.#hold !== undefined) this.#release();
       return options;
     } catch (error) {
@@ -357,4 +377,9 @@ export class ScheduledQueue implements MessageHome {
     this.#refreshed = this.#room.clock.monotonic();
     this.#ask().catch(() => {});
   }
+}
+
+/** Whether mail is delivered as before. */
+function isSameWay(before: QueueOptions, after: QueueOptions): boolean {
+  return JSON.stringify(before.protocol) === JSON.stringify(after.protocol);
 }

@@ -6,7 +6,6 @@ import {
   type MaybePromise,
   type Message,
   type MessageHome,
-  parseQueueName,
   QueuedMessage,
   type RequeueReason,
   type Settlement,
@@ -17,6 +16,7 @@ import {
 import type { QueueOptions } from '../../model/options/index.ts';
 import type { Reply } from '../../protocol/smtp/index.ts';
 import type { ReadyFeed } from '../ready-queue/index.ts';
+import { EmptyQueues } from './empty-queues.ts';
 import type { ScheduleParts } from './parts.ts';
 import { type QueueRoom, ScheduledQueue } from './queue.ts';
 import { QueueConfigs } from './queue-configs.ts';
@@ -35,10 +35,6 @@ const PROMOTED_PER_TURN = 256;
 const CONGESTION_WAIT = 20;
 /** Queues told of a changed policy per turn of the event loop. */
 const LOOKED_AT_PER_TURN = 500;
-/** Empty queues looked at each time. */
-const REAPED_PER_LOOK = 8;
-/** A queue that never got a configuration is forgotten after this long, ms. */
-const REAP_UNUSED = 60_000;
 
 /** All scheduled queues of a shard, and the one wheel that knows when their messages are due. */
 export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, RebindRoom, SweepRoom {
@@ -47,8 +43,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
   readonly #settler: Settler;
   readonly #gate: ReadyGate;
   readonly #queues = new Map<string, ScheduledQueue>();
-  /** Empty queues with the monotonic ms since when, oldest first. */
-  readonly #empty = new Map<ScheduledQueue, number>();
+  readonly #empty = new EmptyQueues();
   readonly #wheel: TimerWheel<QueuedMessage>;
   readonly #rebinds = new Set<Promise<RebindSummary>>();
   /** Sweeps take turns, so that many of them are no more work at a time than one. */
@@ -346,9 +341,9 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
   named(name: string): ScheduledQueue {
     let queue = this.#queues.get(name);
     if (queue === undefined) {
-      queue = new ScheduledQueue(name, parseQueueName(name), this);
+      queue = new ScheduledQueue(name, this);
       this.#queues.set(name, queue);
-      this.#empty.set(queue, this.#parts.clock.monotonic());
+      this.#empty.add(queue, this.#parts.clock.monotonic());
       this.#reap();
     }
     return queue;
@@ -368,21 +363,12 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
     const queue = message.home as ScheduledQueue;
     this.#size--;
     queue.members.delete(message);
-    if (queue.size === 0) this.#empty.set(queue, this.#parts.clock.monotonic());
+    if (queue.size === 0) this.#empty.add(queue, this.#parts.clock.monotonic());
     if (this.#timerDue === Infinity) this.#reap();
   }
 
-  /** Forgets queues that have been empty for their reap_interval; looks at a few each time. */
   #reap(): void {
-    const now = this.#parts.clock.monotonic();
-    let looked = 0;
-    for (const [queue, since] of this.#empty) {
-      if (looked++ >= REAPED_PER_LOOK) return;
-      this.#empty.delete(queue);
-      // One with a long interval goes to the end, so that it does not keep the others.
-      if (now - since < (queue.options?.reap_interval ?? REAP_UNUSED)) this.#empty.set(queue, since);
-      else this.#queues.delete(queue.name);
-    }
+    this.#empty.reap(this.#parts.clock.monotonic(), (queue) => this.#queues.delete(queue.name));
   }
 
   /** The message is on its way already: neither a broken log nor a slow one may keep it from that. */

@@ -228,3 +228,49 @@ test('reap_interval: an empty queue is forgotten after it and asked for anew', a
   expect([...rooms.queues.live()].map(({ name }) => name).sort()).toEqual(['dest.example', 'other.example']);
   expect(asked()).toBe(3);
 });
+
+test('a changed protocol: what waits in the ready queue of the old one goes the new way, uncounted', async () => {
+  let host = '[192.0.2.1]';
+  const rooms = mailRooms({
+    get_queue_config: () => queueConfig({ protocol: { smtp: { mx_list: [host] } }, refresh_interval: '1h' }),
+    get_egress_path_config: () => pathConfig({ connection_limit: 1, max_ready: 100 }),
+  });
+  rooms.peers.answer = (command, address) =>
+    command === 'CONNECT' && address === '192.0.2.1' ? 'silence' : undefined;
+  for (let i = 0; i < 6; i++) await send(rooms);
+  expect([...rooms.ready.live()].map(({ length }) => length)).toEqual([5]);
+  host = '[192.0.2.2]';
+  changed(rooms);
+  await send(rooms);
+  await rooms.clock.advance(1000);
+  const delivered = rooms.events.filter(({ type }) => type === 'Delivery');
+  expect(delivered.map(({ peer, attempts }) => `${peer!.addr} ${attempts}`)).toEqual(
+    new Array(6).fill('192.0.2.2 0'),
+  );
+  expect(rooms.records()).not.toContain('Delayed 400');
+});
+
+test('a changed protocol: other queues that share the ready queue are left alone', async () => {
+  let host = '[192.0.2.1]';
+  const rooms = mailRooms({
+    get_queue_config: (domain: string) =>
+      queueConfig({
+        protocol: { smtp: { mx_list: [domain === 'moves.example' ? host : '[192.0.2.1]'] } },
+        refresh_interval: '1h',
+      }),
+    get_egress_path_config: () => pathConfig({ connection_limit: 1 }),
+  });
+  rooms.peers.answer = (command, address) =>
+    command === 'CONNECT' && address === '192.0.2.1' ? 'silence' : undefined;
+  for (const domain of ['stays.example', 'moves.example', 'stays.example', 'moves.example']) {
+    await rooms.receive([`a@${domain}`]);
+    await rooms.clock.advance(10);
+  }
+  host = '[192.0.2.2]';
+  changed(rooms);
+  await rooms.receive(['b@moves.example']);
+  await rooms.clock.advance(1000);
+  const delivered = rooms.events.filter(({ type }) => type === 'Delivery');
+  expect(delivered.map(({ queue }) => queue)).toEqual(new Array(3).fill('moves.example'));
+  expect([...rooms.ready.live()].map(({ length }) => length).sort()).toEqual([0, 1]);
+});
