@@ -176,7 +176,8 @@ test('a megabyte goes through text, patterns, encodings and readers', function()
       local clock = kumo.time.now()
       result_or_error(name, call, text)
       local took = kumo.time.now() - clock
-      if took.seconds > 5 then
+      -- What is not linear takes many minutes; the machine may be busy.
+      if took.seconds > 60 then
         error(('%s took %s s'):format(name, took.seconds))
       end
     end

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { luaModules, luaObjects } from '../../src/api/lua/index.ts';
 import { systemClock } from '../../src/io/clock/index.ts';
 import { ConfiguredResolvers } from '../../src/io/dns/index.ts';
@@ -14,6 +14,9 @@ import { notingHost } from '../api/lua/kit.ts';
 import { startEchoServer } from '../kit/echo-server.ts';
 
 /** Runs every *.test.lua beside this file as a policy; see testing.lua. */
+
+// The machine may be busy.
+vi.setConfig({ testTimeout: 180_000 });
 
 const PREFIX = 'test: ';
 const echo = await startEchoServer();
