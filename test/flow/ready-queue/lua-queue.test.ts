@@ -210,6 +210,24 @@ test('send_batch gets up to batch_size messages; one answer is for all of them',
   expect(rooms.spool.content.size).toBe(0);
 });
 
+test('a suspension ends the wait for a larger batch; what is in hand goes, what waits does not', async () => {
+  const rooms = luaRooms(ok, { batch_size: 10, min_batch_size: 10, max_batch_latency: '60s' });
+  await receive(rooms, 1);
+  expect(rooms.lua.sent).toEqual([]);
+  const expires = rooms.clock.now() + 600_000;
+  const selector = { queue_names: ['unspecified->hook.example@lua:make.it'] };
+  const rule = { id: 'x', reason: 'maintenance', expires, selector, suppressLogging: false };
+  rooms.admin.apply({ action: 'put', kind: 'suspend-ready-q', rule, sweep: false });
+  for (const queue of rooms.ready.live()) queue.suspended();
+  await settle();
+  expect(rooms.lua.sent.map((batch) => batch.length)).toEqual([1]);
+  expect(rooms.lua.released).toBe(1);
+  await receive(rooms, 1);
+  await rooms.clock.advance(1000);
+  expect(rooms.lua.sent).toHaveLength(1);
+  expect(rooms.spool.content.size).toBe(1);
+});
+
 test('a batch that is refused keeps every message', async () => {
   const rooms = luaRooms(() => ({ kind: 'reject', code: 450, text: 'no', disconnect: 'If421' }), {
     batch_size: 10,
