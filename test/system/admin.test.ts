@@ -1,14 +1,13 @@
-import { afterAll, expect, test as oneByOne, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { eventually } from '../kit/eventually.ts';
 import { MailDrop } from '../kit/mail-drop.ts';
 import { initLua, Moonpost, relayLua } from '../kit/moonpost.ts';
 import { SmtpTalk, sendOne } from '../kit/smtp-talk.ts';
 
-// Real processes on a machine that may be busy; they mostly wait, so several tests run at a time.
+// Real processes on a machine that may be busy.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
-const test = oneByOne.concurrent;
 
-afterAll(async () => {
+afterEach(async () => {
   await Moonpost.disposeAll();
   await MailDrop.stopAll();
 });
