@@ -161,10 +161,10 @@
 
 ---Delivery by a function of the policy.
 ---@class kumo.CustomLuaProtocol
----@field constructor string Event that makes the connection object.
+---@field constructor string Event, fired with domain, tenant and campaign, that returns the connection: a table with `send(self, message)`, or `send_batch(self, messages)` where batch_size is more than 1, and perhaps `close(self)`. They return the text of the Delivery record; kumo.reject with 400 to 499 has the mail tried again (421 also closes), with another code it bounces; any other error counts as 400 and closes.
 ---@field batch_size? integer Most messages per send_batch.
 ---@field min_batch_size? integer Fewest messages worth a send_batch.
----@field max_batch_latency? number|string Longest wait for min_batch_size.
+---@field max_batch_latency? number|string Longest wait for min_batch_size; without, what is ready goes.
 
 ---Transfer to another node.
 ---@class kumo.XferProtocol

@@ -78,4 +78,9 @@ export const queueDifferences: readonly Difference[] = [
     'connection_limit that is lowered',
     'Connections above it close after the message in hand.',
   ),
+  decided(
+    'behaviour',
+    'connections of custom_lua',
+    'A shard has at most 64 connection objects, each in a Lua state of its own that serves nothing else; one beyond waits, and the others make room after the batch in hand. After a change of the policy connections end after the batch in hand, and new ones are of the new policy. What connections keep in global variables ends with each call.',
+  ),
 ];

@@ -69,7 +69,7 @@ export const customLuaOptions = defineOptions(
   {
     constructor: field(string(), {
       required: true,
-      doc: 'Event that makes the connection object.',
+      doc: 'Event, fired with domain, tenant and campaign, that returns the connection: a table with `send(self, message)`, or `send_batch(self, messages)` where batch_size is more than 1, and perhaps `close(self)`. They return the text of the Delivery record; kumo.reject with 400 to 499 has the mail tried again (421 also closes), with another code it bounces; any other error counts as 400 and closes.',
     }),
     batch_size: field(integer({ min: 1 }), {
       default: 1,
@@ -81,7 +81,7 @@ export const customLuaOptions = defineOptions(
     }),
     max_batch_latency: field(duration(), {
       default: 0,
-      doc: 'Longest wait for min_batch_size.',
+      doc: 'Longest wait for min_batch_size; without, what is ready goes.',
     }),
   },
 );
