@@ -1,4 +1,5 @@
 import { afterAll, expect, test as oneByOne, vi } from 'vitest';
+import { eventually } from '../kit/eventually.ts';
 import { inject, numberOf } from '../kit/injector.ts';
 import { MailDrop } from '../kit/mail-drop.ts';
 import { initLua, Moonpost } from '../kit/moonpost.ts';
@@ -72,6 +73,8 @@ end)`;
     expect(proxied.connections.every((made) => made.source === source)).toBe(true);
   }
   await server.untilEmpty();
+  // What is sent over a connection that was open when the proxy died waits for up to a minute (delivery.md 8.6).
+  await eventually(() => (drop.openNow === 0 ? true : undefined), { patience: 60_000, what: () => 'open' });
   a.stop();
 
   await inject(server.smtp, { count: 200, first: 100 });
