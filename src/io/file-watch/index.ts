@@ -26,6 +26,8 @@ export interface FileWatchParts {
 const LOOK_EVERY = 500;
 /** Files must stay as they are for this long, ms, so that nothing half written is taken (design section 5). */
 const STILL_FOR = 250;
+/** Files that have stayed as they are are not kept waiting any longer for those that go on changing, ms. */
+const WAITS_AT_MOST = 10_000;
 /** The rest between two looks is at least this many times what a look takes: a large tree is looked at less often. */
 const REST_SHARE = 10;
 /** Most files watched. */
@@ -98,13 +100,25 @@ export class FileWatch {
     while (differing(this.#base, seen).length > 0 && !this.#isStopped) {
       await this.#pause(STILL_FOR);
       const again = await this.#look();
-      if (differing(seen, again).length === 0) {
-        await this.#take(again);
+      const restless = differing(seen, again);
+      const isEnough = this.#parts.clock.monotonic() - before >= WAITS_AT_MOST;
+      if (restless.length === 0 || isEnough) {
+        await this.#take(this.#asBefore(again, restless));
         break;
       }
       seen = again;
     }
     return Math.max(LOOK_EVERY, took * REST_SHARE);
+  }
+
+  /** What was seen, with these files as if they had not changed yet. */
+  #asBefore(seen: Seen, paths: readonly string[]): Seen {
+    for (const path of paths) {
+      const state = this.#base.get(path);
+      if (state === undefined) seen.delete(path);
+      else seen.set(path, state);
+    }
+    return seen;
   }
 
   async #take(seen: Seen): Promise<void> {

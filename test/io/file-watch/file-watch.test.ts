@@ -87,6 +87,20 @@ test('a file that goes on changing is waited for', async () => {
   expect(told).toEqual([['a.lua']]);
 });
 
+test('a file that never rests does not keep the others from being told of', async () => {
+  write('a.lua', 'one');
+  write('counter.json', '0');
+  await watching({ globs: [`${folder}/*.{lua,json}`] });
+  write('a.lua', 'two');
+  for (let i = 1; i <= 200 && told.length === 0; i++) {
+    write('counter.json', 'x'.repeat(i));
+    await pass(150);
+  }
+  expect(told).toEqual([['a.lua']]);
+  await pass(1500);
+  expect(told).toEqual([['a.lua'], ['counter.json']]);
+});
+
 test('the same content under a new time is no change; nor is what lies in an excepted directory', async () => {
   mkdirSync(at('var'));
   write('a.lua', 'same');
