@@ -5,7 +5,7 @@
 export async function eventually<T>(
   look: () => T | undefined | Promise<T | undefined>,
   {
-    patience = 60_000,
+    patience = 120_000,
     what = () => 'it did not come to it',
   }: { patience?: number; what?: () => string } = {},
 ): Promise<T> {

@@ -21,7 +21,7 @@ import { eventually } from './eventually.ts';
 export const launcher = resolve(import.meta.dirname, '../../bin/moonpost.js');
 
 /** How long anything may take before a test gives up, ms. Generous: the machine may be busy. */
-const PATIENCE = 60_000;
+const PATIENCE = 120_000;
 
 export interface MoonpostOptions {
   /** Lua text; `DIR` in it becomes the directory of this server. */

@@ -11,7 +11,7 @@ import { initLua, launcher, Moonpost, relayLua } from '../kit/moonpost.ts';
 import { sendOne } from '../kit/smtp-talk.ts';
 
 // Real processes on a machine that may be busy.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 /** A command of ours that runs until it is told to stop. */
 class Running {

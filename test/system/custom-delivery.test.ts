@@ -10,7 +10,7 @@ import { inject } from '../kit/injector.ts';
 import { initLua, Moonpost } from '../kit/moonpost.ts';
 import { sendOne } from '../kit/smtp-talk.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 90_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 const test = oneByOne.concurrent;
 const EXAMPLE = resolve(import.meta.dirname, '../../examples/custom-delivery/init.lua');
 const servers: Server[] = [];

@@ -1,8 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { initLua, Moonpost, relayLua } from '../kit/moonpost.ts';
 import { sendOne } from '../kit/smtp-talk.ts';
+
+// Real processes on a machine that may be busy.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 afterEach(() => Moonpost.disposeAll());
 

@@ -1,44 +1,38 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { eventually } from '../kit/eventually.ts';
 import { inject } from '../kit/injector.ts';
 import { MailDrop } from '../kit/mail-drop.ts';
 import { initLua, Moonpost, relayLua } from '../kit/moonpost.ts';
 
 // Real processes on a machine that may be busy.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 afterEach(async () => {
   await Moonpost.disposeAll();
   await MailDrop.stopAll();
 });
 
+/** When the first message was offered, as performance.now() gives it. */
+let start = 0;
+
 /** Starts two shards and gives both mail: over so many connections that the kernel cannot miss one. */
 async function flood(policy: string, count: number): Promise<Moonpost> {
   const server = await Moonpost.start({ policy, shards: 2 });
+  start = performance.now();
   const { accepted } = await inject(server.smtp, { count, sessions: 24, size: 100 });
   expect(accepted.size).toBe(count);
   return server;
 }
 
-/** The most that fell into any window of that length, ms. */
 /**
- * At no moment have more arrived than two at once and one for each interval since the first. A busy machine delays
- * arrivals and then delivers several together; that must not fail the test, and being early must. The slack of
- * 250 ms is for a first arrival that was late itself.
+ * At no moment have more arrived than `burst` and one more at once, and one for each interval since the first was
+ * offered. A busy machine delays arrivals and then delivers several together; that must not fail the test, and being
+ * early must.
  */
-function expectNeverAhead(times: readonly number[], interval: number): void {
+function expectNeverAhead(times: readonly number[], interval: number, burst = 1): void {
   times.forEach((time, index) => {
-    expect(time - times[0]!).toBeGreaterThan((index - 1) * interval - 250);
+    expect(time - start).toBeGreaterThan((index - burst) * interval * 0.98);
   });
-}
-
-function mostWithin(times: readonly number[], length: number): number {
-  let most = 0;
-  let start = 0;
-  times.forEach((time, end) => {
-    while (time - times[start]! >= length) start++;
-    most = Math.max(most, end - start + 1);
-  });
-  return most;
 }
 
 describe('across two shards', () => {
@@ -61,7 +55,10 @@ describe('across two shards', () => {
   });
 
   test('connection_limit = 3 is reached and not passed', async () => {
-    const drop = await MailDrop.start({ hold: () => new Promise((resolve) => setTimeout(resolve, 5)) });
+    // Nobody gets an answer before there are three, however fast one alone would be.
+    const drop = await MailDrop.start({
+      hold: () => eventually(() => (drop.mostOpen >= 3 ? true : undefined)),
+    });
     await flood(initLua() + relayLua(drop.port, { path: 'connection_limit = 3' }), 300);
     await drop.until(300);
     expect(drop.mostOpen).toBe(3);
@@ -72,12 +69,9 @@ describe('across two shards', () => {
     const path = "max_message_rate = '40/s'";
     await flood(initLua() + relayLua(drop.port, { path }), 160);
     await drop.until(160);
+    // GCRA lets a burst of 40 pass and then 40 each second: the other 120 take 3 s.
     const times = drop.messages.map(({ at }) => at);
-    const seconds = (times.at(-1)! - times[0]!) / 1000;
-    // GCRA lets a burst of 40 pass and then 40 each second: the other 120 take 3 s. The sink sees messages up to
-    // their time on the wire late, which may shorten the span; 10 % and the burst are allowed for.
-    expect(seconds).toBeGreaterThan(2.7);
-    expect(mostWithin(times, 1000)).toBeLessThanOrEqual(88);
+    expectNeverAhead(times, 25, 40);
   });
 
   test('max_message_rate of a queue holds for both together', async () => {
@@ -87,7 +81,6 @@ describe('across two shards', () => {
     await drop.until(100);
     const times = drop.messages.map(({ at }) => at);
     // Two at once, then 98 intervals of 25 ms.
-    expect(times.at(-1)! - times[0]!).toBeGreaterThan(98 * 25 * 0.9);
     expectNeverAhead(times, 25);
   });
 
@@ -101,12 +94,8 @@ describe('across two shards', () => {
     for (const { connection } of drop.messages) each.set(connection, (each.get(connection) ?? 0) + 1);
     expect(Math.max(...each.values())).toBe(5);
     expect(drop.connections.length).toBeGreaterThanOrEqual(12);
-    const { connections } = drop;
-    const spans = connections.slice(1).map((time, index) => time - connections[index]!);
-    const total = connections.at(-1)! - connections[0]!;
-    // Two at once (max_burst 1 beside the one that always may), then 250 ms apart; 10 % for the way to the sink.
-    expect(total).toBeGreaterThan((spans.length - 1) * 225);
-    expectNeverAhead(connections, 250);
+    // Two at once (max_burst 1 beside the one that always may), then 250 ms apart.
+    expectNeverAhead(drop.connections, 250);
     expect(drop.mostOpen).toBeLessThanOrEqual(2);
   });
 
@@ -167,14 +156,14 @@ kumo.on('get_egress_source', function(name) return kumo.make_egress_source { nam
 
 test('an idle connection is kept for idle_timeout and then closed with QUIT', async () => {
   const drop = await MailDrop.start();
-  const path = "connection_limit = 1, idle_timeout = '1s'";
+  const path = "connection_limit = 1, idle_timeout = '4s'";
   const server = await Moonpost.start({ policy: initLua() + relayLua(drop.port, { path }) });
   await inject(server.smtp, { count: 2, sessions: 1 });
   await drop.until(2);
   const last = drop.messages.at(-1)!.at;
   expect(drop.connections).toHaveLength(1);
   await drop.untilClosed();
-  expect(performance.now() - last).toBeGreaterThan(900);
+  expect(performance.now() - last).toBeGreaterThan(3900);
   await inject(server.smtp, { count: 1, first: 2 });
   await drop.until(3);
   expect(drop.connections).toHaveLength(2);

@@ -5,7 +5,7 @@ import { initLua, Moonpost, relayLua } from '../kit/moonpost.ts';
 import { SmtpTalk } from '../kit/smtp-talk.ts';
 
 // Real processes on a machine that may be busy.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 afterEach(async () => {
   await Moonpost.disposeAll();

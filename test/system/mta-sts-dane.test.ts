@@ -14,7 +14,7 @@ import { sendOne } from '../kit/smtp-talk.ts';
 
 /** A real server and real receivers with STARTTLS, over zones and policies of a test. */
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 interface Receiver {
   port: number;

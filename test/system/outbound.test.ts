@@ -7,7 +7,7 @@ import { Moonpost, readRecords } from '../kit/moonpost.ts';
 import { account, domainOf, outboundPolicy, RECEIVERS, Receivers } from '../kit/outbound.ts';
 
 // Waits for time-outs of the policy, and for as long as a busy machine takes.
-vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 240_000 });
 const MESSAGES = 2000;
 const directory = mkdtempSync(join(tmpdir(), 'moonpost-receivers-'));
 let receivers: Receivers | undefined;

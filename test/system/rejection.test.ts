@@ -5,7 +5,7 @@ import { initLua, Moonpost, relayLua } from '../kit/moonpost.ts';
 import { SmtpTalk } from '../kit/smtp-talk.ts';
 
 // Real processes on a machine that may be busy.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 // One server for all: each test looks at the records of its own session.
 let server: Moonpost;

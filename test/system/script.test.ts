@@ -6,7 +6,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { launcher } from '../kit/moonpost.ts';
 
 // Real processes on a machine that may be busy.
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 function script(policy: string, args: readonly string[]) {
   const directory = mkdtempSync(join(tmpdir(), 'moonpost-script-'));

@@ -442,7 +442,7 @@ test('data files are read anew when they change, without a restart', async () =>
   expect(await send(mail)).toBe('550 5.7.1 unknown tenant newcomer');
   writeFileSync(path, `${tenants}\n[newcomer]\nfrom_domains = ["newcomer.example"]\npool = "shared"\n`);
   let reply = '';
-  const patience = Date.now() + 30_000;
+  const patience = Date.now() + 80_000;
   while (!reply.startsWith('250') && Date.now() < patience) reply = await send(mail);
   expect(reply).toMatch(/^250 OK/);
   expect(await until('Delivery', 'first@one.example')).toMatchObject({ meta: { tenant: 'newcomer' } });

@@ -1,6 +1,9 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { eventually } from '../kit/eventually.ts';
 import { initLua, Moonpost } from '../kit/moonpost.ts';
+
+// Real processes on a machine that may be busy.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 afterEach(() => Moonpost.disposeAll());
 

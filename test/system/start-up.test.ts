@@ -9,7 +9,7 @@ import { initLua, launcher, Moonpost, relayLua } from '../kit/moonpost.ts';
 import { SmtpTalk, sendOne } from '../kit/smtp-talk.ts';
 
 // Real processes on a machine that may be busy; they mostly wait, so several tests run at a time.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 const test = oneByOne.concurrent;
 
 afterAll(async () => {

@@ -7,7 +7,7 @@ import { type PoliteOptions, polite, type RawAction, RawServer } from '../kit/ra
 import { sendOne } from '../kit/smtp-talk.ts';
 
 // One server that sends to a peer for each fault, all at the same time; then each fault looks at what came of it.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 240_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const MESSAGES = 2;
 const certificate = await issue({ name: 'mx.test' });
