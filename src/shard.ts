@@ -335,6 +335,7 @@ class Shard {
     if (this.#isStopping) return;
     this.#refusal = undefined;
     const { messages, quarantined } = await this.#queues.restore();
+    if (this.#isStopping) return;
     this.#post({ kind: 'enumerated', messages, quarantined });
     // Tasks run once per process, so one shard has them all.
     if (this.#start.shard === 0) {
@@ -348,7 +349,7 @@ class Shard {
   async #stop(): Promise<void> {
     this.#isStopping = true;
     this.#refusal = 'shutting down';
-    // A spool that is just being opened is opened to its end, and then closed.
+    this.#queues?.restoring.end();
     await this.#opening?.catch(() => {});
     await this.#smtp?.stop();
     await this.#reception?.idle();

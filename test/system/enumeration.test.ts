@@ -34,3 +34,24 @@ end)
   await second.waitFor('initialization complete');
   expect(second.errors).toContain('spooled in 1 msgs');
 });
+
+test('a server that is told to end while the spool is being enumerated does, and keeps all', async () => {
+  const policy = initLua() + relayLua(1);
+  const first = await Moonpost.start({ policy });
+  for (let sent = 0; sent < 3; sent++) await sendOne(first.smtp);
+  await first.untilCounts({ TransientFailure: 3 });
+  expect(await first.stop()).toBe(0);
+
+  const held = `${policy}
+kumo.on('spool_message_enumerated', function()
+  kumo.log_info('enumeration is held')
+  kumo.time.sleep(1000000)
+end)
+`;
+  const second = Moonpost.spawn({ policy: held, directory: first.directory });
+  await second.waitFor('enumeration is held');
+  expect(await second.stop()).toBe(0);
+  expect(second.errors).toContain('Shutdown completed OK!');
+  const third = await Moonpost.start({ policy, directory: first.directory });
+  expect(third.errors).toContain('spooled in 3 msgs');
+});

@@ -9,6 +9,7 @@ import {
   setOwn,
   uncountedDelay,
 } from '../../model/index.ts';
+import { note } from './note.ts';
 import type { ScheduleParts } from './parts.ts';
 import type { ScheduledQueue } from './queue.ts';
 import { adminRebindEvent, delayedEvent } from './requeue.ts';
@@ -170,7 +171,8 @@ export class Rebinding {
 
   #go(queue: ScheduledQueue, queued: QueuedMessage, message: Message, name: string): void {
     if (!this.#request.suppressLogging) {
-      this.#log(
+      note(
+        this.#parts,
         adminRebindEvent(queued, message, name, `from ${queue.name} to ${name}: ${this.#request.reason}`),
       );
     }
@@ -192,19 +194,8 @@ export class Rebinding {
     const due = queued.schedule?.adjust(wanted) ?? wanted;
     spool.saveProgress(queued.entry, { attempts, due });
     if (!this.#request.suppressLogging) {
-      this.#log(delayedEvent(this.#parts, queued, message, ['AdminRebind'], due));
+      note(this.#parts, delayedEvent(this.#parts, queued, message, ['AdminRebind'], due));
     }
     this.#room.schedule(queued, due);
-  }
-
-  /** The message has been changed on disk: a broken log must not have it changed again. */
-  #log(event: Parameters<ScheduleParts['log']['write']>[0]): void {
-    const report = (error: Error): void => this.#parts.diagnostics.error('log', error.message);
-    try {
-      const waiting = this.#parts.log.write(event);
-      if (waiting instanceof Promise) waiting.catch(report);
-    } catch (error) {
-      report(error as Error);
-    }
   }
 }

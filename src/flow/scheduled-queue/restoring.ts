@@ -1,5 +1,6 @@
 import {
   type EnumeratedMessage,
+  type EnumerationSummary,
   type Message,
   messageFrom,
   NULL_QUEUE,
@@ -25,16 +26,37 @@ export interface RestoringRoom {
   schedule(message: QueuedMessage, due: number): void;
 }
 
-/** Puts a message that the spool kept back into its queue. One that cannot be placed must not keep the others. */
-export async function restoreMessage(
-  parts: ScheduleParts,
-  room: RestoringRoom,
-  stored: EnumeratedMessage,
-): Promise<void> {
-  try {
-    await place(parts, room, stored);
-  } catch (error) {
-    report(parts, stored.entry.id, (error as Error).message);
+/** Puts the messages that the spool kept back into their queues. One that cannot be placed does not keep the others. */
+export class Restoring {
+  readonly #parts: ScheduleParts;
+  readonly #room: RestoringRoom;
+  #isOver = false;
+  /** Goes on without the message that is being placed. */
+  #leave: () => void = () => {};
+
+  constructor(parts: ScheduleParts, room: RestoringRoom) {
+    this.#parts = parts;
+    this.#room = room;
+  }
+
+  run(): Promise<EnumerationSummary> {
+    return this.#parts.store.spool.enumerate((stored) => (this.#isOver ? undefined : this.#restore(stored)));
+  }
+
+  /** The rest stays in the spool as it is; a handler that waits is not waited for. */
+  end(): void {
+    this.#isOver = true;
+    this.#leave();
+  }
+
+  #restore(stored: EnumeratedMessage): Promise<void> {
+    const placed = place(this.#parts, this.#room, stored).catch((error: Error) =>
+      report(this.#parts, stored.entry.id, error.message),
+    );
+    return new Promise((resolve) => {
+      this.#leave = resolve;
+      void placed.then(resolve);
+    });
   }
 }
 

@@ -17,13 +17,14 @@ import type { QueueOptions } from '../../model/options/index.ts';
 import type { Reply } from '../../protocol/smtp/index.ts';
 import type { ReadyFeed } from '../ready-queue/index.ts';
 import { EmptyQueues } from './empty-queues.ts';
+import { note } from './note.ts';
 import type { ScheduleParts } from './parts.ts';
 import { type QueueRoom, ScheduledQueue } from './queue.ts';
 import { QueueConfigs } from './queue-configs.ts';
 import { type GateVerdict, ReadyGate } from './ready-gate.ts';
 import { Rebinding, type RebindRequest, type RebindRoom, type RebindSummary } from './rebinding.ts';
 import { delayedEvent } from './requeue.ts';
-import { type RestoringRoom, restoreMessage } from './restoring.ts';
+import { Restoring, type RestoringRoom } from './restoring.ts';
 import { Settler, type SettlerRoom } from './settler.ts';
 import { Sweep, type SweepRoom } from './sweep.ts';
 
@@ -41,6 +42,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
   readonly configs: QueueConfigs;
   readonly #parts: ScheduleParts;
   readonly #settler: Settler;
+  readonly restoring: Restoring;
   readonly #gate: ReadyGate;
   readonly #queues = new Map<string, ScheduledQueue>();
   readonly #empty = new EmptyQueues();
@@ -59,6 +61,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
     this.#parts = parts;
     this.configs = new QueueConfigs(parts.policy, parts.clock);
     this.#settler = new Settler(parts, this);
+    this.restoring = new Restoring(parts, this);
     this.#gate = new ReadyGate(parts);
     this.#wheel = new TimerWheel(parts.clock.now());
   }
@@ -103,14 +106,17 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
     else if (due <= this.#parts.clock.now()) queue.promote(queued, verdict !== undefined);
     else {
       this.#parts.store.spool.saveProgress(queued.entry, { attempts: 0, due: message.due });
-      this.#log(delayedEvent(this.#parts, queued, message, ['Received', 'ScheduledForLater'], message.due));
+      note(
+        this.#parts,
+        delayedEvent(this.#parts, queued, message, ['Received', 'ScheduledForLater'], message.due),
+      );
       this.schedule(queued, message.due);
     }
   }
 
   /** Takes back what the spool kept, with attempts and due times as they were. */
   restore(): Promise<EnumerationSummary> {
-    return this.#parts.store.spool.enumerate((stored) => restoreMessage(this.#parts, this, stored));
+    return this.restoring.run();
   }
 
   /** Looks once at every message that waits in the selected queues, which may move it (operations.md 5.6). */
@@ -217,7 +223,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
   waits(message: QueuedMessage, reason: RequeueReason | undefined, until: number): void {
     if (reason !== undefined) {
       const write = (loaded: Message): void =>
-        this.#log(delayedEvent(this.#parts, message, loaded, [reason], until));
+        note(this.#parts, delayedEvent(this.#parts, message, loaded, [reason], until));
       const loaded = this.#parts.store.load(message);
       if (!(loaded instanceof Promise)) write(loaded);
       else loaded.then(write).catch((error: Error) => this.#report(message.entry.id, error));
@@ -369,17 +375,6 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
 
   #reap(): void {
     this.#empty.reap(this.#parts.clock.monotonic(), (queue) => this.#queues.delete(queue.name));
-  }
-
-  /** The message is on its way already: neither a broken log nor a slow one may keep it from that. */
-  #log(event: Parameters<ScheduleParts['log']['write']>[0]): void {
-    const report = (error: Error): void => this.#parts.diagnostics.error('log', error.message);
-    try {
-      const waiting = this.#parts.log.write(event);
-      if (waiting instanceof Promise) waiting.catch(report);
-    } catch (error) {
-      report(error as Error);
-    }
   }
 
   #report(id: string, error: Error): void {
