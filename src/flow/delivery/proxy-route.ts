@@ -23,16 +23,25 @@ export async function proxyRouteOf(
   }
   const { socks5_proxy_server, socks5_proxy_source_address } = source;
   if (socks5_proxy_server === undefined || socks5_proxy_source_address === undefined) return undefined;
-  const { socks5_proxy_username: username, socks5_proxy_password: secret } = source;
+  const credentials = await credentialsOf(source, security);
   return {
     protocol: 'socks5',
     server: socks5_proxy_server,
     source: socks5_proxy_source_address,
-    credentials:
-      username === undefined || secret === undefined
-        ? undefined
-        : { username, password: await security.password(secret) },
+    credentials,
   };
+}
+
+async function credentialsOf(
+  { socks5_proxy_username: username, socks5_proxy_password: secret }: SmtpSourceOptions,
+  security: Pick<PeerSecurity, 'password'>,
+): Promise<ProxyRoute['credentials']> {
+  if (username === undefined || secret === undefined) return undefined;
+  try {
+    return { username, password: await security.password(secret) };
+  } catch (error) {
+    throw new Error(`socks5_proxy_password: ${(error as Error).message}`);
+  }
 }
 
 /** `source_address` of the records of a connection. */

@@ -180,7 +180,7 @@ export class ReadyFeed {
     message: QueuedMessage,
   ): MaybePromise<OfferVerdict | undefined> {
     if (queue.isSuspended) {
-      this.#selector.leaveOut(index);
+      this.#leaveOutSuspended();
       return undefined;
     }
     if (!queue.reserve()) {
@@ -199,6 +199,13 @@ export class ReadyFeed {
       queue.unreserve();
       throw error;
     });
+  }
+
+  /** All at once, for the same reason as below. The one that was found is among them. */
+  #leaveOutSuspended(): void {
+    for (let index = 0; index < this.#queues.length; index++) {
+      if (this.#queues[index]?.isSuspended === true) this.#selector.leaveOut(index);
+    }
   }
 
   /** Takes a look at all at once, or a selection among many full ones would take long. */
