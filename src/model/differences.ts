@@ -359,9 +359,13 @@ const later: readonly Difference[] = [
   planned(
     'endpoint',
     'POST /api/inject/v1',
-    'The HTTP API besides liveness, metrics and the epoch comes later.',
+    'Injection comes later, and with it what inspects queues and messages; /api/admin has rebind, suspend, suspend-ready-q, bounce, policy-status and bump-config-epoch.',
   ),
-  planned('command', 'commands of kcli', 'They come with the administrative endpoints.'),
+  planned(
+    'command',
+    'commands of kcli',
+    'They come later; the endpoints for suspensions and bounces are there.',
+  ),
 ];
 
 export const differences: readonly Difference[] = [
