@@ -14,6 +14,11 @@ export const deliveryDifferences: readonly Difference[] = [
   ),
   decided(
     'option',
+    'make_egress_path.remember_broken_tls',
+    'Each shard remembers for itself, the 10,000 ready queues used last.',
+  ),
+  decided(
+    'option',
     'make_egress_path.openssl_options',
     'Come on top of the options that the library has set; KumoMTA clears those first. Names of options that OpenSSL 3 no longer has are errors.',
   ),
