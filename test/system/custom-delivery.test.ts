@@ -4,14 +4,13 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, expect, test as oneByOne, vi } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import type { LogRecord } from '../../src/model/index.ts';
 import { inject } from '../kit/injector.ts';
 import { initLua, Moonpost } from '../kit/moonpost.ts';
 import { sendOne } from '../kit/smtp-talk.ts';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
-const test = oneByOne.concurrent;
 const EXAMPLE = resolve(import.meta.dirname, '../../examples/custom-delivery/init.lua');
 const servers: Server[] = [];
 

@@ -1,12 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect, test as oneByOne, vi } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import type { LogRecord } from '../../src/model/index.ts';
 import { initLua, Moonpost } from '../kit/moonpost.ts';
 import { sendOne } from '../kit/smtp-talk.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 90_000 });
-const test = oneByOne.concurrent;
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 90_000 });
 
 afterAll(() => Moonpost.disposeAll());
 
