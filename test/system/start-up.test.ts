@@ -143,6 +143,7 @@ describe('exit codes', () => {
       ['--bogus'],
       ['--shards', '0'],
       ['--shards', 'two'],
+      ['--development-recipient', 'nobody'],
       ['frobnicate'],
       ['tail'],
       ['sink'],
