@@ -22,16 +22,31 @@ export function measureShard({ registry, queues, ready, disks }: MeasuredRooms):
     value: size,
   }));
   const live = [...(ready?.live() ?? [])];
-  snapshot.ready_count = live.map(({ name, length }) => ({ labels: [`smtp_client:${name}`], value: length }));
-  const open = live.map(({ name, connections }) => ({ labels: [`smtp_client:${name}`], value: connections }));
-  const total = live.reduce((sum, queue) => sum + queue.connections, 0);
-  snapshot.connection_count = [...connections, { labels: ['smtp_client'], value: total }, ...open];
+  snapshot.ready_count = live.map(({ name, length }) => ({
+    labels: [`${serviceOf(name)}:${name}`],
+    value: length,
+  }));
+  const open = live.map(({ name, connections }) => ({
+    labels: [`${serviceOf(name)}:${name}`],
+    value: connections,
+  }));
+  const totals = new Map([['smtp_client', 0]]);
+  for (const { name, connections } of live) {
+    totals.set(serviceOf(name), (totals.get(serviceOf(name)) ?? 0) + connections);
+  }
+  const all = Array.from(totals, ([service, value]) => ({ labels: [service], value }));
+  snapshot.connection_count = [...connections, ...all, ...open];
   snapshot.egress_source_health_suspended = (ready?.suspendedSources() ?? []).map(({ source, why }) => ({
     labels: [source, why],
     value: 1,
   }));
   if (disks !== undefined) measureDisks(snapshot, disks);
   return snapshot;
+}
+
+/** The protocol in the name of a ready queue (operations.md: PROTO of `SOURCE->SITE@PROTO`). */
+function serviceOf(readyQueue: string): string {
+  return readyQueue.includes('@lua:') ? 'lua' : 'smtp_client';
 }
 
 function measureDisks(snapshot: RegistrySnapshot, disks: DiskSpaceWatch): void {

@@ -141,6 +141,14 @@ test('a connection keeps its object, a new policy replaces it, and no handler ho
     await server.untilCounts({ Delivery: n });
   }
   expect(said()).toEqual(['v1 one.example 1', 'v1 one.example 2', 'v1 one.example 3']);
+  const response = await fetch(`http://127.0.0.1:${server.http}/metrics.json`);
+  const metrics = (await response.json()) as Record<string, { value: { service: Record<string, number> } }>;
+  expect(metrics.total_messages_delivered!.value.service.lua).toBe(3);
+  expect(metrics.connection_count!.value.service).toMatchObject({
+    lua: 1,
+    'lua:unspecified->one.example@lua:make.counter': 1,
+    smtp_client: 0,
+  });
 
   await sendOne(server.smtp, 'stuck@two.example');
   await sendOne(server.smtp, 'spin@three.example');
