@@ -206,11 +206,12 @@ describe('files that were seen to change', () => {
     return { ...candidate([SPOOL, LISTENER]), texts: new Map([[file(), readFileSync(file())]]) };
   }
 
-  /** Time goes on in small steps, each with time for the disk. */
+  /** Time goes on in small steps, each for as long as the look takes that begins then: a timer shows that it is over. */
   async function pass(duration: number): Promise<void> {
     for (let passed = 0; passed < duration; passed += 50) {
       await clock.advance(50);
-      for (let turn = 0; turn < 6; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+      while (clock.pending === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      await settled();
     }
   }
 

@@ -93,7 +93,9 @@ test('a state that cannot be loaded fails its event only', async () => {
   expect(host.told).toHaveLength(1);
 });
 
-test('where no state can be loaded any more, everyone in a long line gets an answer', async () => {
+test('where no state can be loaded any more, everyone in a long line gets an answer', {
+  timeout: 120_000,
+}, async () => {
   const clock = new FakeClock();
   const { engine } = await policy(`if kumo.count() > 1 then error('no more') end ${waits}`, {
     host: testHost(clock),

@@ -42,11 +42,11 @@ async function watching(watched: Partial<Watched>): Promise<void> {
   await watch.start();
 }
 
-/** Time goes on in small steps, each with time for the disk. */
+/** Time goes on in small steps, each for as long as the look takes that begins then: a timer shows that it is over. */
 async function pass(duration: number): Promise<void> {
   for (let passed = 0; passed < duration; passed += 50) {
     await clock.advance(50);
-    for (let turn = 0; turn < 6; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+    while (clock.pending === 0) await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
 
