@@ -1,10 +1,11 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { type Sink, type SinkMessage, startSink } from '../../src/cli/sink.ts';
 import { Moonpost } from '../kit/moonpost.ts';
 import { sendOne } from '../kit/smtp-talk.ts';
 
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 90_000 });
 const EXAMPLES = resolve(import.meta.dirname, '../../examples');
 const FREE_PORTS: readonly [string, string][] = [
   ["'127.0.0.1:2525'", "'127.0.0.1:0'"],
