@@ -7,15 +7,11 @@ import {
   type Settlement,
   type Timer,
 } from '../../model/index.ts';
-import {
-  type EgressPathOptions,
-  type EgressSourceOptions,
-  systemShutdownTimeout,
-} from '../../model/options/index.ts';
+import type { EgressPathOptions, EgressSourceOptions } from '../../model/options/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import { type Connection, Connections, type ConnectionsOwner } from './connections.ts';
 import type { ReadyParts } from './parts.ts';
-import { limitsOf, type NamedRate, type PathLimits } from './path-limits.ts';
+import { limitsOf, type NamedRate, type PathLimits, systemShutdownTimeout } from './path-limits.ts';
 
 /** Makes a connection that is to be run with a lease that the queue has for it. */
 export type Dispatch = (queue: ReadyQueue, lease: Lease) => Connection;

@@ -252,9 +252,3 @@ export class EgressPath {
 export function defaultEgressPathOptions(): EgressPathOptions {
   return parseOptions(egressPathOptions, {});
 }
-
-/** How long a drain waits for a message that is being sent, in milliseconds (delivery.md 14). */
-export function systemShutdownTimeout(path: EgressPathOptions): number {
-  const sum = path.mail_from_timeout + path.rcpt_to_timeout + path.data_timeout + path.data_dot_timeout;
-  return path.system_shutdown_timeout ?? sum;
-}

@@ -54,5 +54,6 @@ test('the description of the API names everything once', () => {
   expect(names).toContain('make_egress_path.enable_tls');
   const own = new Set(differences.filter(({ status }) => status === 'extension').map(({ name }) => name));
   const theirs = metrics.filter(({ name }) => !own.has(name));
-  expect([theirs.length, log_fields.length, record_types.length]).toEqual([124, 29, 14]);
+  const theirFields = log_fields.filter(({ name }) => !own.has(name));
+  expect([theirs.length, theirFields.length, record_types.length]).toEqual([124, 29, 14]);
 });

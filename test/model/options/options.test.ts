@@ -3,7 +3,6 @@ import { laterOptions, parseOptions } from '../../../src/model/define/index.ts';
 import {
   configureResolverOptions,
   declaredOptions,
-  defaultEgressPathOptions,
   egressPathOptions,
   egressPoolOptions,
   egressSourceOptions,
@@ -13,7 +12,6 @@ import {
   QueueConfig,
   queueOptions,
   spoolOptions,
-  systemShutdownTimeout,
   unspecifiedEgressPool,
 } from '../../../src/model/options/index.ts';
 import { referenceOptions, required } from './reference-options.ts';
@@ -115,13 +113,6 @@ test('an egress path read back gives the same path', () => {
   expect(path.additional_connection_limits).toEqual({ shared: { limit: 5, local: false } });
   expect(() => parseOptions(egressPathOptions, { prohibited_hosts: ['10.0.0.1/8'] })).toThrow(
     "prohibited_hosts[1]: '10.0.0.1/8' has host bits set",
-  );
-});
-
-test('system_shutdown_timeout is the sum of the timeouts unless set', () => {
-  expect(systemShutdownTimeout(defaultEgressPathOptions())).toBe(1_200_000);
-  expect(systemShutdownTimeout(parseOptions(egressPathOptions, { system_shutdown_timeout: 10 }))).toBe(
-    10_000,
   );
 });
 
