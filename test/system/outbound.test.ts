@@ -7,7 +7,7 @@ import { Moonpost, readRecords } from '../kit/moonpost.ts';
 import { account, domainOf, outboundPolicy, RECEIVERS, Receivers } from '../kit/outbound.ts';
 
 // Waits for time-outs of the policy, and for as long as a busy machine takes.
-vi.setConfig({ testTimeout: 300_000, hookTimeout: 240_000 });
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 240_000 });
 const MESSAGES = 2000;
 const directory = mkdtempSync(join(tmpdir(), 'moonpost-receivers-'));
 let receivers: Receivers | undefined;
@@ -31,7 +31,7 @@ test('mail to 50 receivers that fail in their ways: accepted = delivered + bounc
   const ids = [...accepted.values()];
 
   // In the middle, what is neither delivered nor bounced is in the spool.
-  await server.untilCounts({ Delivery: MESSAGES / 4 });
+  await server.untilCounts({ Delivery: MESSAGES / 4 }, 240_000);
   expect(await server.stop()).toBe(0);
   const middle = account(ids, readRecords(join(server.directory, 'log')), receivers.ends(), ports);
   expect(middle.mismatches).toEqual([]);
