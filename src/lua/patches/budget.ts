@@ -96,6 +96,37 @@ export const budgetPatches: readonly Patch[] = [
 `,
     ],
   ]),
+  ...patchGroup(
+    'tracebacks',
+    'Counting 20,000 levels by asking for each took 10 ms, the search for each name 2 ms.',
+    [
+      [
+        'lauxlib',
+        `    let ar = new lua_Debug();
+    let li = 1;
+    let le = 1;
+    /* find an upper bound */
+    while (lua_getstack(L, le, ar)) { li = le; le *= 2; }
+    /* do a binary search */
+    while (li < le) {
+        let m = Math.floor((li + le)/2);
+        if (lua_getstack(L, m, ar)) li = m + 1;
+        else le = m;
+    }
+    return le - 1;
+`,
+        `    let levels = 0;
+    for (let ci = L.ci; ci !== L.base_ci; ci = ci.previous) levels++;
+    return levels - 1;
+`,
+      ],
+      [
+        'lauxlib',
+        '    if (pushglobalfuncname(L, ar)) {  /* try first a global name */',
+        "    if (ar.what[0] === 74 /* 'J' */ && pushglobalfuncname(L, ar)) {  /* ours: try first a global name */",
+      ],
+    ],
+  ),
   ...patchGroup('failing error handlers', 'Unwinding 200 handlers that failed in each other takes 10 ms.', [
     [
       'ldebug',
@@ -205,6 +236,11 @@ export const budgetPatches: readonly Patch[] = [
       'ldo',
       '        if (lim < ci.top) lim = ci.top;\n',
       '        if (lim < ci.top) lim = ci.top;\n        meter.left--;\n',
+    ],
+    [
+      'lvm',
+      '                    n = 0; /* no vararg arguments */\n',
+      '                    n = 0; /* no vararg arguments */\n                meter.left -= n;\n',
     ],
     [
       'lobject',

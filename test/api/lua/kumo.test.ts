@@ -68,7 +68,7 @@ test('init functions hand their options to the host', async () => {
 test('what has no effect yet is said once per line, with its place', async () => {
   const host = notingHost();
   await values(
-    `for i = 1, 3 do kumo.make_egress_path{enable_dane = true, smtp_port = 26} end
+    `for i = 1, 3 do kumo.configure_local_logs{log_dir = '/tmp', back_pressure = 26} end
      kumo.set_memory_soft_limit(100)`,
     [],
     host,
@@ -76,7 +76,7 @@ test('what has no effect yet is said once per line, with its place', async () =>
   const warnings = host.told.filter(({ level }) => level === 'warn').map(({ text }) => text);
   expect(warnings).toHaveLength(2);
   expect(warnings[0]).toMatch(
-    /policy\.lua:1: option 'enable_dane' of kumo\.make_egress_path is accepted but has no effect/,
+    /policy\.lua:1: option 'back_pressure' of kumo\.configure_local_logs is accepted but has no effect/,
   );
   expect(warnings[1]).toMatch(/policy\.lua:2: kumo\.set_memory_soft_limit is accepted but has no effect/);
 });
