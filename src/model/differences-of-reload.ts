@@ -34,6 +34,11 @@ export const reloadDifferences: readonly Difference[] = [
   ),
   extension(
     'behaviour',
+    'a candidate that waits',
+    'The load of a changed policy and each of its events pre_init, init and validate_config may take 60 s, waiting for DNS and HTTP among it; after that the candidate has failed.',
+  ),
+  extension(
+    'behaviour',
     'old policy generations',
     'Handlers that wait finish in the generation where they started. When three old ones still wait, the next switch waits up to a minute and then ends the handlers of the oldest with an error.',
   ),

@@ -6,6 +6,8 @@ const HEAD = 1400;
 const TAIL = 400;
 /** Values of these keys are never shown: an error text ends up in logs. */
 const SECRET = /password|key_data|token|secret/i;
+/** Name and password in a URL. */
+const USERINFO = /:\/\/[^/@\s"]{1,500}@/g;
 
 /** What a policy author calls the kind of this value. */
 export function typeOfValue(value: unknown): string {
@@ -31,6 +33,10 @@ export function showValue(value: unknown): string {
     return inner;
   });
   if (text === undefined) return 'null';
+  return cut(text.replace(USERINFO, '://(not shown)@'));
+}
+
+function cut(text: string): string {
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}...` : text;
 }
 
