@@ -27,7 +27,7 @@
 ---@field client_timeout? number|string How long a client may be silent.
 ---@field data_processing_timeout? number|string How long a received message may take until the answer.
 ---@field line_length_hard_limit? integer Bytes of a line of a command or a message, without CRLF. Longer ones are answered 500.
----@field data_buffer_size? integer Read buffer in KumoMTA. Node chooses its own. (No effect yet.)
+---@field data_buffer_size? integer Read buffer in KumoMTA. Node chooses its own.
 ---@field max_connections? integer Of each shard. Further ones are answered 421 and closed.
 ---@field peer? table<string, kumo.EsmtpListenerOverrides> Settings by address of the client; of several blocks the narrowest.
 ---@field via? table<string, kumo.EsmtpListenerOverrides> Settings by local address; of several blocks the narrowest.
@@ -61,7 +61,7 @@
 ---@field client_timeout? number|string How long a client may be silent.
 ---@field data_processing_timeout? number|string How long a received message may take until the answer.
 ---@field line_length_hard_limit? integer Bytes of a line of a command or a message, without CRLF. Longer ones are answered 500.
----@field data_buffer_size? integer Read buffer in KumoMTA. Node chooses its own. (No effect yet.)
+---@field data_buffer_size? integer Read buffer in KumoMTA. Node chooses its own.
 ---@field peer? table<string, kumo.EsmtpListenerOverrides> Settings by address of the client; of several blocks the narrowest.
 ---@field via? table<string, kumo.EsmtpListenerOverrides> Settings by local address; of several blocks the narrowest.
 

@@ -9,6 +9,11 @@ export const listenerDifferences: readonly Difference[] = [
   ),
   decided(
     'option',
+    'start_esmtp_listener.data_buffer_size',
+    'Accepted without effect: the size of the read buffer of a socket is chosen by Node.',
+  ),
+  decided(
+    'option',
     'start_esmtp_listener.peer',
     'Of several blocks that hold an address the narrowest counts, in whatever order they are written.',
   ),

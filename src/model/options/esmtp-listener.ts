@@ -123,7 +123,6 @@ const limits = {
   }),
   data_buffer_size: field(integer({ min: 1 }), {
     default: 131_072,
-    effect: 'later',
     doc: 'Read buffer in KumoMTA. Node chooses its own.',
   }),
 };
