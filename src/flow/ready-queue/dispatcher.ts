@@ -15,6 +15,7 @@ import { inOrder, isTransient, settlementOf } from './attempt-records.ts';
 import type { Connection } from './connections.ts';
 import { Hand } from './hand.ts';
 import type { ReadyParts } from './parts.ts';
+import { passRate } from './pass-rate.ts';
 import type { NamedRate } from './path-limits.ts';
 import { planVerdict, sourceFailureOf, unansweredOutcome, unreachableVerdict } from './plan-verdict.ts';
 import type { ReadyQueue } from './ready-queue.ts';
@@ -273,18 +274,14 @@ export class Dispatcher implements Connection {
   }
 
   /** Waits out short throttles; a long one sends the whole queue back. False when it did. */
-  async #admit({ key, spec }: NamedRate, reason: RequeueReason): Promise<boolean> {
-    for (;;) {
-      const asked = this.#parts.throttles.admit(key, spec);
-      const verdict = asked instanceof Promise ? await asked : asked;
-      if (!verdict.throttled) return true;
-      const wait = verdict.retryAfter ?? 0;
-      if (wait >= this.#queue.path.idle_timeout) {
-        this.#delayQueue(wait, reason);
-        return false;
-      }
-      if ((await this.#sleep(wait)) === 'ended') return this.#settleEnded();
-    }
+  async #admit(rate: NamedRate, reason: RequeueReason): Promise<boolean> {
+    const patience = (): number => this.#queue.path.idle_timeout;
+    const sleep = (duration: number): Promise<unknown> => this.#sleep(duration);
+    const passed = await passRate(this.#parts.throttles, rate, patience, sleep);
+    if (passed === 'passed') return true;
+    if (passed === 'ended') return this.#settleEnded();
+    this.#delayQueue(passed.delayed, reason);
+    return false;
   }
 
   async #sleep(duration: number): Promise<unknown> {
