@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: the whole relay beside a private Postfix, on this machine and in one run, then every
- * test/bench/*.bench.ts. The scripts that drive smtp-source, smtp-sink and Postfix are in ../shared/bench, or
+ * test/bench/*.bench.ts that is quick. The scripts that drive smtp-source, smtp-sink and Postfix are in ../shared/bench, or
  * where MOONPOST_BENCH_DIR says. Needs root (Postfix does) and the Debian package postfix. Exit code 1 when
  * something could not be measured; whether the goals hold is printed.
  */
@@ -151,11 +151,23 @@ function report(rounds: readonly Measured[][]): void {
   }
 }
 
+/** Those that take minutes are run by themselves. */
+const LONG = new Map([
+  ['outbound.bench.ts', '100,000 messages to 50 receivers with faults of their own'],
+  ['rate.bench.ts', 'rates held over a minute'],
+  ['scale.bench.ts', 'a million queued messages'],
+]);
+
 function runSmall(): boolean {
   let isGood = true;
   for (const name of readdirSync(import.meta.dirname)
     .filter((file) => file.endsWith('.bench.ts'))
     .sort()) {
+    const long = LONG.get(name);
+    if (long !== undefined) {
+      process.stdout.write(`\n${name}: not run here; for ${long}, run node test/bench/${name}\n`);
+      continue;
+    }
     process.stdout.write(`\n${name}\n`);
     const { status } = spawnSync(process.execPath, [join(import.meta.dirname, name)], {
       stdio: 'inherit',
