@@ -64,6 +64,8 @@ local kumo = {}
 ---@overload fun(event: 'requeue_message', handler: fun(message: message, response: string, insert_context: string[], increment_attempts: boolean, delay: time_delta|nil))
 ---@overload fun(event: 'rebind_message', handler: fun(message: message, data: table<string, string>))
 ---@overload fun(event: 'should_enqueue_log_record', handler: fun(message: message, hook_name: string): boolean|nil)
+---@overload fun(event: 'explain_egress_path_config', handler: fun(domain: string, egress_source: string, site_name: string): {option: string, value: any, origin: {kind: string, section: string?, file: string?, line: integer?, column: integer?, provider: string?}|string}[])
+---@overload fun(event: 'explain_queue_config', handler: fun(domain: string, tenant: string|nil, campaign: string|nil, routing_domain: string|nil): {option: string, value: any, origin: {kind: string, section: string?, file: string?, line: integer?, column: integer?, provider: string?}|string}[])
 ---Registers the handler of an event. Only while the policy is loaded, not inside a handler.
 ---@param event string
 ---@param handler fun(...): any

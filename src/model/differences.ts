@@ -6,6 +6,7 @@ import { messageDifferences } from './differences-of-messages.ts';
 import { moduleDifferences } from './differences-of-modules.ts';
 import { queueDifferences } from './differences-of-queues.ts';
 import { reloadDifferences } from './differences-of-reload.ts';
+import { shapingDifferences } from './differences-of-shaping.ts';
 import { sourceDifferences } from './differences-of-sources.ts';
 
 const behaviour: readonly Difference[] = [
@@ -374,6 +375,7 @@ export const differences: readonly Difference[] = [
   ...dnsDifferences,
   ...reloadDifferences,
   ...sourceDifferences,
+  ...shapingDifferences,
   ...behaviour,
   ...modules,
   ...moreModules,

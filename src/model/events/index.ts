@@ -1,5 +1,6 @@
 import type { EventDeclaration } from '../define/index.ts';
 import { deliveryEvents } from './delivery.ts';
+import { explainEvents } from './explain.ts';
 import { httpEvents } from './http.ts';
 import { lifecycleEvents } from './lifecycle.ts';
 import { chosenEvents, loggingEvents } from './logging.ts';
@@ -12,6 +13,7 @@ export const events: readonly EventDeclaration[] = [
   ...httpEvents,
   ...deliveryEvents,
   ...loggingEvents,
+  ...explainEvents,
 ];
 
 export { chosenEvents };
