@@ -17,4 +17,28 @@ function policy.set_budget(options) end
 ---@param address string
 function policy.set_development_recipient(address) end
 
+---What would be wrong with an option in the table of options of a function such as `make_queue_config`: nil when it is fine.
+---@param maker string
+---@param name string
+---@param value? any
+---@return {reason: 'unknown'|'invalid', message: string, nearest: string?}?
+function policy.check_option(maker, name, value) end
+
+---Names of the options of a function such as `make_queue_config`.
+---@param maker string
+---@return string[]
+function policy.option_names(maker) end
+
+---The one of the names that was probably meant; nil when none is near.
+---@param name string
+---@param names string[]
+---@return string?
+function policy.nearest_name(name, names) end
+
+---Where a value stands in a TOML or JSON file (by the end of its name): line and column of its key, or of the innermost table around it that is there; nil without one. The path is a list of keys; places in lists count from 1.
+---@param file string
+---@param path any[]
+---@return integer? line, integer? column
+function policy.locate(file, path) end
+
 return policy

@@ -82,7 +82,7 @@ export function exactFromLua(value: TValue, depth = 0): unknown {
   if (type !== tag.table) return fromLua(value);
   if (depth >= deepest) throw new PolicyValueError(`a table nests deeper than ${deepest} or contains itself`);
   const entries = new Map<string | number, unknown>();
-  for (let entry = (value.value as Table).f; entry !== undefined; entry = entry.n) {
+  for (let entry = plainOf(value.value as Table).f; entry !== undefined; entry = entry.n) {
     charge(undefined, UNITS);
     const { key } = entry;
     const name = (key.type & 0x0f) === tag.number ? (key.value as number) : keyFromLua(key);
@@ -94,7 +94,18 @@ export function exactFromLua(value: TValue, depth = 0): unknown {
   return entries;
 }
 
-function tableFromLua(table: Table, depth: number): unknown {
+/**
+ * The table that an empty one stands for: a table that checks what is assigned to it keeps its entries elsewhere and
+ * names them as `__plain` in its metatable (see helpers/typing.lua).
+ */
+function plainOf(table: Table): Table {
+  if (table.f !== undefined || table.metatable === null) return table;
+  const plain = fengari().ltable.luaH_getstr(table.metatable, luaString('__plain'));
+  return (plain.type & 0x0f) === tag.table ? (plain.value as Table) : table;
+}
+
+function tableFromLua(given: Table, depth: number): unknown {
+  const table = plainOf(given);
   if (depth >= deepest) throw new PolicyValueError(`a table nests deeper than ${deepest} or contains itself`);
   const length = table.f === undefined ? 0 : fengari().ltable.luaH_getn(table);
   if (length > 0 && isList(table, length)) return listFromLua(table, length, depth + 1);

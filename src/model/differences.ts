@@ -1,6 +1,7 @@
 import { type Difference, decided, extension, planned } from './difference.ts';
 import { deliveryDifferences } from './differences-of-delivery.ts';
 import { dnsDifferences } from './differences-of-dns.ts';
+import { helperDifferences } from './differences-of-helpers.ts';
 import { listenerDifferences } from './differences-of-listeners.ts';
 import { messageDifferences } from './differences-of-messages.ts';
 import { moduleDifferences } from './differences-of-modules.ts';
@@ -314,7 +315,6 @@ const extensions: readonly Difference[] = [
     'kumo.policy.set_budget',
     'What a call of a handler may use. KumoMTA has no such limits: an endless loop there holds a thread for good.',
   ),
-
   extension('command', 'generate', 'Writes policy/types and policy/reference from the declarations.'),
   extension('command', 'api', 'Prints everything that is declared, as JSON with --json.'),
   extension('command', 'sink', 'A receiving server for trying policies out.'),
@@ -383,4 +383,5 @@ export const differences: readonly Difference[] = [
   ...extensions,
   ...later,
   ...moduleDifferences,
+  ...helperDifferences,
 ];

@@ -3,6 +3,7 @@ import { defineFunction, defineModule, optionsArgument, string } from '../../mod
 import { DEVELOPMENT_RECIPIENT } from '../../model/index.ts';
 import { budgetOptions } from '../../model/options/index.ts';
 import { EnvelopeAddress } from '../../protocol/smtp/index.ts';
+import { policyDataFunctions } from './policy-data.ts';
 
 export const policyModule = defineModule(
   'kumo.policy',
@@ -43,5 +44,6 @@ export const policyModule = defineModule(
         context.host.declare({ kind: DEVELOPMENT_RECIPIENT, options: parsed.email, where: context.where() });
       },
     }),
+    ...policyDataFunctions,
   },
 );

@@ -170,6 +170,27 @@ function readOptions<T>(
   return result as T;
 }
 
+/** What is wrong with one option of a table; undefined when nothing is. */
+export function checkOption(
+  declaration: OptionsDeclaration<unknown>,
+  name: string,
+  value: unknown,
+): { reason: 'unknown' | 'invalid'; message: string; nearest?: string } | undefined {
+  const option = Object.hasOwn(declaration.fields, name) ? declaration.fields[name] : undefined;
+  if (option === undefined) {
+    const nearest = nearestName(name, Object.keys(declaration.fields));
+    const message = unknownOption(declaration, name, '').message;
+    return { reason: 'unknown', message, ...(nearest !== undefined && { nearest }) };
+  }
+  try {
+    option.kind.parse(value, name, true);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof PolicyValueError)) throw error;
+    return { reason: 'invalid', message: error.message };
+  }
+}
+
 function unknownOption(
   declaration: OptionsDeclaration<unknown>,
   name: string,

@@ -1,4 +1,5 @@
 export * from './file-kinds.ts';
+export * from './positions.ts';
 export * from './public-suffix.ts';
 export * from './smtp-response.ts';
 export * from './templates.ts';

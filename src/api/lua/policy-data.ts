@@ -1,0 +1,73 @@
+import { helpersDirectory, readWholeFile } from '../../io/files/index.ts';
+import { sharedFile } from '../../lua/index.ts';
+import {
+  checkOption,
+  defineFunction,
+  list,
+  nearestName,
+  type OptionsDeclaration,
+  Several,
+  string,
+  type UnnamedFunction,
+  unchecked,
+} from '../../model/define/index.ts';
+import { declaredOptions } from '../../model/options/index.ts';
+import { type DataPath, positionsInJson, positionsInToml } from '../../model/texts/index.ts';
+
+/** What helpers that read data files need to say where a mistake is, and what was meant: parts of kumo.policy. */
+
+function declarationOf(maker: string): OptionsDeclaration<unknown> {
+  const found = declaredOptions.find(({ owner }) => owner === maker);
+  if (found !== undefined) return found;
+  const near = nearestName(
+    maker,
+    declaredOptions.map(({ owner }) => owner),
+  );
+  throw new Error(
+    `there are no options of '${maker}'${near === undefined ? '' : `; did you mean '${near}'?`}`,
+  );
+}
+
+/** Lua counts entries of lists from 1. */
+function dataPath(path: readonly unknown[]): DataPath {
+  return path.map((part) => (typeof part === 'number' ? part - 1 : String(part)));
+}
+
+async function placeIn(path: string, at: DataPath) {
+  const text = (await readWholeFile(sharedFile(path, helpersDirectory()))).toString();
+  return (path.endsWith('.toml') ? positionsInToml : positionsInJson)(text).near(at);
+}
+
+export const policyDataFunctions = {
+  check_option: defineFunction({
+    params: { maker: string(), name: string(), value: unchecked() },
+    returns: "{reason: 'unknown'|'invalid', message: string, nearest: string?}?",
+    doc:
+      'What would be wrong with an option in the table of options of a function such as `make_queue_config`: nil when ' +
+      'it is fine.',
+    call: ({ maker, name, value }) => checkOption(declarationOf(maker), name, value),
+  }),
+  option_names: defineFunction({
+    params: { maker: string() },
+    returns: 'string[]',
+    doc: 'Names of the options of a function such as `make_queue_config`.',
+    call: ({ maker }) => Object.keys(declarationOf(maker).fields),
+  }),
+  nearest_name: defineFunction({
+    params: { name: string(), names: list(string()) },
+    returns: 'string?',
+    doc: 'The one of the names that was probably meant; nil when none is near.',
+    call: ({ name, names }) => nearestName(name, names),
+  }),
+  locate: defineFunction({
+    params: { file: string(), path: list(unchecked()) },
+    returns: 'integer? line, integer? column',
+    doc:
+      'Where a value stands in a TOML or JSON file (by the end of its name): line and column of its key, or of the ' +
+      'innermost table around it that is there; nil without one. The path is a list of keys; places in lists count from 1.',
+    call: async ({ file, path }) => {
+      const place = await placeIn(file, dataPath(path));
+      return place === undefined ? undefined : new Several([place.line, place.column]);
+    },
+  }),
+} satisfies Record<string, UnnamedFunction>;
