@@ -1,0 +1,45 @@
+import { endOfHeaders } from '../mime/index.ts';
+import { normalizeLineEndings } from '../smtp/index.ts';
+import { type Canonicalization, canonicalBody } from './canonical-body.ts';
+import { sha256 } from './sha256.ts';
+
+/**
+ * A message as SMTP sends it, which is what a signature has to be made over: a bare CR or LF leaves as CRLF. Knows
+ * the hashes of its body, so that several signatures read it once for each canonicalization.
+ */
+export class SentForm {
+  readonly bytes: Buffer;
+  /** After the empty line that ends the headers; the length where there is none. */
+  readonly bodyStart: number;
+  readonly #hashes: Map<Canonicalization, string>;
+
+  private constructor(bytes: Buffer, bodyStart: number, hashes: Map<Canonicalization, string>) {
+    this.bytes = bytes;
+    this.bodyStart = bodyStart;
+    this.#hashes = hashes;
+  }
+
+  static of(message: Buffer): SentForm {
+    const bytes = normalizeLineEndings(message);
+    const end = endOfHeaders(bytes);
+    return new SentForm(bytes, end < 0 ? bytes.length : end + 2, new Map());
+  }
+
+  /** The form of `message`, which is this message after one more header line. */
+  prepended(line: Buffer, message: Buffer): SentForm {
+    const bytes =
+      message.length === line.length + this.bytes.length ? message : Buffer.concat([line, this.bytes]);
+    return new SentForm(bytes, line.length + this.bodyStart, this.#hashes);
+  }
+
+  /** SHA-256 of the canonical body in base64. */
+  bodyHash(canonicalization: Canonicalization): string {
+    let hash = this.#hashes.get(canonicalization);
+    if (hash === undefined) {
+      const body = this.bytes.subarray(this.bodyStart);
+      hash = sha256(canonicalBody(canonicalization, body)).toString('base64');
+      this.#hashes.set(canonicalization, hash);
+    }
+    return hash;
+  }
+}
