@@ -39,7 +39,13 @@ export interface ReloadParts {
 }
 
 /** Events that a policy has whatever it does with mail. */
-const OF_THE_START = new Set(['pre_init', 'init', 'validate_config', 'shutdown_logging']);
+const OF_THE_START = new Set([
+  'pre_init',
+  'init',
+  'validate_config',
+  'config_epoch_changed',
+  'shutdown_logging',
+]);
 /** Most files noted. */
 const MOST_NOTED = 10_000;
 const PATTERN = '**/*.{lua,json,toml,yaml}';

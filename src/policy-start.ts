@@ -92,12 +92,14 @@ export async function checkPolicy(
 ): Promise<CheckedPolicy> {
   const declarations: InitDeclaration[] = [];
   let hasFailed = false;
+  const findings: string[] = [];
   const host = coordinatorHost(surroundings, declarations, {
     validating: true,
     queues: new MessageQueues(systemClock),
     declare: (declaration) => void declarations.push(declaration),
-    validationFailed: () => {
+    validationFailed: (why) => {
       hasFailed = true;
+      if (why !== undefined) findings.push(why);
     },
   });
   const engine = await makeEngine(surroundings.file, host, { loadTime: time });
@@ -105,7 +107,10 @@ export async function checkPolicy(
   const timer = systemClock.after(time, () => engine.abandon(why));
   try {
     await run(engine, ['pre_init', 'init', 'validate_config']);
-    if (hasFailed) throw new Error('Initialization raised an error: Validation failed');
+    if (hasFailed) {
+      const found = findings.length === 0 ? '' : `:\n${findings.join('\n')}`;
+      throw new Error(`Initialization raised an error: Validation failed${found}`);
+    }
     return { declarations, texts: new Map(engine.texts), events: engine.handledEvents };
   } finally {
     timer.cancel();

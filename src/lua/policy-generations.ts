@@ -113,6 +113,8 @@ export class PolicyGenerations implements PolicyEvents {
     this.#engine = next;
     this.#old.add(left);
     left.engine.retire(() => this.#old.delete(left));
+    // Errors are reported by the engine.
+    void next.fire('config_epoch_changed', []);
     return next;
   }
 }

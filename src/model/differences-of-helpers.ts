@@ -10,6 +10,21 @@ export const helperDifferences: readonly Difference[] = [
     'kumo.policy.locate',
     'So that errors of helpers name line and column of a data file.',
   ),
+  extension(
+    'option',
+    'memoize.keep_last_good',
+    'A data file that was edited badly leaves what it said before in force.',
+  ),
+  extension(
+    'event',
+    'config_epoch_changed',
+    'Tells policy on every shard that a new epoch began, so that helpers read their files before mail needs them.',
+  ),
+  extension(
+    'function',
+    'kumo.validation_failed',
+    'Takes the text of what was found, which the policy status and the diagnostic log then name.',
+  ),
   decided(
     'behaviour',
     'policy-extras.typing',

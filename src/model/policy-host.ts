@@ -59,6 +59,6 @@ export interface PolicyHost {
   monitoredFiles?(): Promise<string[]>;
   /** Seconds that a timer of the policy measured, for the metric user_lua_latency. */
   observeLatency?(label: string, seconds: number): void;
-  /** kumo.validation_failed. */
-  validationFailed(): void;
+  /** kumo.validation_failed; `why` is what was found, a line for each finding. */
+  validationFailed(why?: string): void;
 }

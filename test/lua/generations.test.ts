@@ -30,6 +30,20 @@ test('events go to the generation that is shown, from one event to the next', as
   expect(all.old).toEqual([]);
 });
 
+test('a generation that begins to serve is told, once', async () => {
+  const shown = { number: 1 };
+  const all = new PolicyGenerations(await engineCalled('one'), () => shown.number);
+  const { engine } = await policy(`
+    local began = 0
+    kumo.on('config_epoch_changed', function() began = began + 1 end)
+    kumo.on('which', function() return began end)`);
+  all.prepare(2, engine);
+  shown.number = 2;
+  all.settle();
+  all.settle();
+  expect(all.fire('which', [])).toEqual({ kind: 'values', values: [1] });
+});
+
 test('a handler that waits finishes where it started, and its generation is gone then', async () => {
   const { all, shown } = await generations(['one', 'two']);
   const waiting = all.fire('wait', ['a']);

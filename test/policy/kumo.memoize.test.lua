@@ -110,3 +110,18 @@ test('a memoized table is an argument like a table: options, lists and maps in i
   kumo.make_egress_pool { name = 'p', entries = { kept.pool[1] } }
   test.equal(kumo.serde.json_parse(kumo.serde.json_encode { kept.pool }), { { { name = 'one', weight = 3 } } })
 end)
+
+test('keep_last_good has the result before stand in for an error', function()
+  local works = true
+  local f, calls = counting('last good', function(key)
+    if not works then
+      error('the file is bad', 0)
+    end
+    return { key = key }
+  end, { ttl = '1ms', keep_last_good = true })
+  test.equal(f('a').key, 'a')
+  works = false
+  kumo.time.sleep(0.01)
+  test.equal({ f('a').key, f('a').key, calls.n }, { 'a', 'a', 2 })
+  test.raises('the file is bad', f, 'b')
+end)

@@ -49,8 +49,9 @@ export const coreFunctions = {
     call: ({ name, spec }) => new NamedThrottle(`lua-user-throttle-${name}`, spec),
   }),
   validation_failed: defineFunction({
-    doc: 'Makes `moonpost --validate` end with status 1.',
-    call: (_, { host }) => host.validationFailed(),
+    params: { why: optional(string()) },
+    doc: 'Makes `moonpost --validate` end with status 1, and a changed policy not come into service. `why`: what was found, a line for each finding.',
+    call: ({ why }, { host }) => host.validationFailed(why),
   }),
   available_parallelism: defineFunction({
     returns: 'integer',

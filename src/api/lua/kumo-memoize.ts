@@ -102,6 +102,15 @@ function recall(memoized: Memoized, key: string, args: unknown[], tries: number)
   });
 }
 
+/** What stands in for an error, where that was asked for and there is something. */
+function lastGood({ cache, options, context }: Memoized, key: string, error: string): Memo | undefined {
+  const memo = options.keep_last_good ? cache.lastGood(key) : undefined;
+  if (memo !== undefined) {
+    context.host.diagnostics.error('lua', `${error}; what memoize ${options.name} gave before stays`);
+  }
+  return memo;
+}
+
 function compute(memoized: Memoized, key: string, args: unknown[]): LuaCall {
   const { cache, context, fn } = memoized;
   const { clock } = context.host;
@@ -114,6 +123,7 @@ function compute(memoized: Memoized, key: string, args: unknown[]): LuaCall {
     } catch (error) {
       memo = { error: (error as Error).message };
     }
+    if ('error' in memo) memo = lastGood(memoized, key, memo.error) ?? memo;
     finish(memo, clock.monotonic(), epoch);
     return unwrap(memo);
   });

@@ -31,11 +31,22 @@ export const lifecycleEvents = [
     name: 'validate_config',
     multiple: true,
     args: {},
-    when: 'At the end of `moonpost --validate`.',
+    when: 'At the end of `moonpost --validate`, and when a changed policy is tried.',
     often: 'Once.',
     persisted: 'Nothing.',
     failure: 'Validation fails with exit status 1.',
     doc: 'Checks of the policy by itself; kumo.validation_failed() makes the validation fail and goes on.',
+  }),
+  defineEvent({
+    name: 'config_epoch_changed',
+    multiple: true,
+    args: {},
+    when: 'A changed policy, or a changed data file of it, came into service.',
+    often:
+      'Once per switch in each shard and in the coordinator, in the new generation, beside the first mail of it.',
+    persisted: 'Nothing.',
+    failure: 'Is logged.',
+    doc: 'For reading data files before mail needs what they say; the helpers do.',
   }),
   defineEvent({
     name: 'shutdown_logging',

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import type { KeptValue } from './kept-value.ts';
 
-/** What a memoized function came to: a value, or the text of its error. */
-export type Memo = { readonly value: KeptValue } | { readonly error: string };
+/** What a memoized function came to: a value, which may be that of a time before, or the text of its error. */
+export type Memo = { readonly value: KeptValue; readonly isOld?: true } | { readonly error: string };
 
 interface Entry {
   readonly memo: Memo;
@@ -20,7 +20,7 @@ export interface MemoCacheOptions {
   readonly allowStale: boolean;
 }
 
-/** Errors are remembered too, but not for long: milliseconds. */
+/** Errors, and what stands in for one, are remembered too, but not for long: milliseconds. */
 const ERROR_TTL = 60_000;
 
 /**
@@ -49,6 +49,12 @@ export class MemoCache {
     return memo !== undefined && 'value' in memo ? memo : undefined;
   }
 
+  /** The last value of the key, however old; undefined when there is none, or an error came after it. */
+  lastGood(key: string): Memo | undefined {
+    const memo = this.#entries.get(key)?.memo;
+    return memo !== undefined && 'value' in memo ? { value: memo.value, isOld: true } : undefined;
+  }
+
   /** The computation under way that began less than `timeout` ms ago. An older one is given up. */
   pending(key: string, now: number, timeout: number): Promise<Memo> | undefined {
     const pending = this.#pending.get(key);
@@ -62,7 +68,7 @@ export class MemoCache {
     this.#pending.set(key, pending);
     return (memo, now, epoch) => {
       if (this.#pending.get(key) === pending) this.#pending.delete(key);
-      const ttl = 'error' in memo ? ERROR_TTL : this.options.ttl;
+      const ttl = 'error' in memo || memo.isOld === true ? ERROR_TTL : this.options.ttl;
       this.#entries.set(key, { memo, epoch, until: now + ttl });
       resolve(memo);
     };

@@ -26,6 +26,11 @@ export const memoizeOptions = defineOptions(
       default: false,
       doc: 'While one caller computes, the others get the old result.',
     }),
+    keep_last_good: field(boolean(), {
+      default: false,
+      extension: true,
+      doc: 'When the function raises an error although it gave a result before, for these arguments, that result holds for another minute, and the error is logged.',
+    }),
   },
 );
 
