@@ -41,6 +41,10 @@ export class LuaConnection implements PolicyConnection {
     return isEnding || pinned.waiting > 0 || this.#state?.usable !== true;
   }
 
+  onToClose(callback: () => void): () => void {
+    return this.#parts.pool.pinned.onWanted(callback);
+  }
+
   open(args: readonly unknown[]): MaybePromise<PolicyResult> {
     let state: MaybePromise<PolicyState>;
     try {

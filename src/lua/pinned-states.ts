@@ -27,6 +27,8 @@ export class PinnedStates {
   readonly #parts: PinnedParts;
   readonly #states = new Set<PolicyState>();
   readonly #waiting: Waiting[] = [];
+  /** Of connections with nothing in hand, idle for longest first. */
+  readonly #idle = new Set<() => void>();
   #size = 0;
 
   constructor(parts: PinnedParts) {
@@ -53,7 +55,28 @@ export class PinnedStates {
     if (this.#waiting.length >= this.#parts.mostWaiting) {
       throw new Error(`more than ${this.#parts.mostWaiting} connections wait for a Lua state of their own`);
     }
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      const [idle] = this.#idle;
+      this.#idle.delete(idle!);
+      idle?.();
+    });
+  }
+
+  /** Calls back once when a connection with nothing in hand should give up its state. Gives a cancel. */
+  onWanted(callback: () => void): () => void {
+    // Wrapped, so that the same function may be told twice.
+    const entry = (): void => callback();
+    this.#idle.add(entry);
+    return () => this.#idle.delete(entry);
+  }
+
+  /** Every connection with nothing in hand should end. */
+  endIdle(): void {
+    for (const idle of this.#idle) {
+      this.#idle.delete(idle);
+      idle();
+    }
   }
 
   release(state: PolicyState): void {
@@ -65,6 +88,7 @@ export class PinnedStates {
   /** Those that wait fail. */
   close(): void {
     for (const { reject } of this.#waiting.splice(0)) reject(new Error('the policy engine is closed'));
+    this.endIdle();
   }
 
   #pin(): MaybePromise<PolicyState> {

@@ -157,6 +157,7 @@ export class StatePool {
   drain(done: () => void): void {
     this.#drained = done;
     for (const state of this.#idle.splice(0)) this.#retire(state);
+    this.pinned.endIdle();
     this.#checkDrained();
   }
 

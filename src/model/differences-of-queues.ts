@@ -75,6 +75,11 @@ export const queueDifferences: readonly Difference[] = [
   ),
   decided(
     'behaviour',
+    'connections whose slot another ready queue or shard wants',
+    'They close: idle ones at once, no more of them than are wanted, the others after the message in hand. Who holds none is served first. KumoMTA lets whoever wants one wait until a connection ends. Between nodes that share Redis it is as in KumoMTA.',
+  ),
+  decided(
+    'behaviour',
     'connection_limit that is lowered',
     'Connections above it close after the message in hand.',
   ),

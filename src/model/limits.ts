@@ -34,8 +34,18 @@ export interface Throttles {
 
 /** A held slot of a limit. */
 export interface Lease {
-  /** True when another shard waits for a slot of the same limit: give it back after the current message. */
+  /**
+   * True when another shard, or another owner in this one, waits for a slot of the same limit: give it back after the
+   * current message.
+   */
   readonly wanted: boolean;
+  /**
+   * For a holder that has nothing in hand: calls back once when the slot is to be given back, perhaps at once. No more
+   * holders are called than slots are wanted. Gives a cancel. Absent where nobody else wants slots.
+   */
+  onWanted?(callback: () => void): () => void;
+  /** Says that the slot will be given back soon, so that no other holder is asked for one in its place. */
+  leave?(): void;
   /**
    * Keeps the slot for its duration again; false when it is lost, and what it was for must end. Absent where slots
    * do not expire.
@@ -49,14 +59,20 @@ export interface Lease {
 export interface Leases {
   /**
    * A slot right now, or undefined when the limit is reached. `duration`: ms after which a slot that is neither
-   * released nor extended is free again, where its holder may die unseen.
+   * released nor extended is free again, where its holder may die unseen. `owner`: who in this shard it is for; those
+   * without one count as one.
    */
-  tryAcquire(key: string, limit: LimitSpec, duration?: number): MaybePromise<Lease | undefined>;
+  tryAcquire(
+    key: string,
+    limit: LimitSpec,
+    duration?: number,
+    owner?: object,
+  ): MaybePromise<Lease | undefined>;
   /**
-   * Registers that this shard wants a slot of `key` and calls back once when it is worth another try.
-   * Returns a cancel; cancelling withdraws the want.
+   * Registers that this shard wants a slot of `key`, for an owner, and calls back once when it is worth another try:
+   * owners that hold none come first. Returns a cancel; cancelling withdraws the want.
    */
-  want(key: string, retry: () => void): () => void;
+  want(key: string, retry: () => void, owner?: object): () => void;
 }
 
 /**

@@ -37,6 +37,8 @@ export interface PolicyConnection {
   call(method: string, args: readonly unknown[], need?: 'if-there'): MaybePromise<PolicyResult>;
   /** It should be closed when nothing is in hand: the policy has changed, or others wait for a state. */
   readonly isToClose: boolean;
+  /** Calls back once when `isToClose` becomes true for an object that has nothing in hand. Gives a cancel. */
+  onToClose(callback: () => void): () => void;
   /** Ends what is being called, which comes to an error that says `why`. The object is of no use any more. */
   abandon(why: string): void;
   /** Gives up the state. */

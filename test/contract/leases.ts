@@ -102,6 +102,83 @@ export function leasesContract(name: string, make: () => Leases): void {
       expect(await leases.tryAcquire('key', limitOf(1))).toBeUndefined();
     });
 
+    test('a slot that another owner waits for is wanted, unless that one has as many', async () => {
+      const leases = make();
+      const [a, b] = [{}, {}];
+      const held = [];
+      for (let n = 0; n < 4; n++) held.push(await leases.tryAcquire('key', limitOf(4), undefined, a));
+      leases.want('key', () => {}, a);
+      expect(held.map((lease) => lease!.wanted)).toEqual([false, false, false, false]);
+      const taken: (Lease | undefined)[] = [];
+      const want = (): void => {
+        const retry = async (): Promise<void> => {
+          const lease = await leases.tryAcquire('key', limitOf(4), undefined, b);
+          taken.push(lease);
+          want();
+        };
+        leases.want('key', () => void retry(), b);
+      };
+      want();
+      for (let share = 1; share <= 2; share++) {
+        expect(held.every((lease) => lease!.wanted)).toBe(true);
+        held.pop()!.release();
+        await settle();
+        // Who has none comes before who waits for more, and then in turn.
+        if (share === 1) expect(taken).toHaveLength(1);
+      }
+      expect(taken.filter((lease) => lease !== undefined).length).toBeLessThanOrEqual(2);
+      for (const lease of [...held, ...taken]) lease?.release();
+    });
+
+    test('as many idle holders are told as slots are wanted, idle for longest first', async () => {
+      const leases = make();
+      const told: string[] = [];
+      const held: Lease[] = [];
+      for (const name of ['a', 'b', 'c', 'd']) {
+        const lease = (await leases.tryAcquire('key', limitOf(4), undefined, { name }))!;
+        held.push(lease);
+        lease.onWanted!(() => told.push(name));
+      }
+      const busyAgain = held[0]!.onWanted!(() => told.push('not idle'));
+      busyAgain();
+      expect(told).toEqual([]);
+      const got: string[] = [];
+      for (const name of ['x', 'y']) {
+        const owner = {};
+        leases.want(
+          'key',
+          async () => {
+            if ((await leases.tryAcquire('key', limitOf(4), undefined, owner)) !== undefined) got.push(name);
+          },
+          owner,
+        );
+        await settle();
+      }
+      expect(told).toEqual(['b', 'c']);
+      expect([held[1]!.wanted, held[3]!.wanted]).toEqual([true, false]);
+      held[1]!.release();
+      held[2]!.release();
+      await settle();
+      expect(got).toEqual(['x', 'y']);
+      expect(told).toEqual(['b', 'c']);
+    });
+
+    test('who becomes idle while another owner waits is told at once; who is leaving stands for him', async () => {
+      const leases = make();
+      const [a, b] = [
+        await leases.tryAcquire('key', limitOf(2), undefined, {}),
+        await leases.tryAcquire('key', limitOf(2), undefined, {}),
+      ];
+      leases.want('key', () => {}, {});
+      expect([a!.wanted, b!.wanted]).toEqual([true, true]);
+      let told = 0;
+      a!.onWanted!(() => told++);
+      expect(told).toBe(1);
+      expect([a!.wanted, b!.wanted]).toEqual([true, false]);
+      b!.onWanted!(() => told++);
+      expect(told).toBe(1);
+    });
+
     test('a withdrawn want is not called and leaves no trace', async () => {
       const leases = make();
       const first = await leases.tryAcquire('key', limitOf(1));

@@ -104,14 +104,35 @@ test('one beyond the limit waits until another is to close and is released', asy
   const first = engine.connection('make.it');
   await first.open(['first']);
   expect(first.isToClose).toBe(false);
+  let told = 0;
+  first.onToClose(() => told++);
   const second = engine.connection('make.it');
   const opening = second.open(['second']);
   expect(opening).toBeInstanceOf(Promise);
   expect(first.isToClose).toBe(true);
+  expect(told).toBe(1);
   first.release();
   expect(await opening).toEqual({ kind: 'values', values: [] });
   expect(second.call('send', ['a'])).toEqual({ kind: 'values', values: ['second 1'] });
   expect(second.isToClose).toBe(false);
+});
+
+test('one idle connection is told for each that waits for a state, and none that has work again', async () => {
+  const { engine } = await policy(counting, { limits: { maxPinned: 3 } });
+  const told: number[] = [];
+  const cancels = [];
+  for (let n = 0; n < 3; n++) {
+    const connection = engine.connection('make.it');
+    await connection.open([n]);
+    cancels.push(connection.onToClose(() => told.push(n)));
+  }
+  cancels[0]!();
+  void engine.connection('make.it').open(['waits']);
+  expect(told).toEqual([1]);
+  void engine.connection('make.it').open(['waits too']);
+  void engine.connection('make.it').open(['waits as well']);
+  expect(told).toEqual([1, 2]);
+  engine.close();
 });
 
 test('an object abandoned while it is made gives its state back', async () => {
@@ -143,10 +164,13 @@ test('an old generation ends when its objects are released, and asks for that', 
   const connection = engine.connection('make.it');
   await connection.open(['it']);
   let done = false;
+  let told = 0;
+  connection.onToClose(() => told++);
   engine.retire(() => {
     done = true;
   });
   expect(connection.isToClose).toBe(true);
+  expect(told).toBe(1);
   expect(connection.call('send', ['a'])).toEqual({ kind: 'values', values: ['it 1'] });
   expect(done).toBe(false);
   connection.release();

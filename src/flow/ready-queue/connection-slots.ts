@@ -1,15 +1,18 @@
 import type { Lease, Leases, MaybePromise } from '../../model/index.ts';
-import type { PathLimits } from './path-limits.ts';
+import type { NamedLimit, PathLimits } from './path-limits.ts';
 
 /** Slots of all the limits that a connection counts against, or the key of the first limit that is used up. */
 export type Slots = { kind: 'held'; lease: Lease } | { kind: 'full'; key: string };
 
-/** Takes a slot of every limit of a connection, in their order, or none at all. */
-export function acquireSlots(leases: Leases, limits: PathLimits): MaybePromise<Slots> {
+/** Takes a slot of every limit of a connection of `owner`, in their order, or none at all. */
+export function acquireSlots(leases: Leases, limits: PathLimits, owner?: object): MaybePromise<Slots> {
   const held: Lease[] = [];
-  for (const { key, limit } of limits.connections) {
-    const lease = leases.tryAcquire(key, limit, limits.leaseDuration);
-    if (lease instanceof Promise) return acquireRest(leases, limits, held, lease);
+  const take = ({ key, limit }: NamedLimit): MaybePromise<Lease | undefined> =>
+    leases.tryAcquire(key, limit, limits.leaseDuration, owner);
+  for (const one of limits.connections) {
+    const { key } = one;
+    const lease = take(one);
+    if (lease instanceof Promise) return acquireRest(take, limits, held, lease);
     if (lease === undefined) return full(held, key);
     held.push(lease);
   }
@@ -18,7 +21,7 @@ export function acquireSlots(leases: Leases, limits: PathLimits): MaybePromise<S
 
 /** The same where the answers take their time, from the limit on whose answer is `pending`. */
 async function acquireRest(
-  leases: Leases,
+  take: (limit: NamedLimit) => MaybePromise<Lease | undefined>,
   limits: PathLimits,
   held: Lease[],
   pending: MaybePromise<Lease | undefined>,
@@ -30,7 +33,7 @@ async function acquireRest(
       held.push(lease);
       const next = limits.connections[held.length];
       if (next === undefined) return granted(held);
-      lease = await leases.tryAcquire(next.key, next.limit, limits.leaseDuration);
+      lease = await take(next);
     }
   } catch (error) {
     releaseAll(held);
@@ -62,6 +65,30 @@ class AllSlots implements Lease {
 
   get wanted(): boolean {
     return this.#leases.some((lease) => lease.wanted);
+  }
+
+  onWanted(callback: () => void): () => void {
+    const cancels: (() => void)[] = [];
+    let isOver = false;
+    const stop = (): void => {
+      isOver = true;
+      for (const cancel of cancels) cancel();
+    };
+    for (const lease of this.#leases) {
+      // One that calls back at once has done so already.
+      if (isOver) break;
+      const cancel = lease.onWanted?.(() => {
+        if (isOver) return;
+        stop();
+        callback();
+      });
+      if (cancel !== undefined) cancels.push(cancel);
+    }
+    return stop;
+  }
+
+  leave(): void {
+    for (const lease of this.#leases) lease.leave?.();
   }
 
   extend(): MaybePromise<boolean> {

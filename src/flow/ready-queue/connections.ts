@@ -61,7 +61,7 @@ export class Connections {
   maintain(): void {
     if (this.#stopping || this.#acquiring || this.#cancelWant !== undefined) return;
     for (let missing = this.#missing; missing > 0; missing--) {
-      const slots = acquireSlots(this.#parts.leases, this.#owner.limits);
+      const slots = acquireSlots(this.#parts.leases, this.#owner.limits, this);
       if (slots instanceof Promise) {
         this.#openLater(slots);
         return;
@@ -122,10 +122,11 @@ export class Connections {
   #openWith(slots: Slots): boolean {
     if (slots.kind === 'full') {
       if (this.#stopping) return false;
-      this.#cancelWant = this.#parts.leases.want(slots.key, () => {
+      const retry = (): void => {
         this.#cancelWant = undefined;
         this.maintain();
-      });
+      };
+      this.#cancelWant = this.#parts.leases.want(slots.key, retry, this);
       return false;
     }
     const { lease } = slots;

@@ -28,7 +28,7 @@ type End = 'stopping' | 'stalled';
 /**
  * One connection to one site, fed from its ready queue.
  * planning → connecting → sending → idle → sending … → closing. Leaves `idle` for `closing` after idle_timeout,
- * max_deliveries_per_connection, or when another shard wants the slot. When the connection breaks it goes back
+ * max_deliveries_per_connection, or when somebody else wants the slot. When the connection breaks it goes back
  * to `connecting` with what reconnect_strategy leaves of the plan. Every message taken is settled exactly once.
  */
 export class Dispatcher implements Connection {
@@ -76,6 +76,7 @@ export class Dispatcher implements Connection {
       throw error;
     } finally {
       forget();
+      this.#lease.leave?.();
       this.#watchdog.stop();
       const { message } = this.#hand;
       // Only a defect of ours leaves a message in hand; it goes back rather than nowhere.

@@ -18,7 +18,7 @@ import type { ReadyParts } from './parts.ts';
 import { passRate } from './pass-rate.ts';
 import type { NamedRate } from './path-limits.ts';
 import { unreachableVerdict } from './plan-verdict.ts';
-import type { ReadyQueue } from './ready-queue.ts';
+import type { ReadyQueue, WantedSlot } from './ready-queue.ts';
 import type { Site } from './routing.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -91,6 +91,7 @@ export class LuaDispatcher implements Connection {
       throw error;
     } finally {
       forget();
+      this.#lease.leave?.();
       const why = reply(451, '4.3.0', 'KumoMTA internal: delivery was interrupted');
       for (const hand of this.#batch) if (hand.message !== undefined) hand.requeue(hand.message, why);
       await this.#close();
@@ -125,10 +126,19 @@ export class LuaDispatcher implements Connection {
 
   async #awaitNext(): Promise<void> {
     this.#watchdog.rest();
-    const dispatcher = this;
-    const slot = {
+    const lease = this.#lease;
+    const connection = this.#connection!;
+    const slot: WantedSlot = {
       get wanted() {
-        return dispatcher.#lease.wanted || dispatcher.#connection!.isToClose;
+        return lease.wanted || connection.isToClose;
+      },
+      onWanted(callback) {
+        const cancelClose = connection.onToClose(callback);
+        const cancelWanted = lease.onWanted?.(callback);
+        return () => {
+          cancelClose();
+          cancelWanted?.();
+        };
       },
     };
     this.#hold(await this.#queue.next(this.#queue.path.idle_timeout, slot));

@@ -5,13 +5,15 @@ import {
   type QueuedMessage,
   type RequeueReason,
   type Settlement,
-  type Timer,
 } from '../../model/index.ts';
 import type { EgressPathOptions, EgressSourceOptions } from '../../model/options/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import { type Connection, Connections, type ConnectionsOwner } from './connections.ts';
 import type { ReadyParts } from './parts.ts';
 import { limitsOf, type NamedRate, type PathLimits, systemShutdownTimeout } from './path-limits.ts';
+
+/** What a connection holds while it waits for a message. */
+export type WantedSlot = Pick<Lease, 'wanted' | 'onWanted'>;
 
 /** Makes a connection that is to be run with a lease that the queue has for it. */
 export type Dispatch = (queue: ReadyQueue, lease: Lease) => Connection;
@@ -36,7 +38,8 @@ export class ReadyQueue implements ConnectionsOwner {
   readonly #parts: ReadyParts;
   readonly #dispatch: Dispatch;
   readonly #messages = new Fifo<QueuedMessage>();
-  readonly #idle: ((message: QueuedMessage | undefined) => void)[] = [];
+  /** Connections that wait for a message, idle for longest first. */
+  readonly #idle = new Set<(message: QueuedMessage | undefined) => void>();
   /** In the order of asking; a set, because whoever is refused again asks again. */
   readonly #waitingForRoom = new Set<() => void>();
   readonly #connections: Connections;
@@ -134,7 +137,7 @@ export class ReadyQueue implements ConnectionsOwner {
     this.#reserved--;
     if (this.#stopping) return false;
     this.lastUsed = this.#parts.clock.monotonic();
-    const idle = this.#idle.shift();
+    const [idle] = this.#idle;
     if (idle !== undefined) idle(message);
     else {
       this.#messages.push(message);
@@ -189,10 +192,11 @@ export class ReadyQueue implements ConnectionsOwner {
 
   /** Gives those who wait idle what was left behind. */
   readonly #handOut = (): void => {
-    while (this.#idle.length > 0) {
+    while (this.#idle.size > 0) {
       const message = this.take();
       if (message === undefined) return;
-      this.#idle.shift()!(message);
+      const [finish] = this.#idle;
+      finish!(message);
     }
     if (!this.#stopping) this.#connections.maintain();
   };
@@ -219,27 +223,26 @@ export class ReadyQueue implements ConnectionsOwner {
   };
 
   /** Waits up to `timeout` ms for a message; gives up early when the slot is wanted elsewhere or at shutdown. */
-  async next(timeout: number, lease: { readonly wanted: boolean }): Promise<QueuedMessage | undefined> {
+  async next(timeout: number, slot: WantedSlot): Promise<QueuedMessage | undefined> {
     const ready = this.take();
-    if (ready !== undefined || this.#stopping || this.isSuspended || lease.wanted || timeout <= 0)
+    if (ready !== undefined || this.#stopping || this.isSuspended || slot.wanted || timeout <= 0)
       return ready;
-    const { clock } = this.#parts;
     return new Promise((resolve) => {
-      const deadline = clock.monotonic() + timeout;
-      let timer: Timer;
+      let forget: (() => void) | undefined;
+      let isOver = false;
       const finish = (message: QueuedMessage | undefined): void => {
+        isOver = true;
         timer.cancel();
-        const index = this.#idle.indexOf(finish);
-        if (index !== -1) this.#idle.splice(index, 1);
+        this.#idle.delete(finish);
+        forget?.();
         resolve(message);
       };
-      const look = (): void => {
-        const left = deadline - clock.monotonic();
-        if (left <= 0 || lease.wanted) finish(undefined);
-        else timer = clock.after(Math.min(left, WANTED_POLL), look);
-      };
-      timer = clock.after(Math.min(timeout, WANTED_POLL), look);
-      this.#idle.push(finish);
+      const giveUp = (): void => finish(undefined);
+      const timer = this.#parts.clock.after(timeout, giveUp);
+      this.#idle.add(finish);
+      forget = slot.onWanted?.(giveUp);
+      // It may have called back at once.
+      if (isOver) forget?.();
     });
   }
 
@@ -331,7 +334,5 @@ export class ReadyQueue implements ConnectionsOwner {
   };
 }
 
-/** An idle connection looks this often, in ms, whether another shard wants its slot. */
-const WANTED_POLL = 200;
 /** Messages that an administrator stops or sends elsewhere, per turn of the event loop. */
 const SETTLED_PER_TURN = 256;

@@ -3,10 +3,11 @@ import type { RedisPort } from '../redis/index.ts';
 import type { CountedLease } from './local-leases.ts';
 import type { RedisNodes } from './redis-nodes.ts';
 import { ACQUIRE, EXTEND, RELEASE } from './redis-scripts.ts';
+import { type Holding, SlotLine } from './slot-line.ts';
 
 /** Leases of this process, which know how many it holds. */
 export interface NodeLeases extends Leases {
-  tryAcquire(key: string, limit: LimitSpec, duration?: number): CountedLease | undefined;
+  tryAcquire(key: string, limit: LimitSpec, duration?: number, owner?: object): CountedLease | undefined;
 }
 
 export interface RedisLeasesParts {
@@ -33,10 +34,25 @@ const BATCH = 500;
 const DURATION = 1_690_000;
 
 const MOST_FULL = 10_000;
+/** ms between two looks, while Redis is away, whether idle slots are more than the part of this node. */
+const LOOK_EVERY = 1000;
+/** Idle slots that one look is at; the next one goes on with others. */
+const LOOKED_AT = 500;
 
-interface Waiting {
-  retries: Set<() => void>;
-  timer: Timer;
+/** What this shard holds of a limit, and who waits for slots that other nodes have. */
+interface Share {
+  readonly line: SlotLine;
+  readonly leases: Map<string, RedisLease>;
+  /** The next try, while somebody waits. */
+  timer: Timer | undefined;
+}
+
+/** What a lease is asked for with. */
+interface Asked {
+  key: string;
+  limit: LimitSpec;
+  duration: number;
+  owner: object | undefined;
 }
 
 /**
@@ -46,77 +62,88 @@ interface Waiting {
  */
 export class RedisLeases implements Leases {
   readonly #parts: RedisLeasesParts;
-  readonly #held = new Map<string, Map<string, RedisLease>>();
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #shares = new Map<string, Share>();
   /** Limits that were refused for the slots of other nodes, until somebody wants one. */
   readonly #full = new Set<string>();
+  /** Slots of connections with nothing in hand. */
+  readonly #idle = new Set<RedisLease>();
   #timer: Timer | undefined;
+  #look: Timer | undefined;
 
   constructor(parts: RedisLeasesParts) {
     this.#parts = parts;
   }
 
-  tryAcquire(key: string, limit: LimitSpec, duration = DURATION): MaybePromise<Lease | undefined> {
+  tryAcquire(
+    key: string,
+    limit: LimitSpec,
+    duration = DURATION,
+    owner?: object,
+  ): MaybePromise<Lease | undefined> {
     const { local, link, nodes } = this.#parts;
-    const own = local.tryAcquire(key, limit, duration);
+    const own = local.tryAcquire(key, limit, duration, owner);
     if (own === undefined || limit.local) return own;
+    const asked = { key, limit, duration, owner };
     this.#full.delete(key);
-    if (!link.isUp) return this.#acquireShare(key, limit, own, duration);
+    if (!link.isUp) return this.#acquireShare(asked, own);
     // Until all nodes have entered what they hold, Redis shows room that is none.
     if (nodes.isSettling && own.total() > nodes.slots(limit.limit)) return this.#refuse(key, own);
-    return this.#acquire(key, limit, own, duration);
+    return this.#acquire(asked, own);
   }
 
-  want(key: string, retry: () => void): () => void {
-    if (!this.#full.delete(key) && !this.#waiting.has(key)) return this.#parts.local.want(key, retry);
-    const waiting = this.#waiting.get(key) ?? this.#poll(key, new Set());
-    // Wrapped, so that the same function may want twice.
-    const entry = (): void => retry();
-    waiting.retries.add(entry);
+  want(key: string, retry: () => void, owner?: object): () => void {
+    const known = this.#shares.get(key);
+    if (!this.#full.delete(key) && known?.timer === undefined)
+      return this.#parts.local.want(key, retry, owner);
+    const share = known ?? this.#share(key);
+    const withdraw = share.line.want(retry, owner);
+    share.timer ??= this.#tryLater(key, share);
+    this.#tellIdle(share);
     return () => {
-      if (!waiting.retries.delete(entry) || waiting.retries.size > 0) return;
-      waiting.timer.cancel();
-      if (this.#waiting.get(key) === waiting) this.#waiting.delete(key);
+      if (withdraw()) this.#forgetUnused(key, share);
     };
   }
 
   /** Enters all that is held; Redis is back. */
   enter(): void {
-    for (const [key, leases] of this.#held) this.#extend(key, [...leases.values()], 'enter');
+    for (const [key, { leases }] of this.#shares) this.#extend(key, [...leases.values()], 'enter');
+  }
+
+  /** Redis is away: what is more than the part of this node is given up. */
+  away(): void {
+    this.#lookLater();
   }
 
   close(): void {
     this.#timer?.cancel();
-    for (const { timer } of this.#waiting.values()) timer.cancel();
+    this.#look?.cancel();
+    for (const { timer } of this.#shares.values()) timer?.cancel();
   }
 
   /** Leases held over Redis by this shard. */
   get size(): number {
     let size = 0;
-    for (const leases of this.#held.values()) size += leases.size;
+    for (const { leases } of this.#shares.values()) size += leases.size;
     return size;
   }
 
-  async #acquire(
-    key: string,
-    limit: LimitSpec,
-    own: CountedLease,
-    duration: number,
-  ): Promise<Lease | undefined> {
+  async #acquire(asked: Asked, own: CountedLease): Promise<Lease | undefined> {
+    const { key, limit } = asked;
     const name = this.#parts.newName();
     try {
       const reply = await this.#parts.link.run(ACQUIRE, key, [String(limit.limit), String(HELD), name]);
       if (reply !== 1) return this.#refuse(key, own);
     } catch {
       // A slot that Redis gives to this name nevertheless is free again when nobody extends it.
-      return this.#acquireShare(key, limit, own, duration);
+      return this.#acquireShare(asked, own);
     }
-    return this.#hold(key, limit, own, name, duration);
+    return this.#hold(asked, own, name);
   }
 
-  #acquireShare(key: string, limit: LimitSpec, own: CountedLease, duration: number): Lease | undefined {
+  #acquireShare(asked: Asked, own: CountedLease): Lease | undefined {
+    const { key, limit } = asked;
     if (own.total() > this.#parts.nodes.slotsToTake(limit.limit)) return this.#refuse(key, own);
-    const lease = this.#hold(key, limit, own, this.#parts.newName(), duration);
+    const lease = this.#hold(asked, own, this.#parts.newName());
     // Redis may have come back while the answer was on its way.
     if (this.#parts.link.isUp) this.#extend(key, [lease], 'enter');
     return lease;
@@ -129,55 +156,103 @@ export class RedisLeases implements Leases {
     own.release();
   }
 
-  #hold(key: string, limit: LimitSpec, own: CountedLease, name: string, duration: number): RedisLease {
+  #hold({ key, limit, duration, owner }: Asked, own: CountedLease, name: string): RedisLease {
     const { clock, link, nodes } = this.#parts;
-    const leases = this.#held.get(key) ?? new Map<string, RedisLease>();
-    this.#held.set(key, leases);
-    const lease = new RedisLease(
-      { clock, name, limit: limit.limit, own, duration },
-      () => !link.isUp && own.total() > nodes.slots(limit.limit),
-      () => this.#release(key, name),
+    const share = this.#share(key);
+    const holding = share.line.take(owner);
+    const lease: RedisLease = new RedisLease(
+      { clock, name, limit: limit.limit, own, duration, holding },
+      {
+        isTooMany: () => !link.isUp && own.total() - own.leaving() > nodes.slots(limit.limit),
+        isWantedHere: () =>
+          share.line.waitingBut(holding) > share.line.leaving && share.line.isWanted(holding),
+        idles: (isIdle) => this.#idles(share, lease, isIdle),
+        released: () => this.#release(key, share, name),
+      },
     );
-    leases.set(name, lease);
+    share.leases.set(name, lease);
     this.#extendLater();
     return lease;
   }
 
-  #release(key: string, name: string): void {
-    const leases = this.#held.get(key);
-    if (!leases?.delete(name)) return;
-    if (leases.size === 0) this.#held.delete(key);
-    if (this.#parts.link.isUp) this.#parts.link.run(RELEASE, key, [name]).catch(() => {});
-    const waiting = this.#waiting.get(key);
-    if (waiting === undefined) return;
-    const [first] = waiting.retries;
-    waiting.retries.delete(first!);
-    if (waiting.retries.size === 0) {
-      waiting.timer.cancel();
-      this.#waiting.delete(key);
+  #idles(share: Share, lease: RedisLease, isIdle: boolean): void {
+    if (!isIdle) {
+      this.#idle.delete(lease);
+      return;
     }
-    queueMicrotask(first!);
+    this.#idle.add(lease);
+    if (!this.#parts.link.isUp) this.#lookLater();
+    this.#tellIdle(share);
   }
 
-  #poll(key: string, retries: Set<() => void>): Waiting {
+  /** Somebody in this shard waits for what other nodes do not give: idle slots are for him. */
+  #tellIdle({ line }: Share): void {
+    while (line.hasIdle && line.waiting > line.leaving && line.tellOne(false));
+  }
+
+  #release(key: string, share: Share, name: string): void {
+    if (!share.leases.delete(name)) return;
+    if (this.#parts.link.isUp) this.#parts.link.run(RELEASE, key, [name]).catch(() => {});
+    const retry = share.line.next(share.line.stamp);
+    if (retry !== undefined) queueMicrotask(retry);
+    this.#forgetUnused(key, share);
+  }
+
+  #share(key: string): Share {
+    let share = this.#shares.get(key);
+    if (share === undefined) {
+      share = { line: new SlotLine(), leases: new Map(), timer: undefined };
+      this.#shares.set(key, share);
+    }
+    return share;
+  }
+
+  #forgetUnused(key: string, share: Share): void {
+    if (share.line.waiting === 0) {
+      share.timer?.cancel();
+      share.timer = undefined;
+    }
+    if (share.line.isUnused && share.leases.size === 0 && this.#shares.get(key) === share)
+      this.#shares.delete(key);
+  }
+
+  #tryLater(key: string, share: Share): Timer {
     const { clock, random } = this.#parts;
-    const timer = clock.after(POLL * (0.75 + random() / 2), () => {
-      this.#waiting.delete(key);
-      for (const retry of retries) retry();
+    return clock.after(POLL * (0.75 + random() / 2), () => {
+      share.timer = undefined;
+      const { stamp } = share.line;
+      for (let retry = share.line.next(stamp); retry !== undefined; retry = share.line.next(stamp)) retry();
+      this.#forgetUnused(key, share);
     });
-    const waiting = { retries, timer };
-    this.#waiting.set(key, waiting);
-    return waiting;
+  }
+
+  /** One look for all, however many are idle. */
+  #lookLater(): void {
+    if (this.#idle.size === 0) return;
+    this.#look ??= this.#parts.clock.after(LOOK_EVERY, () => {
+      this.#look = undefined;
+      if (this.#parts.link.isUp) return;
+      let left = Math.min(this.#idle.size, LOOKED_AT);
+      for (const lease of this.#idle) {
+        if (left-- === 0) break;
+        this.#idle.delete(lease);
+        if (lease.wanted) lease.tell();
+        else this.#idle.add(lease);
+      }
+      this.#lookLater();
+    });
   }
 
   #extendLater(): void {
     this.#timer ??= this.#parts.clock.after(EXTEND_EVERY, () => {
       this.#timer = undefined;
-      for (const [key, leases] of this.#held) {
+      let held = 0;
+      for (const [key, { leases }] of this.#shares) {
+        held += leases.size;
         const alive = [...leases.values()].filter((lease) => !lease.isOver());
         if (this.#parts.link.isUp) this.#extend(key, alive, 'extend');
       }
-      if (this.#held.size > 0) this.#extendLater();
+      if (held > 0) this.#extendLater();
     });
   }
 
@@ -205,28 +280,80 @@ interface LeaseFacts {
   own: CountedLease;
   /** ms from the last sign of life of the holder. */
   duration: number;
+  /** Its place in the line of this shard. */
+  holding: Holding;
+}
+
+/** What a lease asks and tells those that it is one of. */
+interface LeaseFriends {
+  /** There are more of them than this node may have now. */
+  isTooMany(): boolean;
+  /** Somebody in this shard waits for what other nodes do not give. */
+  isWantedHere(): boolean;
+  idles(isIdle: boolean): void;
+  released(): void;
 }
 
 class RedisLease implements Lease {
   readonly name: string;
   readonly limit: number;
   readonly #facts: LeaseFacts;
-  readonly #isTooMany: () => boolean;
-  readonly #onRelease: () => void;
+  readonly #friends: LeaseFriends;
   #until: number;
   #state: 'held' | 'lost' | 'released' = 'held';
+  #onWanted: (() => void) | undefined;
 
-  constructor(facts: LeaseFacts, isTooMany: () => boolean, onRelease: () => void) {
+  constructor(facts: LeaseFacts, friends: LeaseFriends) {
     this.name = facts.name;
     this.limit = facts.limit;
     this.#facts = facts;
-    this.#isTooMany = isTooMany;
-    this.#onRelease = onRelease;
+    this.#friends = friends;
     this.#until = facts.clock.monotonic() + facts.duration;
   }
 
   get wanted(): boolean {
-    return this.#state === 'lost' || this.#facts.own.wanted || (this.#state === 'held' && this.#isTooMany());
+    if (this.#state !== 'held') return this.#state === 'lost';
+    const { own, holding } = this.#facts;
+    return own.wanted || holding.isLeaving || this.#friends.isTooMany() || this.#friends.isWantedHere();
+  }
+
+  onWanted(callback: () => void): () => void {
+    if (this.#state === 'released') return () => {};
+    const { own, holding } = this.#facts;
+    let isOver = false;
+    const stop = (): void => {
+      isOver = true;
+      this.#onWanted = undefined;
+      cancelOwn?.();
+      cancelHere?.();
+      this.#friends.idles(false);
+    };
+    this.#onWanted = () => {
+      if (isOver) return;
+      stop();
+      this.leave();
+      callback();
+    };
+    const told = (): void => this.tell();
+    let cancelOwn: (() => void) | undefined;
+    let cancelHere: (() => void) | undefined;
+    // Each of them may call back at once.
+    cancelOwn = own.onWanted(told);
+    if (!isOver) cancelHere = holding.onWanted(told);
+    if (!isOver) this.#friends.idles(true);
+    return () => {
+      if (!isOver) stop();
+    };
+  }
+
+  /** Has an idle holder give it back. */
+  tell(): void {
+    this.#onWanted?.();
+  }
+
+  leave(): void {
+    this.#facts.own.leave();
+    this.#facts.holding.leave();
   }
 
   /** All slots are extended in the background; here their holder only shows that it is alive. */
@@ -243,13 +370,18 @@ class RedisLease implements Lease {
   }
 
   lose(): void {
-    if (this.#state === 'held') this.#state = 'lost';
+    if (this.#state !== 'held') return;
+    this.#state = 'lost';
+    this.tell();
   }
 
   release(): void {
     if (this.#state === 'released') return;
+    this.#onWanted = undefined;
     this.#state = 'released';
-    this.#onRelease();
+    this.#facts.holding.giveBack();
+    this.#friends.idles(false);
+    this.#friends.released();
     this.#facts.own.release();
   }
 }

@@ -68,6 +68,7 @@ export function limitsOverRedis(local: NodeLimits, parts: RedisLimitsParts): Red
     onAway(why) {
       isFirst = false;
       nodes.away();
+      leases.away();
       log.away(why);
       parts.onChange?.(false);
     },

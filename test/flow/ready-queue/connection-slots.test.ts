@@ -6,12 +6,17 @@ import { parseOptions } from '../../../src/model/define/index.ts';
 import type { Leases, LimitSpec } from '../../../src/model/index.ts';
 import { egressPathOptions } from '../../../src/model/options/index.ts';
 import { FakeClock } from '../../kit/fake-clock.ts';
-import { mailRooms, pathConfig } from '../../kit/mail-rooms.ts';
+import { mailRooms, pathConfig, type Rooms } from '../../kit/mail-rooms.ts';
 
 const limits = (path: object) => limitsOf('queue', 'source', parseOptions(egressPathOptions, path));
 const PATH = { connection_limit: 10, additional_connection_limits: { scarce: 1, shared: 5 } };
 const many = (count: number): string[] =>
   Array.from({ length: count }, (_, index) => `u${index}@dest.example`);
+
+const isDelivered = ({ events }: Rooms, recipients: string[]): boolean =>
+  recipients.every((name) =>
+    events.some(({ type, recipients }) => type === 'Delivery' && recipients?.includes(name)),
+  );
 
 /** Leases that remember what was asked, and answer with promises when told to. */
 function recording(later: boolean): {
@@ -84,6 +89,39 @@ describe('additional_connection_limits', () => {
     expect([...rooms.ready.live()]).toHaveLength(2);
     expect(rooms.records().filter((record) => record === 'Delivery 250')).toHaveLength(40);
     expect(rooms.peers.peak).toBe(3);
+  });
+
+  test('a busy connection without a limit of its own gives its slot to the queue that has none', async () => {
+    const rooms = mailRooms({
+      get_egress_path_config: () =>
+        pathConfig({ additional_connection_limits: { one: 1 }, max_deliveries_per_connection: 0 }),
+    });
+    const others = ['z1@mx1.dest.example', 'z2@mx1.dest.example'];
+    await rooms.receive([...many(50), ...others]);
+    for (let turn = 0; turn < 40 && !isDelivered(rooms, others); turn++) {
+      // There is always more for the first queue.
+      await rooms.receive(many(5));
+      await rooms.clock.advance(1);
+    }
+    expect(isDelivered(rooms, others)).toBe(true);
+    expect(rooms.peers.peak).toBe(1);
+  });
+
+  test('an idle connection gives its slot to another queue at once, and looks at no clock for it', async () => {
+    const rooms = mailRooms({
+      get_egress_path_config: () =>
+        pathConfig({ additional_connection_limits: { one: 1 }, idle_timeout: '60s' }),
+    });
+    await rooms.receive(many(1));
+    await rooms.clock.advance(10);
+    const resting = rooms.clock.pending;
+    await rooms.clock.advance(5000);
+    expect(rooms.peers.open).toBe(1);
+    expect(rooms.clock.pending).toBe(resting);
+    await rooms.receive(['z@mx1.dest.example']);
+    await rooms.clock.advance(1);
+    expect(isDelivered(rooms, ['z@mx1.dest.example'])).toBe(true);
+    expect(rooms.peers.peak).toBe(1);
   });
 
   test('leave nothing held when the connections are closed', async () => {

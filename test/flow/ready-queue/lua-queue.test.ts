@@ -19,6 +19,7 @@ class TestConnection implements PolicyConnection {
   readonly calls: string[] = [];
   opened: readonly unknown[] | undefined;
   isToClose = false;
+  readonly toClose = new Set<() => void>();
   released = false;
   readonly #policy: LuaPolicy;
   #abandon: (result: PolicyResult) => void = () => {};
@@ -26,6 +27,11 @@ class TestConnection implements PolicyConnection {
   constructor(event: string, policy: LuaPolicy) {
     this.event = event;
     this.#policy = policy;
+  }
+
+  onToClose(callback: () => void): () => void {
+    this.toClose.add(callback);
+    return () => this.toClose.delete(callback);
   }
 
   open(args: readonly unknown[]): MaybePromise<PolicyResult> {
@@ -275,9 +281,12 @@ test('an outdated connection is closed after the message, and a new one takes th
 test('an idle connection that becomes outdated is closed soon', async () => {
   const rooms = luaRooms(ok);
   await receive(rooms, 1);
-  rooms.lua.connections[0]!.isToClose = true;
-  await rooms.clock.advance(250);
+  const [connection] = rooms.lua.connections;
+  connection!.isToClose = true;
+  for (const tell of connection!.toClose) tell();
+  await rooms.clock.advance(1);
   expect(rooms.lua.released).toBe(1);
+  expect(connection!.toClose.size).toBe(0);
 });
 
 test('throttles: a short wait holds the connection, a long one sends the whole queue back uncounted', async () => {

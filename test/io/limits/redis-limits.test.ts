@@ -30,6 +30,7 @@ async function makeNodes(clock: FakeClock, redis: FakeRedis, count: number) {
     const away = (): void => {
       link.isUp = false;
       nodes.away();
+      leases.away();
     };
     const back = async (): Promise<void> => {
       link.isUp = true;
@@ -96,6 +97,62 @@ test('a holder that is not heard of for the duration of its lease loses it', asy
   expect([lease!.wanted, redis.holders('key').size]).toEqual([false, 1]);
   await clock.advance(120_000);
   expect([lease!.wanted, lease!.extend!(), redis.holders('key').size]).toEqual([true, false, 0]);
+});
+
+test('an idle holder is told when its slot is lost', async () => {
+  const clock = new FakeClock();
+  const redis = new FakeRedis(clock);
+  const [a] = await makeNodes(clock, redis, 1);
+  const told: string[] = [];
+  for (const name of ['first', 'second']) {
+    const lease = await a!.leases.tryAcquire('key', limitOf(2));
+    lease!.onWanted!(() => told.push(name));
+  }
+  redis.holders('key').delete([...redis.holders('key').keys()][0]!);
+  await clock.advance(20_000);
+  expect(told).toEqual(['first']);
+});
+
+test('idle slots beyond the part of the node are given up while Redis is away, by one timer', async () => {
+  const clock = new FakeClock();
+  const [a] = await makeNodes(clock, new FakeRedis(clock), 2);
+  const held: Lease[] = [];
+  for (let n = 0; n < 10; n++) held.push((await a!.leases.tryAcquire('key', limitOf(10)))!);
+  const resting = clock.pending;
+  let told = 0;
+  for (const lease of held) {
+    lease.onWanted!(() => {
+      told++;
+      lease.release();
+    });
+  }
+  await clock.advance(5000);
+  expect([told, clock.pending]).toEqual([0, resting]);
+  a!.away();
+  expect(clock.pending).toBeLessThanOrEqual(resting + 1);
+  await clock.advance(2000);
+  expect(told).toBe(5);
+});
+
+test('a slot that another owner of this shard waits for is wanted, though other nodes have the rest', async () => {
+  const clock = new FakeClock();
+  const [a, b] = await makeNodes(clock, new FakeRedis(clock), 2);
+  const [mine, its] = [{}, {}];
+  await b!.leases.tryAcquire('key', limitOf(2));
+  const lease = await a!.leases.tryAcquire('key', limitOf(2), undefined, mine);
+  expect(await a!.leases.tryAcquire('key', limitOf(2), undefined, its)).toBeUndefined();
+  let got: Lease | undefined;
+  const retry = async (): Promise<void> => {
+    got = await a!.leases.tryAcquire('key', limitOf(2), undefined, its);
+  };
+  a!.leases.want('key', () => void retry(), its);
+  expect(lease!.wanted).toBe(true);
+  let told = 0;
+  lease!.onWanted!(() => told++);
+  expect(told).toBe(1);
+  lease!.release();
+  await settle();
+  expect(got).toBeDefined();
 });
 
 test('who waits for a slot of another node looks every three seconds, and may withdraw', async () => {

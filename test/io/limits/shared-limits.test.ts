@@ -116,6 +116,43 @@ describe('leases across shards', () => {
     expect(other.map((lease) => lease.wanted)).toEqual([false, false]);
   });
 
+  test('an idle holder is told by the shard that wants, one for each slot, and holds no timer', async () => {
+    const { a, b, clock } = pair();
+    const told: number[] = [];
+    const held = Array.from({ length: 3 }, () => take(a, 3)!);
+    for (const [index, lease] of held.entries()) lease.onWanted!(() => told.push(index));
+    expect(clock.pending).toBe(0);
+    let got: Lease | undefined;
+    b.leases.want('key', () => {
+      got = take(b, 3);
+    });
+    await settleRealTime(() => told.length > 0);
+    await settle();
+    expect(told).toEqual([0]);
+    held[0]!.release();
+    await settleRealTime(() => got !== undefined);
+    expect(told).toEqual([0]);
+    // As many as the other has: no more than one apart.
+    b.leases.want('key', () => {});
+    await settle();
+    await settle();
+    expect(told).toEqual([0]);
+  });
+
+  test('a shard that stops idling is not told any more, one that idles again is', async () => {
+    const { a, b } = pair();
+    const lease = take(a, 1)!;
+    let told = 0;
+    const cancel = lease.onWanted!(() => told++);
+    cancel();
+    b.leases.want('key', () => {});
+    await settle();
+    await settle();
+    expect([told, lease.wanted]).toEqual([0, true]);
+    lease.onWanted!(() => told++);
+    expect(told).toBe(1);
+  });
+
   test('a lease is not wanted while a slot is free', () => {
     const { a, b } = pair();
     const lease = take(a, 2)!;
