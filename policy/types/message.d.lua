@@ -163,6 +163,10 @@ function message:import_scheduling_header(name, remove) end
 ---@return string
 function message:set_due(due) end
 
+---Adds a DKIM-Signature before all other headers, made with a signer of kumo.dkim. Sign last: what changes the message later breaks the signature. Several signatures of one message read its body once. Raises when there is no From header.
+---@param signer dkim_signer
+function message:dkim_sign(signer) end
+
 ---Writes changes to the spool. A message that is not in it yet is written before it is acknowledged.
 function message:save() end
 

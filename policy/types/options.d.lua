@@ -331,6 +331,7 @@
 ---@field populate_timeout? number|string How long a caller waits for another one that computes the same result.
 ---@field retry_on_populate_timeout? boolean After that time compute it oneself, up to 3 times, instead of raising an error.
 ---@field allow_stale_reads? boolean While one caller computes, the others get the old result.
+---@field keep_last_good? boolean When the function raises an error although it gave a result before, for these arguments, that result holds for another minute, and the error is logged.
 
 ---A series of counters over time.
 ---@class kumo.CounterSeriesOptions
@@ -338,6 +339,18 @@
 ---@field num_buckets integer How many buckets are kept.
 ---@field bucket_size number|string How long a bucket is, rounded up to whole seconds.
 ---@field initial_value? integer What the first bucket begins with.
+
+---How messages are signed with DKIM, and with which key.
+---@class kumo.DkimSignerOptions
+---@field domain string Domain that signs (`d=`), usually that of the From header.
+---@field selector string Names the public key (`s=`): the TXT record of SELECTOR._domainkey.DOMAIN.
+---@field headers string[] Names of the headers to sign, From among them; a name that stands twice signs two headers. One that the message lacks is signed as absent.
+---@field key kumo.KeySource Private key: RSA of 1024 bits or more (PKCS #1 or #8) or Ed25519 (PKCS #8), PEM or DER. It decides about the algorithm.
+---@field header_canonicalization? 'Relaxed'|'Simple' Relaxed: changes of white space and folds on the way do no harm.
+---@field body_canonicalization? 'Relaxed'|'Simple' Relaxed: changes of white space within lines and at their ends do no harm.
+---@field expiration? integer Seconds after which the signature is no longer good (`x=`); without it there is no end.
+---@field over_sign? boolean Signs all headers of each name, and that there is no further one, so that nobody can add any.
+---@field ttl? number|string How long the key is kept in memory. A new configuration epoch reads it again in any case.
 
 ---Where lines of JSON are written, compressed with zstd.
 ---@class kumo.JsonLinesOptions
@@ -373,6 +386,17 @@
 ---@field max_batch_latency? number|string How long the first record of a batch waits for others.
 ---@field checkpoint_name? string File in the directory, with a dot before its name, that keeps how far was committed.
 ---@field filter? fun(record: table): boolean Says which records the consumer gets; without it, all.
+
+---How kumo.shaping.load reads files, and what it reports.
+---@class kumo.shaping.LoadOptions
+---@field local_load? 'Ignore'|'Warn'|'Error' A file that cannot be read, and so counts as empty.
+---@field remote_load? 'Ignore'|'Warn'|'Error' A URL that cannot be fetched. Its last good copy holds; without one it counts as empty.
+---@field dns_fail? 'Ignore'|'Warn'|'Error' A block with mx_rollup whose domain has no MX to be found. It is left out.
+---@field null_mx? 'Ignore'|'Warn'|'Error' A block with mx_rollup whose domain takes no mail. It is left out.
+---@field aliased_site? 'Ignore'|'Warn'|'Error' Blocks of several domains that have one site.
+---@field provider_overlap? 'Ignore'|'Warn'|'Error' A block with mx_rollup whose domain providers match too.
+---@field skip_remote? boolean Fetch no URL; each is a warning.
+---@field http_timeout? number|string How long fetching a URL may take.
 
 ---An event that runs in the background.
 ---@class kumo.SpawnTaskOptions

@@ -1,4 +1,5 @@
 import { type Difference, decided, planned } from './difference.ts';
+import { dkimDifferences } from './differences-of-dkim.ts';
 import { redisDifferences } from './differences-of-redis.ts';
 
 /** Functions and methods of KumoMTA that come later, by module. A call of one says so, and asking gives nil. */
@@ -24,13 +25,8 @@ const LATER: Readonly<Record<string, { names: readonly string[]; reason: string 
     names: ['cancel_xfer', 'get_xfer_target', 'xfer', 'xfer_in_requeue'],
     reason: 'Transfer of mail between nodes comes later.',
   },
-  'kumo.dkim': {
-    names: ['rsa_sha256_signer', 'ed25519_signer', 'set_signing_threads'],
-    reason: 'Signing comes later.',
-  },
   'kumo.spf': { names: ['check_host', 'check_msg'], reason: 'Checks of incoming mail come later.' },
   'kumo.dmarc': { names: ['check_msg'], reason: 'Checks of incoming mail come later.' },
-  'kumo.shaping': { names: ['load'], reason: 'Traffic shaping by shaping.toml comes later.' },
   'kumo.api.inject': { names: ['inject_v1', 'build_v1'], reason: 'Comes with injection over HTTP.' },
   'policy-extras.mail_auth': {
     names: ['check', 'iprev', 'iprev_msg'],
@@ -40,10 +36,9 @@ const LATER: Readonly<Record<string, { names: readonly string[]; reason: string 
 };
 
 const METHODS: Readonly<Record<string, string>> = {
-  'message:dkim_sign': 'Signing comes later.',
   'message:dkim_verify': 'Checks of incoming mail come later.',
   'message:arc_verify': 'Checks of incoming mail come later.',
-  'message:arc_seal': 'Signing comes later.',
+  'message:arc_seal': 'Sealing comes with the checks of incoming mail.',
 };
 
 const introspection: readonly Difference[] = [
@@ -73,6 +68,7 @@ const introspection: readonly Difference[] = [
 export const moduleDifferences: readonly Difference[] = [
   ...introspection,
   ...redisDifferences,
+  ...dkimDifferences,
   ...Object.entries(LATER).flatMap(([module, { names, reason }]) =>
     names.map((name) => planned('function', `${module}.${name}`, reason)),
   ),

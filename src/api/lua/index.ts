@@ -16,6 +16,7 @@ import {
 import { counterSeriesModule, counterSeriesObject } from './kumo.counter_series.ts';
 import { cryptoModule } from './kumo.crypto.ts';
 import { binaryResultObject, digestModule } from './kumo.digest.ts';
+import { dkimModule, dkimSignerObject } from './kumo.dkim.ts';
 import { dnsModule } from './kumo.dns.ts';
 import { encodeModule } from './kumo.encode.ts';
 import { fileTypeModule } from './kumo.file_type.ts';
@@ -28,6 +29,7 @@ import { policyModule } from './kumo.policy.ts';
 import { regexModule, regexObject } from './kumo.regex.ts';
 import { secretsModule } from './kumo.secrets.ts';
 import { serdeModule } from './kumo.serde.ts';
+import { shapingModule, shapingObject } from './kumo.shaping.ts';
 import { stringModule } from './kumo.string.ts';
 import { timeDeltaObject, timeModule, timeObject, timerObject } from './kumo.time.ts';
 import { kumoModule } from './kumo.ts';
@@ -68,6 +70,7 @@ export const luaModules: ModuleDeclaration[] = [
   sqliteModule,
   uuidModule,
   cidrModule,
+  dkimModule,
   dnsModule,
   domainMapModule,
   mimepartModule,
@@ -75,6 +78,7 @@ export const luaModules: ModuleDeclaration[] = [
   regexModule,
   regexSetMapModule,
   serdeModule,
+  shapingModule,
   stringModule,
   timeModule,
 ];
@@ -97,6 +101,7 @@ export const luaObjects: ObjectDeclaration[] = [
   asyncFileObject,
   binaryResultObject,
   cidrMapObject,
+  dkimSignerObject,
   domainMapObject,
   counterSeriesObject,
   httpClientObject,
@@ -115,5 +120,6 @@ export const luaObjects: ObjectDeclaration[] = [
   mpscQueueObject,
   regexObject,
   regexSetMapObject,
+  shapingObject,
   ...configObjects,
 ];

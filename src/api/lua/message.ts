@@ -6,6 +6,7 @@ import { importMethods } from './message-import.ts';
 import { mimeMethods } from './message-mime.ts';
 import { reportMethods } from './message-reports.ts';
 import { schedulingMethods } from './message-scheduling.ts';
+import { signingMethods } from './message-signing.ts';
 import { spoolMethods } from './message-spool.ts';
 
 export const messageObject = defineObject(
@@ -19,6 +20,7 @@ export const messageObject = defineObject(
     ...mimeMethods,
     ...reportMethods,
     ...schedulingMethods,
+    ...signingMethods,
     ...spoolMethods,
   },
 );

@@ -2,6 +2,7 @@ import type { OptionsDeclaration } from '../define/index.ts';
 import { adminBounceOptions, adminSuspendOptions, adminSuspendReadyQueueOptions } from './admin-rule.ts';
 import { budgetOptions } from './budget.ts';
 import { counterSeriesOptions } from './counter-series.ts';
+import { dkimSignerOptions } from './dkim-signer.ts';
 import { configureResolverOptions, nameServerOptions, resolverOptions } from './dns-resolver.ts';
 import { egressPathOptions } from './egress-path.ts';
 import { egressPoolEntryOptions, egressPoolOptions } from './egress-pool.ts';
@@ -55,6 +56,7 @@ export const declaredOptions: readonly OptionsDeclaration<unknown>[] = [
   testZoneOptions,
   memoizeOptions,
   counterSeriesOptions,
+  dkimSignerOptions,
   jsonLinesOptions,
   tailerOptions,
   multiTailerOptions,

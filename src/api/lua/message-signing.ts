@@ -1,0 +1,47 @@
+import { SigningTurns } from '../../io/dkim/index.ts';
+import { instanceOf, methodsOf } from '../../model/define/index.ts';
+import type { MaybePromise, Message, PolicyHost } from '../../model/index.ts';
+import { DkimSigner, SentForm } from '../../protocol/dkim/index.ts';
+import { sharedBy } from './kept.ts';
+import { SIGNING_THREADS } from './kumo.dkim.ts';
+import { withData } from './message-data.ts';
+
+const method = methodsOf<Message>();
+
+/** RSA signatures made at the same time per shard, unless kumo.dkim.set_signing_threads says otherwise. */
+const SIGNATURES_AT_A_TIME = 4;
+
+const aside = sharedBy((host) => {
+  const turns = new SigningTurns();
+  const limit = (host.declared?.(SIGNING_THREADS) as number | undefined) ?? SIGNATURES_AT_A_TIME;
+  return (work: () => Promise<string>) => turns.run(limit, work);
+});
+
+/** By the bytes of a message, which are replaced and never changed: what is known of one body ends with it. */
+const forms = new WeakMap<Buffer, SentForm>();
+
+function sign(message: Message, data: Buffer, signer: DkimSigner, host: PolicyHost): MaybePromise<void> {
+  const form = forms.get(data) ?? SentForm.of(data);
+  const line = signer.sign(form, host.clock.now(), aside(host));
+  if (typeof line === 'string') return prepend(message, data, form, line);
+  return line.then(async (signed) => {
+    const now = await message.data();
+    if (now !== data && !now.equals(data)) throw new Error('the message was changed while it was signed');
+    prepend(message, data, form, signed);
+  });
+}
+
+function prepend(message: Message, data: Buffer, form: SentForm, line: string): void {
+  const header = Buffer.from(line);
+  const signed = Buffer.concat([header, data]);
+  forms.set(signed, form.prepended(header, signed));
+  message.setData(signed);
+}
+
+export const signingMethods = {
+  dkim_sign: method({
+    params: { signer: instanceOf(DkimSigner, 'dkim_signer') },
+    doc: 'Adds a DKIM-Signature before all other headers, made with a signer of kumo.dkim. Sign last: what changes the message later breaks the signature. Several signatures of one message read its body once. Raises when there is no From header.',
+    call: (self, { signer }, { host }) => withData(self, (data) => sign(self, data, signer, host)),
+  }),
+};
