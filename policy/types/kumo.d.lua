@@ -17,6 +17,7 @@
 ---@field secrets kumo.secrets
 ---@field uuid kumo.uuid
 ---@field cidr kumo.cidr
+---@field dkim kumo.dkim
 ---@field dns kumo.dns
 ---@field domain_map kumo.domain_map
 ---@field mimepart kumo.mimepart
@@ -24,6 +25,7 @@
 ---@field regex kumo.regex
 ---@field regex_set_map kumo.regex_set_map
 ---@field serde kumo.serde
+---@field shaping kumo.shaping
 ---@field string kumo.string
 ---@field time kumo.time
 local kumo = {}
@@ -31,6 +33,7 @@ local kumo = {}
 ---@overload fun(event: 'pre_init', handler: fun())
 ---@overload fun(event: 'init', handler: fun())
 ---@overload fun(event: 'validate_config', handler: fun())
+---@overload fun(event: 'config_epoch_changed', handler: fun())
 ---@overload fun(event: 'shutdown_logging', handler: fun())
 ---@overload fun(event: 'main', handler: fun(...: string))
 ---@overload fun(event: 'tsa_init', handler: fun())
@@ -88,8 +91,9 @@ function kumo.disconnect(code, message, mode) end
 ---@return throttle
 function kumo.make_throttle(name, spec) end
 
----Makes `moonpost --validate` end with status 1.
-function kumo.validation_failed() end
+---Makes `moonpost --validate` end with status 1, and a changed policy not come into service. `why`: what was found, a line for each finding.
+---@param why? string
+function kumo.validation_failed(why) end
 
 ---Number of CPUs that may be used. KUMO_AVAILABLE_PARALLELISM in the environment overrides it.
 ---@return integer
