@@ -47,6 +47,18 @@ export const shapingDifferences: readonly Difference[] = [
     'a remote shaping file that cannot be fetched',
     'Its last good copy holds, and the failure is reported at the level remote_load; KumoMTA goes on as if the file were empty, which drops what an automation daemon had set.',
   ),
+  decided(
+    'option',
+    'shaping.load.local_load',
+    'Error also when the table of options is given without it; KumoMTA then ignores a file that cannot be read.',
+  ),
+  decided(
+    'behaviour',
+    'an unquoted domain in a shaping file',
+    '[foo.com] is an error in get_errors, and the block is left out; KumoMTA warns of a single label.',
+  ),
+  extension('method', 'shaping:explain_egress_path_config', 'Says where each option of a path was said.'),
+  extension('method', 'shaping:get_dead_sources', 'Finds tables of sources that are not defined.'),
   extension(
     'event',
     'explain_egress_path_config',

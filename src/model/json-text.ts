@@ -24,7 +24,7 @@ function reviveFloat(_key: string, value: unknown, { source }: { source: string 
  * Comments become white space and line breaks stay, so that the places in error texts are right. Without one regular
  * expression for it all: texts come from anybody, and that of a string without end takes n².
  */
-function withoutComments(text: string): string {
+export function withoutComments(text: string): string {
   const opening = /["#]|\/[/*]/g;
   let result = '';
   let done = 0;

@@ -16,6 +16,7 @@ export const events: readonly EventDeclaration[] = [
   ...explainEvents,
 ];
 
+export { ORIGIN_TYPE } from './explain.ts';
 export { chosenEvents };
 
 const byName: ReadonlyMap<string, EventDeclaration> = new Map(events.map((event) => [event.name, event]));

@@ -23,6 +23,7 @@ import {
 } from './queue-protocol.ts';
 import { redisOptions, redisThrottleOptions } from './redis.ts';
 import { testResolverOptions, testZoneOptions } from './resolver-shape.ts';
+import { shapingLoadOptions } from './shaping.ts';
 import { spawnTaskOptions } from './spawn-task.ts';
 import { spoolOptions } from './spool.ts';
 
@@ -61,6 +62,7 @@ export const declaredOptions: readonly OptionsDeclaration<unknown>[] = [
   tailerOptions,
   multiTailerOptions,
   consumerOptions,
+  shapingLoadOptions,
   spawnTaskOptions,
   adminBounceOptions,
   adminSuspendOptions,

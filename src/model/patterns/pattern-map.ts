@@ -34,3 +34,27 @@ export class PatternMap<T> {
     for (const [index, pattern] of this.#patterns.entries()) yield [pattern, this.#values[index]!];
   }
 }
+
+/** Many patterns, all of which are tried on a text at once. */
+export class PatternSet {
+  readonly #set = new RE2Set();
+  readonly #patterns: readonly string[];
+
+  /** Throws an Error that names the pattern that is invalid. */
+  constructor(patterns: Iterable<string>) {
+    this.#patterns = [...patterns];
+    for (const pattern of this.#patterns) {
+      compilePattern(pattern);
+      this.#set.add(translatePattern(pattern));
+    }
+    if (this.#patterns.length > 0) this.#set.compile();
+  }
+
+  /** The patterns that match anywhere in the text. */
+  match(text: string): ReadonlySet<string> {
+    if (this.#patterns.length === 0) return NONE;
+    return new Set([...this.#set.match(text)].map((index) => this.#patterns[index]!));
+  }
+}
+
+const NONE: ReadonlySet<string> = new Set();

@@ -1,0 +1,7 @@
+export {
+  nextTurn,
+  type ReadOptions,
+  type RemoteCopies,
+  readShapingFiles,
+  remoteCopies,
+} from './read-files.ts';
