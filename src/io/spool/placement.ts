@@ -71,15 +71,13 @@ function place(
     if (ticket.body !== undefined) moveBody(entry, ticket, body!, reclaim);
   }
   ticket.entry = entry;
-  entry.offset = ticket.offset;
-  entry.length = ticket.length;
+  entry.placeRecord(ticket.offset, ticket.length);
   meta.liveBytes += ticket.length;
 }
 
 function newEntry(ticket: Ticket, meta: Segment, body: Segment): SegmentEntry {
   const entry = new SegmentEntry(ticket.id, meta, body);
-  entry.size = ticket.body!.length;
-  entry.bodyOffset = ticket.bodyOffset;
+  entry.placeBody(ticket.bodyOffset, ticket.body!.length);
   meta.join(entry);
   body.join(entry);
   body.liveBytes += RECORD_HEADER_BYTES + entry.size;
@@ -90,8 +88,7 @@ function moveBody(entry: SegmentEntry, ticket: Ticket, body: Segment, reclaim: R
   const before = entry.bodyHome;
   before.liveBytes -= RECORD_HEADER_BYTES + entry.size;
   entry.bodyHome = body;
-  entry.bodyOffset = ticket.bodyOffset;
-  entry.size = ticket.body!.length;
+  entry.placeBody(ticket.bodyOffset, ticket.body!.length);
   body.liveBytes += RECORD_HEADER_BYTES + entry.size;
   if (before === body) return;
   body.join(entry);

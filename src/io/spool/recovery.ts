@@ -228,8 +228,7 @@ export class Recovery {
       return;
     }
     const entry = new SegmentEntry(id, segment, body);
-    entry.offset = offset;
-    entry.length = RECORD_HEADER_BYTES + header.length;
+    entry.placeRecord(offset, RECORD_HEADER_BYTES + header.length);
     this.#enter(entry, record);
     const envelope = JSON.parse(decodeEnvelopeText(bytes, offset, header.length)) as SpooledEnvelope;
     this.#messages++;
@@ -240,8 +239,7 @@ export class Recovery {
 
   #enter(entry: SegmentEntry, record: MessageRecord): void {
     const { home, bodyHome } = entry;
-    entry.bodyOffset = record.bodyOffset;
-    entry.size = record.size;
+    entry.placeBody(record.bodyOffset, record.size);
     entry.older = record.older?.filter((number) => this.#options.meta.segments.has(number));
     const newer = this.#progress.get(entry.id);
     const { attempts, due } = newer ?? record;

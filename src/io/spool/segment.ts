@@ -46,6 +46,17 @@ export class SegmentEntry extends CompactProgress implements SpoolEntry {
     this.due = due;
   }
 
+  /** A place has less than 31 bits; told so, the engine keeps it in the object and not as a double of 16 bytes. */
+  placeRecord(offset: number, length: number): void {
+    this.offset = offset | 0;
+    this.length = length | 0;
+  }
+
+  placeBody(offset: number, size: number): void {
+    this.bodyOffset = offset | 0;
+    this.size = size | 0;
+  }
+
   get removed(): boolean {
     return this.updates < 0;
   }
