@@ -24,6 +24,9 @@ export class SinkConnection extends SMTPConnection {
   dice: FaultDice | undefined;
   /** Called with each fault that happens. */
   onFault: (step: FaultStep, action: FaultAction) => void = () => {};
+  /** Called with the name that the peer greets with first; what it gives is called once, when it is over. */
+  onGreeted: (client: string) => () => void = () => () => {};
+  #over: (() => void) | undefined;
 
   override init(): void {
     this._setListeners(() => {
@@ -38,7 +41,29 @@ export class SinkConnection extends SMTPConnection {
       .split(/[ \r\n]/, 1)[0]!
       .toUpperCase();
     const step = this._ready && !this._upgrading ? STEPS[verb] : undefined;
+    if (step === 'ehlo') this.#greeted(command.subarray(5).toString('latin1').trim());
     if (step === undefined || !this.stumble(step, callback)) super._onCommand(command, callback);
+  }
+
+  #greeted(client: string): void {
+    this.#over ??= this.onGreeted(client);
+    // The same after STARTTLS: it is another socket then. `close` may come a while after the peer has gone.
+    this._socket.once('end', () => this.#end());
+  }
+
+  #end(): void {
+    this.#over?.();
+    this.#over = () => {};
+  }
+
+  override close(): void {
+    this.#end();
+    super.close();
+  }
+
+  override _onClose(): void {
+    this.#end();
+    super._onClose();
   }
 
   /** Lets something go wrong at this step, perhaps. True when it did, and nothing else is to be done. */
@@ -53,14 +78,19 @@ export class SinkConnection extends SMTPConnection {
   suffer(action: FaultAction, goOn: () => void): boolean {
     switch (action) {
       case 'hang':
+        // A socket that nobody reads never tells that the peer has gone.
+        this._socket.unpipe();
+        this._socket.resume();
         return true;
       case 'drip':
         dripWrites(this._socket);
         return false;
       case 'reset':
+        this.#end();
         reset(this._socket);
         return true;
       case 'close':
+        this.#end();
         this._socket.destroy();
         return true;
       default:

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { Command, InvalidArgumentError } from 'commander';
 import {
@@ -19,6 +19,9 @@ import {
   type SinkListener,
   seededRandom,
 } from './sink-faults.ts';
+import { HEAD, idIn, RecordFile, type SinkEnd, type SinkVisit, timeNow } from './sink-record.ts';
+
+export type { SinkEnd, SinkVisit } from './sink-record.ts';
 
 /** Refuses recipients that match a glob (`*` any text, `?` one character, case does not matter). */
 export interface FailRule {
@@ -45,20 +48,8 @@ export interface SinkOptions {
   onMessage?: (message: SinkMessage) => void;
   /** Called for every message whose end has come, whatever became of it. */
   onEnd?: (end: SinkEnd) => void;
-}
-
-/** The end of a message: what the sink knows of it, and whether it took it. */
-export interface SinkEnd {
-  /** Port of the listener. */
-  port: number;
-  /** The id in the topmost Received header; null where there is none. */
-  id: string | null;
-  sender: string;
-  recipients: string[];
-  size: number;
-  secure: boolean;
-  /** What the sink did in place of accepting; null when it accepted. */
-  fault: FaultAction | null;
+  /** Called for every connection that is over, if its peer has greeted. */
+  onConnection?: (connection: SinkVisit) => void;
 }
 
 export interface SinkMessage {
@@ -88,9 +79,6 @@ export interface Sink {
   stop(): Promise<void>;
 }
 
-/** Octets of a message in which its Received header is looked for. */
-const HEAD = 2048;
-const RECEIVED_ID = /^Received:[^\n]*(?:\n[ \t][^\n]*)*?\bid ([0-9a-f]{32})\b/m;
 /** A peer that is left waiting is, for so long, ms. */
 const LONGEST_SILENCE = 3_600_000;
 
@@ -131,12 +119,14 @@ class SinkServer extends SMTPServer {
   readonly #listener: SinkListener;
   readonly #dice: FaultDice;
   readonly #counts: SinkCounts;
+  readonly #onConnection: SinkOptions['onConnection'];
 
   constructor(options: SinkOptions, listener: SinkListener, seed: number, counts: SinkCounts) {
     super(serverOptions(options, listener, counts, () => this));
     this.#listener = listener;
     this.#dice = new FaultDice(listener.faults, seededRandom(seed));
     this.#counts = counts;
+    this.#onConnection = options.onConnection;
     this.on('error', () => {});
   }
 
@@ -156,6 +146,7 @@ class SinkServer extends SMTPServer {
     const connection = new SinkConnection(this, socket, options);
     connection.dice = this.#dice;
     connection.onFault = (step, action) => this.#count(step, action);
+    connection.onGreeted = (client) => this.#visit(connection.localPort, client);
     this.connections.add(connection);
     // A peer that goes away is what a sink is tried with.
     connection.on('error', () => {});
@@ -173,6 +164,11 @@ class SinkServer extends SMTPServer {
     if (on === undefined) return undefined;
     this.#count(step, action);
     return { action, on };
+  }
+
+  #visit(port: number, client: string): () => void {
+    const begun = timeNow();
+    return () => this.#onConnection?.({ port, client, begun, ended: timeNow() });
   }
 
   #count(step: FaultStep, action: FaultAction): void {
@@ -228,7 +224,9 @@ function serverOptions(
         const end = (fault: FaultAction | null): void =>
           options.onEnd?.({
             port: server().port,
-            id: RECEIVED_ID.exec(body.subarray(0, HEAD).toString('latin1'))?.[1] ?? null,
+            at: timeNow(),
+            client: session.hostNameAppearsAs || '',
+            id: idIn(body),
             sender: mailFrom === false ? '' : mailFrom.address,
             recipients: rcptTo.map(({ address }) => address),
             size,
@@ -338,7 +336,10 @@ export function sinkCommand(): Command {
     .option('--seed <n>', 'other numbers have other things go wrong', parseWhole, 1)
     .option('--cert <file>', 'certificate for STARTTLS, PEM; with --key')
     .option('--key <file>', 'its private key, PEM')
-    .option('--record <file>', 'append a line of JSON for every message whose end came')
+    .option(
+      '--record <file>',
+      'append a line of JSON for every message whose end came, and for every connection that ended',
+    )
     .option(
       '--fail <pattern:code>',
       "refuse recipients, such as 'bob@*:451'; may be repeated",
@@ -363,12 +364,11 @@ function parseWhole(text: string): number {
 
 async function runSink({ json, cert, key, record, ...options }: SinkFlags): Promise<void> {
   if ((cert === undefined) !== (key === undefined)) throw new Error('give --cert and --key together');
-  // Written before the reply, so that whoever has the reply finds the line.
-  const written = record === undefined ? undefined : openSync(record, 'a');
+  const file = record === undefined ? undefined : new RecordFile(record);
   const sink = await startSink({
     ...options,
     ...(cert !== undefined && { tls: { cert: readFileSync(cert, 'utf8'), key: readFileSync(key!, 'utf8') } }),
-    ...(written !== undefined && { onEnd: (end) => void writeSync(written, `${JSON.stringify(end)}\n`) }),
+    ...(file !== undefined && { onEnd: file.write, onConnection: file.write }),
   });
   for (const { address, port } of sink.addresses) {
     process.stderr.write(`sink listener on ${formatHostPort(address, port)}\n`);
@@ -376,6 +376,6 @@ async function runSink({ json, cert, key, record, ...options }: SinkFlags): Prom
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   const counts = sink.counts();
   await sink.stop();
-  if (written !== undefined) closeSync(written);
+  file?.close();
   process.stdout.write(`${json === true ? JSON.stringify(counts) : formatCounts(counts)}\n`);
 }

@@ -11,6 +11,7 @@ import {
   type Sink,
   type SinkEnd,
   type SinkOptions,
+  type SinkVisit,
   startSink,
 } from '../../src/cli/sink.ts';
 import { parseListener, seededRandom } from '../../src/cli/sink-faults.ts';
@@ -204,9 +205,13 @@ test('the end of a message is told with the id that the sender gave it', async (
   await talk(sink, envelope, `${received}\r\nhi\r\n.\r\nQUIT\r\n`);
   const { port } = sink.addresses[0]!;
   const secure = false;
+  const before = performance.timeOrigin + performance.now();
+  expect(ends[0]!.at).toBeLessThanOrEqual(before);
   expect(ends).toEqual([
     {
       port,
+      at: expect.any(Number),
+      client: 'me',
       id,
       sender: 'a@x.test',
       recipients: ['b@x.test'],
@@ -216,6 +221,29 @@ test('the end of a message is told with the id that the sender gave it', async (
     },
   ]);
 });
+
+test.each(['127.0.0.1:0', '127.0.0.1:0,mail=reset', '127.0.0.1:0,mail=421', '127.0.0.1:0,body=hang'])(
+  'a connection is told of from its greeting to its end: %s',
+  async (listen) => {
+    const visits: SinkVisit[] = [];
+    const sink = await start({ listen: [listen], onConnection: (visit) => visits.push(visit) });
+    const { port } = sink.addresses[0]!;
+    const greeted = connect(port, '127.0.0.1').on('error', () => {});
+    greeted.write(`${envelope.replace('EHLO me', 'EHLO one')}${'hello\r\n'.repeat(50_000)}.\r\n`);
+    if (listen === '127.0.0.1:0') greeted.write('QUIT\r\n');
+    else if (listen.endsWith('hang')) {
+      // Nobody reads what it says, and still it must be heard to go.
+      while (sink.counts().faults['body=hang'] !== 1) await new Promise((resolve) => setImmediate(resolve));
+      greeted.resume().end();
+    }
+    // Who says nothing is nobody's visit.
+    await outcome(await start({ onConnection: (visit) => visits.push(visit) }), 'QUIT\r\n');
+    while (visits.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    greeted.destroy();
+    expect(visits).toEqual([{ port, client: 'one', begun: expect.any(Number), ended: expect.any(Number) }]);
+    expect(visits[0]!.ended).toBeGreaterThanOrEqual(visits[0]!.begun);
+  },
+);
 
 test.each([
   '127.0.0.1:25,rcpt',

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SinkCounts, SinkEnd } from '../../src/cli/sink.ts';
+import type { SinkCounts, SinkEnd, SinkVisit } from '../../src/cli/sink.ts';
 import type { LogRecord } from '../../src/model/index.ts';
 import { issue } from './certificates.ts';
 import { eventually } from './eventually.ts';
@@ -95,11 +95,67 @@ export class Receivers {
 
   /** The messages whose end has come, so far. */
   ends(): SinkEnd[] {
+    return this.#lines().filter((line) => 'recipients' in line);
+  }
+
+  /** The connections that are over, so far. */
+  visits(): SinkVisit[] {
+    return this.#lines().filter((line) => 'begun' in line);
+  }
+
+  #lines(): (SinkEnd | SinkVisit)[] {
     if (!existsSync(this.#record)) return [];
     const lines = readFileSync(this.#record, 'utf8').split('\n');
     lines.pop();
-    return lines.map((line) => JSON.parse(line) as SinkEnd);
+    return lines.map((line) => JSON.parse(line) as SinkEnd | SinkVisit);
   }
+}
+
+/** How fast something may come: so many at once, and so many each second. */
+interface Rate {
+  burst: number;
+  perSecond: number;
+}
+
+/** What the policy allows a provider. A site is a receiver, and each source has a limit of its own there. */
+interface Provider {
+  /** Connections of a source to a site. */
+  connections: number;
+  /** Connections of all sources to all sites of the provider. */
+  connectionsTogether?: number;
+  /** New connections of a source to a site. */
+  connecting?: Rate;
+  /** Messages of a source to a site. */
+  messages?: Rate;
+  /** Messages of all sources to all sites of the provider. */
+  messagesTogether?: Rate;
+  /** Further options, as Lua. */
+  more?: string;
+}
+
+/** By the number of a receiver modulo their number. */
+export const PROVIDERS: readonly Provider[] = [
+  { connections: 2, more: 'max_deliveries_per_connection = 50' },
+  { connections: 3, connectionsTogether: 12 },
+  { connections: 3, messages: { burst: 5, perSecond: 10 } },
+  { connections: 3, connecting: { burst: 5, perSecond: 20 }, more: 'max_deliveries_per_connection = 5' },
+  { connections: 8, messagesTogether: { burst: 20, perSecond: 100 } },
+];
+
+function providerLua(provider: Provider, number: number): string {
+  const { connections, connectionsTogether, connecting, messages, messagesTogether, more } = provider;
+  const spec = ({ burst, perSecond }: Rate): string => `'${perSecond}/s,max_burst=${burst}'`;
+  const shared = (option: string, value: unknown): string =>
+    `${option} = { ['provider-${number}'] = ${value} }`;
+  const options = [
+    `connection_limit = ${connections}`,
+    connectionsTogether && shared('additional_connection_limits', connectionsTogether),
+    connecting && `max_connection_rate = ${spec(connecting)}`,
+    messages && `max_message_rate = ${spec(messages)}`,
+    messagesTogether && shared('additional_message_rate_throttles', spec(messagesTogether)),
+    more,
+  ];
+  return `{ ${options.filter(Boolean).join(', ')} }`;
 }
 
 /**
@@ -115,11 +171,7 @@ local POOLS = {
   premium = { { name = 's2' }, { name = 's3' } },
 }
 local PROVIDERS = {
-  [0] = { connection_limit = 4, max_deliveries_per_connection = 50 },
-  { connection_limit = 3, additional_connection_limits = { ['provider-1'] = 12 } },
-  { connection_limit = 6, max_message_rate = '400/s' },
-  { connection_limit = 3, max_deliveries_per_connection = 5, max_connection_rate = '100/s' },
-  { connection_limit = 8, additional_message_rate_throttles = { ['provider-4'] = '2000/s' } },
+  [0] = ${PROVIDERS.map(providerLua).join(',\n  ')},
 }
 local function number_of(domain)
   return tonumber(domain:match '^r(%d+)%.example$')
@@ -145,13 +197,13 @@ kumo.on('get_egress_path_config', function(domain, source, site)
   local n = number_of(domain)
   local options = {
     prohibited_hosts = {},
-    provider_name = 'provider-' .. n % 5,
+    provider_name = 'provider-' .. n % ${PROVIDERS.length},
     enable_tls = MODES[n % 4 + 1],
     idle_timeout = '2s',
     connect_timeout = '10s', banner_timeout = '10s', ehlo_timeout = '10s', starttls_timeout = '10s',
     mail_from_timeout = '10s', rcpt_to_timeout = '10s', data_timeout = '10s', data_dot_timeout = '10s',
   }
-  for name, value in pairs(PROVIDERS[n % 5]) do options[name] = value end
+  for name, value in pairs(PROVIDERS[n % ${PROVIDERS.length}]) do options[name] = value end
   return kumo.make_egress_path(options)
 end)
 `;

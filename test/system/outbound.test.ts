@@ -5,6 +5,7 @@ import { afterAll, expect, test, vi } from 'vitest';
 import { inject } from '../kit/injector.ts';
 import { Moonpost, readRecords } from '../kit/moonpost.ts';
 import { account, domainOf, outboundPolicy, RECEIVERS, Receivers } from '../kit/outbound.ts';
+import { seenLimits } from '../kit/provider-limits.ts';
 
 // Waits for time-outs of the policy, and for as long as a busy machine takes.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 240_000 });
@@ -23,6 +24,7 @@ test('mail to 50 receivers that fail in their ways: accepted = delivered + bounc
   const { ports } = receivers;
   const policy = outboundPolicy(ports);
   const server = await Moonpost.start({ policy, shards: 2 });
+  const start = performance.timeOrigin + performance.now();
   const { accepted, refused } = await inject(server.smtp, {
     count: MESSAGES,
     recipient: (number) => `rcpt-${number}@${domainOf(number % RECEIVERS)}`,
@@ -58,5 +60,9 @@ test('mail to 50 receivers that fail in their ways: accepted = delivered + bounc
       .filter(({ type }) => type === 'Delivery')
       .map(({ egress_pool, egress_source }) => `${egress_pool}/${egress_source}`),
   );
+  const seen = seenLimits(receivers.ends(), receivers.visits(), ports, start);
+  // A server that ends forgets what its throttles have let through.
+  expect(seen.exceeded.filter((text) => !text.includes('/s'))).toEqual([]);
+  expect(seen.providers.every(({ mostAtSite }) => mostAtSite >= 1)).toBe(true);
   expect([...sources].sort()).toEqual(['bulk/s1', 'bulk/s2', 'premium/s2', 'premium/s3']);
 });
