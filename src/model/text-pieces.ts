@@ -74,3 +74,12 @@ export function replaceText(
   if (count === Number.POSITIVE_INFINITY) return text.replaceAll(from, () => to);
   return splitText(text, from, count + 1).join(to);
 }
+
+/**
+ * The same text in memory of its own. What was joined or cut from other texts keeps those in memory for as long as it lives,
+ * which counts when a hundred thousand of them stay.
+ */
+export function ownText(text: string): string {
+  const copy = Buffer.from(text, 'utf8').toString('utf8');
+  return copy === text ? copy : text;
+}

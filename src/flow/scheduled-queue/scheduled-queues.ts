@@ -6,6 +6,7 @@ import {
   type MaybePromise,
   type Message,
   type MessageHome,
+  ownText,
   QueuedMessage,
   type RequeueReason,
   type Settlement,
@@ -347,8 +348,8 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
   named(name: string): ScheduledQueue {
     let queue = this.#queues.get(name);
     if (queue === undefined) {
-      queue = new ScheduledQueue(name, this);
-      this.#queues.set(name, queue);
+      queue = new ScheduledQueue(ownText(name), this);
+      this.#queues.set(queue.name, queue);
       this.#empty.add(queue, this.#parts.clock.monotonic());
       this.#reap();
     }
