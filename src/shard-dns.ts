@@ -1,6 +1,6 @@
 import { createRouting, type Routing } from './flow/ready-queue/index.ts';
 import { systemClock } from './io/clock/index.ts';
-import { ConfiguredResolvers } from './io/dns/index.ts';
+import { ConfiguredResolvers, type MxMeter } from './io/dns/index.ts';
 import type { Registry } from './io/metrics/index.ts';
 import { ConfiguredMtaSts } from './io/mta-sts/index.ts';
 import { type Dial, proxiedDial } from './io/net/index.ts';
@@ -24,7 +24,7 @@ export class ShardDns {
   readonly dial: Dial;
 
   constructor({ declarations, registry, diagnostics, counters }: ShardDnsParts) {
-    const resolvers = new ConfiguredResolvers(systemClock, () => declarations);
+    const resolvers = new ConfiguredResolvers(systemClock, () => declarations, mxMeter(registry));
     this.resolver = resolvers.main;
     this.resolverNamed = resolvers.named;
     this.dial = proxiedDial(resolvers.main);
@@ -48,4 +48,23 @@ export class ShardDns {
       },
     });
   }
+}
+
+function mxMeter(registry: Registry): MxMeter {
+  const hits = registry.series('dns_mx_resolve_cache_hit');
+  const misses = registry.series('dns_mx_resolve_cache_miss');
+  const underWay = registry.series('dns_mx_resolve_in_progress');
+  const good = registry.series('dns_mx_resolve_status_ok');
+  const bad = registry.series('dns_mx_resolve_status_fail');
+  return {
+    hit: () => hits.add(),
+    begun() {
+      misses.add();
+      underWay.add();
+    },
+    ended(isGood) {
+      underWay.add(-1);
+      (isGood ? good : bad).add();
+    },
+  };
 }

@@ -195,6 +195,15 @@ describe('MTA-STS and DANE', () => {
     expect(count('unusable')).toBe(0);
   });
 
+  test('look-ups of MX are counted', async () => {
+    const metrics = await (await fetch(`http://127.0.0.1:${server.http}/metrics`)).text();
+    const value = (name: string): number =>
+      Number(new RegExp(`^dns_mx_resolve_${name} (\\d+)`, 'm').exec(metrics)?.[1]);
+    // The zones of a test are always at hand.
+    expect(value('cache_hit')).toBeGreaterThanOrEqual(domains.length);
+    for (const name of ['cache_miss', 'in_progress', 'status_ok', 'status_fail']) expect(value(name)).toBe(0);
+  });
+
   test('what waits is still there after a restart', async () => {
     expect(server.counts()).toEqual({
       Reception: domains.length,

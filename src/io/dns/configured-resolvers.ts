@@ -20,6 +20,15 @@ export interface MxSettings {
   concurrency?: number;
 }
 
+/** Told of look-ups of MX by the main resolver, for metrics. */
+export interface MxMeter {
+  /** The answer was at hand. */
+  hit(): void;
+  begun(): void;
+  /** Called once for each that has begun. */
+  ended(isGood: boolean): void;
+}
+
 /** Makes a resolver of what policy described. Throws ZoneError and DnsError for zones that cannot be read. */
 export function buildResolver(shape: ResolverShape, clock: Clock, mx: MxSettings = {}): RecordResolver {
   switch (shape.kind) {
@@ -48,6 +57,7 @@ export class ConfiguredResolvers {
   #main: RecordResolver | undefined;
   #mx: MxSettings = {};
   readonly #limit: LookUpLimit;
+  readonly #meter: MxMeter | undefined;
   #shapes = new Map<string, ResolverShape>();
   readonly #named = new Map<string, RecordResolver>();
   /** What everything asks that names no other. */
@@ -56,8 +66,9 @@ export class ConfiguredResolvers {
     (domain) => this.#lookUpMx(domain),
   );
 
-  constructor(clock: Clock, declarations: () => readonly InitDeclaration[]) {
+  constructor(clock: Clock, declarations: () => readonly InitDeclaration[], meter?: MxMeter) {
     this.#clock = clock;
+    this.#meter = meter;
     this.#limit = new LookUpLimit(clock);
     this.#declarations = declarations;
   }
@@ -100,10 +111,21 @@ export class ConfiguredResolvers {
   async #lookUpMx(domain: string): Promise<DnsAnswer<MxHost>> {
     const resolver = this.#current();
     // What is known does not stand in line behind questions that nobody answers.
-    if (resolver.isAtHand(domain, 'MX')) return resolver.mx(domain);
+    if (resolver.isAtHand(domain, 'MX')) {
+      this.#meter?.hit();
+      return resolver.mx(domain);
+    }
     const { timeout, concurrency = CONCURRENCY } = this.#mx;
     const asked = (): Promise<DnsAnswer<MxHost>> => within(timeout, domain, resolver.mx(domain), this.#clock);
-    return this.#limit.run(concurrency, domain, asked);
+    this.#meter?.begun();
+    let isGood = false;
+    try {
+      const answer = await this.#limit.run(concurrency, domain, asked);
+      isGood = true;
+      return answer;
+    } finally {
+      this.#meter?.ended(isGood);
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 export { CachingResolver } from './caching-resolver.ts';
-export { buildResolver, ConfiguredResolvers, type MxSettings } from './configured-resolvers.ts';
+export { buildResolver, ConfiguredResolvers, type MxMeter, type MxSettings } from './configured-resolvers.ts';
 export { HostsFile } from './hosts-file.ts';
 export { reverseName } from './name.ts';
 export {

@@ -11,6 +11,8 @@ import { serve } from './resolver-bench.ts';
 
 const declare = (kind: string, options: unknown): InitDeclaration => ({ kind, options, where: 'x:1' });
 
+const MX = { preference: 10, exchange: 'mx.good.example' };
+
 /** A server that hears questions and never answers. */
 async function silentServer(): Promise<{ port: number; heard: () => number }> {
   const socket = createSocket('udp4');
@@ -113,4 +115,36 @@ test('set_mx_negative_cache_ttl is how long a failed look-up of an MX is kept', 
   await clock.advance(1);
   await ask();
   expect(server.queries).toHaveLength(2);
+});
+
+test('look-ups of MX are metered: hits, those under way, and how they ended', async () => {
+  const server = await serve(({ question: { name } }) =>
+    name.startsWith('good')
+      ? { answers: [{ name, type: 'MX' as const, ttl: 60, data: MX }] }
+      : { rcode: 'SERVFAIL' },
+  );
+  const options = parseOptions(configureResolverOptions, {
+    name_servers: [`127.0.0.1:${server.port}`],
+    options: { attempts: 1 },
+  });
+  const told: string[] = [];
+  const { main } = new ConfiguredResolvers(
+    new FakeClock(),
+    () => [declare('dns.configure_resolver', { kind: 'servers', options })],
+    {
+      hit: () => told.push('hit'),
+      begun: () => told.push('begun'),
+      ended: (isGood) => told.push(isGood ? 'good' : 'bad'),
+    },
+  );
+  await main.mx('good.example');
+  await main.mx('good.example');
+  expect(told.splice(0)).toEqual(['begun', 'good', 'hit']);
+  const ask = () => main.mx('broken.example').catch(() => {});
+  await ask();
+  // That it failed is known, too.
+  await ask();
+  expect(told.splice(0)).toEqual(['begun', 'bad', 'hit']);
+  await main.a('good.example').catch(() => {});
+  expect(told).toEqual([]);
 });
