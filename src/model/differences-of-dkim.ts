@@ -22,4 +22,14 @@ export const dkimDifferences: readonly Difference[] = [
     'message:dkim_sign',
     'A bare CR or LF counts as CRLF, as which it is sent. A message that begins with white space is refused, since that would become part of the signature.',
   ),
+  decided(
+    'behaviour',
+    'policy-extras.dkim_sign',
+    'Files that name the same block are put together option by option. Domains are compared without regard to case. A From header that cannot be read is refused with 552; of several addresses the first counts. Mistakes are told all at once, with file, line and block.',
+  ),
+  decided(
+    'behaviour',
+    'validation of policy-extras.dkim_sign',
+    'Reads the key of every block and tries its options in place of signing a message. Of a wildcard without filename the key depends on the mail, and is not checked.',
+  ),
 ];

@@ -1,29 +1,17 @@
 local kumo = require 'kumo'
 local test = require 'testing'
 
--- Of this test alone: RSA of 1024 bits, and the Ed25519 key of RFC 8463 appendix A.
-local RSA = [[
------BEGIN RSA PRIVATE KEY-----
-MIICXAIBAAKBgQDavfQz79F5kJCcbuDYBrYiQVcXsvU0X7p2ExpcB+938IyQvgIM
-jadTuLxEh2vbVNgXCR3m82xcTsFeqL4JBAQwKuIGXFsLsD0uS/n9awROj7DDJqxd
-6pHy2brSQht8kb7NAQbCKlVB59HYRd4+j/h8QBNolTaKgJk0u94lSDfWgwIDAQAB
-AoGAP6xNmpSzkERho/euoZOKjvwgIvjn4aAAAgDbinCQ54PxFu0IYakWTQuYWgZl
-ggn3gPUZbDHtmA0gwrIx5yPxJ55yXDqzNE8CjNq5wTFyudWG+O/l15ts9qXYRrrd
-uLtYkEqQpHv6+u5nfma4FBm4VChla/sChyWj/E+3Bc8KTwkCQQDzM8+lOoe1cEBi
-bPfDMQV3s/Wc0PW0W+KNHgrQ7JSHAy3xhumJs8OEICBwu5eJcdRqj/W6OmFcDqN4
-OpupITZtAkEA5kCi1XZU9KEoS8WgM/Nk5ST16z5vSyartfR3a8F6N6uQNCKN97Bj
-6+GInt/rsdudZcNfhpxs4ZBTMMe8X1TqrwJAUv2vMhcTEFtJ3UyKD9W+o+aJPgYg
-knd4i+dgkYLp/FidaPo833y0j3XXHCEnyQNLFUIi/HXHm35zUifNzp1C0QJBALQ5
-CXtt2Md10RWmBWREccfN61MLlo9LIIIWbNcCJMioWAIGvfqOrVd3O7mnaVPYo1WA
-3CeADtVrY0I+RJqV2+8CQGlhOUgLuzDX0YCOxPErPUiCTKv0kn1o9WrK1H2xUh21
-ReQP6v7UMq86UcpQ74eIgYhD5hb42NR3JuGGeK9kzEg=
------END RSA PRIVATE KEY-----
-]]
-local ED25519 = [[
------BEGIN PRIVATE KEY-----
-MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
------END PRIVATE KEY-----
-]]
+-- Keys of these tests alone: Ed25519 of RFC 8463 appendix A, and RSA of 1024 bits.
+local keys = package.searchpath('testing', package.path):match '^(.*)/' .. '/dkim'
+
+local function read(path)
+  local file = assert(io.open(path))
+  local text = file:read 'a'
+  file:close()
+  return text
+end
+local RSA = read(keys .. '/rsa.key')
+local ED25519 = read(keys .. '/ed25519.key')
 
 local function message(text)
   return kumo.make_message('a@example.com', 'b@example.org', text or 'From: a@example.com\r\nSubject: hi\r\n\r\nbody\r\n')

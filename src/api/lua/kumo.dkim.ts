@@ -89,10 +89,15 @@ function warnUnknown({ unknown }: Checked, { host, where }: CallContext): void {
   }
 }
 
+/** Remembered tables, such as a list of headers, as what is in them. */
+function plainly(_key: string, value: unknown): unknown {
+  return isJsonView(value) ? value.asJson() : value;
+}
+
 /** The signer for these options; waits only when its key has to be read. */
 function signerFor(given: Given, context: CallContext): MaybePromise<DkimSigner> {
   const signers = signersOf(context.host);
-  const name = JSON.stringify(given);
+  const name = JSON.stringify(given, plainly);
   let checked = signers.get(name);
   if (checked === undefined) {
     checked = check(given);
