@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test, vi } from 'vitest';
 import { luaModules, luaObjects } from '../../src/api/lua/index.ts';
 import { systemClock } from '../../src/io/clock/index.ts';
 import { ConfiguredResolvers } from '../../src/io/dns/index.ts';
+import { LocalThrottles } from '../../src/io/limits/index.ts';
 import { ConfiguredMtaSts } from '../../src/io/mta-sts/index.ts';
 import { createPolicyEngine } from '../../src/lua/index.ts';
 import { parseOptions } from '../../src/model/define/index.ts';
@@ -42,7 +43,14 @@ for (const file of files) {
     { resolver: resolvers.main, clock: systemClock, diagnostics: host.diagnostics },
     () => host.declarations,
   );
-  Object.assign(host, { mtaSts, resolver: resolvers.main, resolverNamed: resolvers.named, declared });
+  const throttles = new LocalThrottles(systemClock);
+  Object.assign(host, {
+    mtaSts,
+    throttles,
+    resolver: resolvers.main,
+    resolverNamed: resolvers.named,
+    declared,
+  });
   const { engine } = await createPolicyEngine({
     file: join(import.meta.dirname, file),
     modules: luaModules,

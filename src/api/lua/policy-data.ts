@@ -12,7 +12,12 @@ import {
   unchecked,
 } from '../../model/define/index.ts';
 import { declaredOptions } from '../../model/options/index.ts';
-import { type DataPath, positionsInJson, positionsInToml } from '../../model/texts/index.ts';
+import {
+  type DataPath,
+  type DataPositions,
+  positionsInJson,
+  positionsInToml,
+} from '../../model/texts/index.ts';
 
 /** What helpers that read data files need to say where a mistake is, and what was meant: parts of kumo.policy. */
 
@@ -33,9 +38,19 @@ function dataPath(path: readonly unknown[]): DataPath {
   return path.map((part) => (typeof part === 'number' ? part - 1 : String(part)));
 }
 
+/** Of the text that was asked about last: who asks about one value of a file asks about more of them. */
+let latest: { text: string; isToml: boolean; positions: DataPositions } | undefined;
+
+function positionsIn(text: string, isToml: boolean): DataPositions {
+  if (latest?.text !== text || latest.isToml !== isToml) {
+    latest = { text, isToml, positions: isToml ? positionsInToml(text) : positionsInJson(text) };
+  }
+  return latest.positions;
+}
+
 async function placeIn(path: string, at: DataPath) {
   const text = (await readWholeFile(sharedFile(path, helpersDirectory()))).toString();
-  return (path.endsWith('.toml') ? positionsInToml : positionsInJson)(text).near(at);
+  return positionsIn(text, path.endsWith('.toml')).near(at);
 }
 
 export const policyDataFunctions = {

@@ -1,0 +1,35 @@
+local kumo = require 'kumo'
+local test = require 'testing'
+local log_hooks = require 'policy-extras.log_hooks'
+
+log_hooks:new {
+  name = 'custom',
+  constructor = function()
+    return { send = function() end }
+  end,
+  batch_size = 10,
+  max_batch_latency = '2s',
+  queue_config = { retry_interval = '5m' },
+  filter = function(msg)
+    return msg:get_meta('log_record').type == 'Delayed'
+  end,
+}
+log_hooks:new_json { name = 'web', url = 'http://127.0.0.1:1/' }
+
+test('a hook has a queue of its own, which retries', function()
+  local config = kumo.invoke_get_queue_config 'custom.log_hook'
+  test.equal({ config.retry_interval, config.max_retry_interval }, { '5m', '20m' })
+  test.equal({ config.protocol.custom_lua.constructor, config.protocol.custom_lua.batch_size }, { 'make.custom.log_hook', 10 })
+  test.equal(kumo.invoke_get_queue_config('web.log_hook').protocol.custom_lua.constructor, 'make.web.log_hook')
+  test.equal(kumo.invoke_get_queue_config('web.log_hook').retry_interval, '1m')
+end)
+
+test('mistakes end the load', function()
+  test.raises("log_hook with name 'web' has already been configured", log_hooks.new_json, log_hooks, { name = 'web', url = 'x' })
+  test.raises("log_hooks:new_json: unknown option 'batch_size'", log_hooks.new_json, log_hooks, { name = 'a', url = 'x', batch_size = 5 })
+  test.raises("log_hooks:new_json: missing option 'url'", log_hooks.new_json, log_hooks, { name = 'a' })
+  test.raises("log_hooks:new: unknown option 'constuctor', did you mean 'constructor'?", log_hooks.new, log_hooks, { name = 'a', constuctor = print })
+  test.raises('log_hooks:new: filter: expected a function, got a string', log_hooks.new, log_hooks, { name = 'a', constructor = print, filter = 'x' })
+  test.raises('did you mean `retry_interval`', log_hooks.new, log_hooks, { name = 'b', constructor = print, queue_config = { retry_intervall = '1m' } })
+  test.raises("log_hooks:new_disposition_hook: missing option 'hook'", log_hooks.new_disposition_hook, log_hooks, { name = 'c' })
+end)
