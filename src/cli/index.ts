@@ -6,6 +6,7 @@ import { policyCommand } from './policy.ts';
 import { serveOptions } from './serve.ts';
 import { sinkCommand } from './sink.ts';
 import { tailCommand } from './tail.ts';
+import { validateShapingCommand } from './validate-shaping.ts';
 
 /** Names of all subcommands. */
 export function commandNames(): string[] {
@@ -18,7 +19,14 @@ function commandLine(): Command {
     .version(productVersion(), '-V, --version')
     .exitOverride();
   serveOptions(program);
-  for (const command of [sinkCommand(), tailCommand(), policyCommand(), apiCommand(), generateCommand()]) {
+  for (const command of [
+    sinkCommand(),
+    tailCommand(),
+    policyCommand(),
+    validateShapingCommand(),
+    apiCommand(),
+    generateCommand(),
+  ]) {
     program.addCommand(command.exitOverride());
   }
   return program;

@@ -57,6 +57,11 @@ export const shapingDifferences: readonly Difference[] = [
     'an unquoted domain in a shaping file',
     '[foo.com] is an error in get_errors, and the block is left out; KumoMTA warns of a single label.',
   ),
+  extension(
+    'behaviour',
+    'validate-shaping --format, --offline, --http-timeout, --sources',
+    'Findings as JSON, workflow commands of GitHub or SARIF; look-ups in a zone file, so that CI needs no DNS; the time for URLs; sources that are not defined. It is `moonpost validate-shaping` too.',
+  ),
   extension('method', 'shaping:explain_egress_path_config', 'Says where each option of a path was said.'),
   extension('method', 'shaping:get_dead_sources', 'Finds tables of sources that are not defined.'),
   extension(
