@@ -2,12 +2,15 @@ import { createRouting, type Routing } from './flow/ready-queue/index.ts';
 import { systemClock } from './io/clock/index.ts';
 import { ConfiguredResolvers, type MxMeter } from './io/dns/index.ts';
 import type { Registry } from './io/metrics/index.ts';
-import { ConfiguredMtaSts } from './io/mta-sts/index.ts';
+import { ConfiguredMtaSts, PolicyFiles } from './io/mta-sts/index.ts';
 import { type Dial, proxiedDial } from './io/net/index.ts';
 import { random } from './io/random/index.ts';
-import type { Counters, Diagnostics, InitDeclaration, MtaStsPolicies, Resolver } from './model/index.ts';
+import type { Counters, Diagnostics, InitDeclaration, Resolver } from './model/index.ts';
+import type { SpoolOptions } from './model/options/index.ts';
 
 export interface ShardDnsParts {
+  /** Number of the shard. */
+  shard: number;
   declarations: readonly InitDeclaration[];
   registry: Registry;
   diagnostics: Diagnostics;
@@ -18,19 +21,25 @@ export interface ShardDnsParts {
 export class ShardDns {
   readonly resolver: Resolver;
   readonly resolverNamed: ConfiguredResolvers['named'];
-  readonly mtaSts: MtaStsPolicies;
+  readonly mtaSts: ConfiguredMtaSts;
   readonly routing: Routing;
   /** Finds proxies by their names. */
   readonly dial: Dial;
 
-  constructor({ declarations, registry, diagnostics, counters }: ShardDnsParts) {
+  constructor({ shard, declarations, registry, diagnostics, counters }: ShardDnsParts) {
     const resolvers = new ConfiguredResolvers(systemClock, () => declarations, mxMeter(registry));
     this.resolver = resolvers.main;
     this.resolverNamed = resolvers.named;
     this.dial = proxiedDial(resolvers.main);
     const failures = registry.series('lruttl_error_count', 'mta_sts_policy');
     this.mtaSts = new ConfiguredMtaSts(
-      { resolver: this.resolver, clock: systemClock, diagnostics, onFailure: () => failures.add() },
+      {
+        resolver: this.resolver,
+        clock: systemClock,
+        diagnostics,
+        onFailure: () => failures.add(),
+        store: policyFiles(declarations, shard),
+      },
       () => declarations,
     );
     let hasWarned = false;
@@ -48,6 +57,15 @@ export class ShardDns {
       },
     });
   }
+}
+
+/** Below the spool of metadata: what a server may not lose is there. */
+function policyFiles(declarations: readonly InitDeclaration[], shard: number): PolicyFiles | undefined {
+  const spools = declarations
+    .filter(({ kind }) => kind === 'define_spool')
+    .map(({ options }) => options as SpoolOptions);
+  const { path } = spools.find(({ name }) => name === 'meta') ?? spools[0] ?? {};
+  return path === undefined ? undefined : new PolicyFiles(path, shard);
 }
 
 function mxMeter(registry: Registry): MxMeter {

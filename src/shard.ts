@@ -97,7 +97,7 @@ class Shard {
     this.#admin = new ShardAdmin(this.#coordinator, this.#diagnostics);
     this.#limits = shardLimits(start, this.#registry, this.#diagnostics);
     this.#dns = new ShardDns({
-      declarations: start.declarations,
+      ...start,
       registry: this.#registry,
       diagnostics: this.#diagnostics,
       counters: this.#limits.counters,
@@ -358,7 +358,7 @@ class Shard {
     // Connections that ended just now have settled messages that are still being written.
     await this.#queues?.stop();
     this.#disks.stop();
-    await this.#log?.finish();
+    await Promise.all([this.#log?.finish(), this.#dns.mtaSts.close()]);
     await this.#spool?.close();
     await Promise.all(this.#http.map((server) => server.close()));
     this.#limits.close();

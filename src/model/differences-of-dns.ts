@@ -20,7 +20,7 @@ export const dnsDifferences: readonly Difference[] = [
   decided(
     'behaviour',
     'MTA-STS policies',
-    'Each shard fetches for itself, for at most 30 s; the answer must be 200 and text/plain. A policy holds for its max_age even when DNS or the web server fails, and at least a minute.',
+    'Each shard fetches for itself, for at most 30 s; the answer must be 200 and text/plain. A policy holds for its max_age even when DNS or the web server fails, at least a minute, and over a restart: it is kept in a file below the path of the meta spool.',
   ),
   decided(
     'function',

@@ -1,6 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -229,4 +229,33 @@ ${relayLua(drop.port, { path: 'enable_dane = true, max_deliveries_per_connection
   await drop.until(6);
   await plainServer.stop();
   expect(plainServer.errors.match(/enable_dane has no effect: .* set trust_ad/g)).toHaveLength(1);
+});
+
+test('a policy of before the start holds on, whatever DNS says of it now', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'moonpost-'));
+  const now = Date.now();
+  const line = {
+    domain: 'kept.example',
+    id: '1',
+    policy: 'version: STSv1\nmode: enforce\nmx: mx.elsewhere.example\nmax_age: 86400\n',
+    fetched: now - 1000,
+    expires: now + 86_400_000,
+  };
+  mkdirSync(join(directory, 'spool/meta'), { recursive: true });
+  // Of a shard that is there no more.
+  writeFileSync(join(directory, 'spool/meta/mta-sts-7.jsonl'), `${JSON.stringify(line)}\n`);
+  const zones = `
+kumo.on('pre_init', function()
+  kumo.dns.configure_test_resolver { zones = { [[
+kept.example. MX 10 mx.kept.example.
+mx.kept.example. A 127.0.0.1
+]] } }
+end)`;
+  const keeping = await Moonpost.start({ directory, policy: initLua() + zones });
+  await sendOne(keeping.smtp, 'a@kept.example');
+  const [record] = (await keeping.untilCounts({ TransientFailure: 1 })).filter(
+    ({ type }) => type === 'TransientFailure',
+  );
+  expect(record!.response.content).toMatch(/the MTA-STS policy of kept\.example allows none of its MX/);
+  expect(await keeping.stop()).toBe(0);
 });

@@ -25,6 +25,11 @@ export class ConfiguredMtaSts implements MtaStsPolicies {
     return Promise.resolve(testFinding(Object.hasOwn(tests, domain) ? tests[domain] : undefined));
   }
 
+  /** Resolves when what was fetched is kept for the next start. */
+  close(): Promise<void> {
+    return this.#published.close();
+  }
+
   #last(kind: string): unknown {
     return this.#declarations().findLast((entry) => entry.kind === kind)?.options;
   }

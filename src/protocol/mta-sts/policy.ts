@@ -45,6 +45,12 @@ export function parseMtaStsPolicy(text: string): MtaStsPolicy {
   return { mode, mx: [...mx], maxAge: Math.min(Number(maxAge), MAX_AGE) };
 }
 
+/** The text that parses back to the policy. */
+export function formatMtaStsPolicy({ mode, mx, maxAge }: MtaStsPolicy): string {
+  const hosts = mx.map((host) => `mx: ${host}\n`).join('');
+  return `version: STSv1\nmode: ${mode}\n${hosts}max_age: ${maxAge}\n`;
+}
+
 function mxPattern(value: string): string {
   const pattern = value.toLowerCase().replace(/\.$/, '');
   if (!HOST.test(pattern)) throw new MtaStsPolicyError('an mx is not a host name');

@@ -1,5 +1,10 @@
-import { expect, test } from 'vitest';
-import { CachedMtaSts, FETCH_TIMEOUT } from '../../../src/io/mta-sts/index.ts';
+import { describe, expect, test } from 'vitest';
+import {
+  CachedMtaSts,
+  FETCH_TIMEOUT,
+  type KeptPolicy,
+  type PolicyStore,
+} from '../../../src/io/mta-sts/index.ts';
 import { DnsError } from '../../../src/model/index.ts';
 import { FakeClock } from '../../kit/fake-clock.ts';
 
@@ -15,13 +20,13 @@ interface Domain {
   web?: string | Error | Promise<string>;
 }
 
-function bench(domains: Record<string, Domain>) {
-  const clock = new FakeClock();
+function bench(domains: Record<string, Domain>, store?: PolicyStore, clock = new FakeClock()) {
   const said: string[] = [];
   const fetched: string[] = [];
   let failures = 0;
   const cache = new CachedMtaSts({
     clock,
+    store,
     resolver: {
       txt: async (name) => {
         const domain = domains[name.replace('_mta-sts.', '')] ?? {};
@@ -191,4 +196,104 @@ test('when all of DNS fails, 20 domains a minute are named', async () => {
   // The same failure of the same domain is old news.
   await cache.find('d0.example');
   expect(said).toHaveLength(20);
+});
+
+describe('what outlives the process', () => {
+  function memory() {
+    const saved: KeptPolicy[][] = [];
+    const store: PolicyStore = {
+      load: async () => saved.at(-1) ?? [],
+      save: async (policies) => void saved.push([...policies]),
+    };
+    return { store, saved };
+  }
+
+  test('a policy holds on after a restart at which DNS and the web server fail, up to max_age', async () => {
+    const { store } = memory();
+    const before = bench({ 'a.example': { id: '1', web: policy('mx.a', 86_400) } }, store);
+    await before.mxOf();
+    await before.cache.close();
+    const { clock } = before;
+    await clock.advance(DAY / 2);
+    const { mxOf, fetched, domains } = bench({ 'a.example': { dns: 'servfail' } }, store, clock);
+    expect(await mxOf()).toBe('mx.a');
+    domains['a.example'] = { id: undefined };
+    await clock.advance(DAY / 2 - 1);
+    expect(await mxOf()).toBe('mx.a');
+    await clock.advance(1);
+    expect(await mxOf()).toBeUndefined();
+    expect(fetched).toEqual([]);
+  });
+
+  test('while its id is the same it is not fetched again before half of its time is over', async () => {
+    const { store } = memory();
+    const domains = { 'a.example': { id: '1', web: policy('mx.a', 1000) } };
+    const before = bench(domains, store);
+    await before.mxOf();
+    await before.clock.advance(400_000);
+    const after = bench(domains, store, before.clock);
+    await after.mxOf();
+    expect(after.fetched).toEqual([]);
+    await after.clock.advance(101_000);
+    await after.mxOf();
+    expect(after.fetched).toEqual(['a.example']);
+  });
+
+  test('a clock that is set back prolongs nothing', async () => {
+    const { store, saved } = memory();
+    const now = new FakeClock().now();
+    const parsed = { mode: 'enforce' as const, mx: ['mx.a'], maxAge: 600 };
+    saved.push([
+      { domain: 'a.example', id: '1', policy: parsed, fetched: now + DAY, expires: now + DAY + 600_000 },
+    ]);
+    const { mxOf, clock } = bench({}, store);
+    expect(await mxOf()).toBe('mx.a');
+    await clock.advance(600_000);
+    expect(await mxOf()).toBeUndefined();
+  });
+
+  test('is written at most once a minute, and at the end', async () => {
+    const { store, saved } = memory();
+    const names = Array.from({ length: 50 }, (_, n) => `d${n}.example`);
+    const domains = Object.fromEntries(names.map((name) => [name, { id: '1', web: policy('mx') }]));
+    const { cache, clock } = bench(domains, store);
+    for (const name of names) await cache.find(name);
+    expect(saved.map(({ length }) => length)).toEqual([1]);
+    await clock.advance(60_000);
+    await cache.find('d0.example');
+    expect(saved.map(({ length }) => length)).toEqual([1, 50]);
+    // The ones used last go first, for when there is no room for all.
+    expect(saved[1]![0]!.domain).toBe('d0.example');
+    domains['d7.example'] = { id: '2', web: policy('mx7') };
+    await cache.find('d7.example');
+    await cache.close();
+    expect(saved.map(({ length }) => length)).toEqual([1, 50, 50]);
+    await cache.close();
+    expect(saved).toHaveLength(3);
+  });
+
+  test('a store that fails is told of once, and tried again', async () => {
+    let works = false;
+    const saved: number[] = [];
+    const store: PolicyStore = {
+      load: () => Promise.reject(new Error('EACCES')),
+      save: async (policies) => {
+        if (!works) throw new Error('ENOSPC');
+        saved.push([...policies].length);
+      },
+    };
+    const { mxOf, said, clock } = bench({ 'a.example': { id: '1', web: policy('mx.a') } }, store);
+    for (let minute = 0; minute < 3; minute++) {
+      expect(await mxOf()).toBe('mx.a');
+      await clock.advance(60_000);
+    }
+    expect(said).toEqual([
+      'the policies of earlier cannot be read: EACCES',
+      'policies cannot be kept: ENOSPC',
+    ]);
+    works = true;
+    await mxOf();
+    await clock.advance(0);
+    expect(saved).toEqual([1]);
+  });
 });

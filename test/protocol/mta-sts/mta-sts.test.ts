@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   allowsMx,
+  formatMtaStsPolicy,
   MtaStsPolicyError,
   parseMtaStsPolicy,
   policyId,
@@ -33,6 +34,13 @@ const sound =
   'version: STSv1\r\nmode: enforce\r\nmx: mail.example.com\r\nmx: *.Example.NET\r\nmax_age: 604800\r\n';
 
 describe('parseMtaStsPolicy', () => {
+  test('what is formatted parses back', () => {
+    const policy = parseMtaStsPolicy(sound);
+    expect(parseMtaStsPolicy(formatMtaStsPolicy(policy))).toEqual(policy);
+    const none = { mode: 'none' as const, mx: [], maxAge: 0 };
+    expect(parseMtaStsPolicy(formatMtaStsPolicy(none))).toEqual(none);
+  });
+
   test('reads a policy', () => {
     expect(parseMtaStsPolicy(sound)).toEqual({
       mode: 'enforce',
