@@ -11,7 +11,7 @@
 ---@field site string Ready queue, for records about an attempt.
 ---@field size integer Bytes of the message.
 ---@field response table `code`, `enhanced_code` (null or `class`, `subject`, `detail`), `content` in one line, `command` or null.
----@field peer_address table|lightuserdata `name` and `addr` of the other end.
+---@field peer_address table|lightuserdata `name` and `addr` of the other end; `is_secure` where DNSSEC proved the address.
 ---@field timestamp integer When it happened, in seconds since 1970.
 ---@field event_time string The same, as RFC 3339 text with fractions.
 ---@field created integer When the message was made, in seconds since 1970.

@@ -28,6 +28,8 @@ export interface PlannedHost {
   /** Set when the domain or the mx_list entry named one. */
   port: number | undefined;
   tls?: PeerTlsPolicy;
+  /** DNSSEC proved the address. */
+  isProved?: true;
 }
 
 /** The addresses of a site in the order to try them, or why there are none (delivery.md 8 point 2). */
@@ -119,7 +121,7 @@ function literalAddress(text: string): { address: string; port: number | undefin
 }
 
 /** An address with what its look-up said of it. */
-type FoundAddress = Pick<FoundHost, 'address' | 'isSecure' | 'canonicalName'>;
+type FoundAddress = Pick<FoundHost, 'address' | 'isSecure' | 'isProved' | 'canonicalName'>;
 
 /** None for a host that cannot be resolved: the others are tried. */
 async function addressesOf(
@@ -158,7 +160,8 @@ async function lookup(
 ): Promise<FoundAddress[]> {
   try {
     const { records, secure, canonicalName } = await ask(asciiDomain(host));
-    return records.slice(0, MAX_ADDRESSES).map((address) => ({ address, isSecure: secure, canonicalName }));
+    const found = { isSecure: secure, canonicalName, ...(secure && { isProved: true as const }) };
+    return records.slice(0, MAX_ADDRESSES).map((address) => ({ address, ...found }));
   } catch (error) {
     if (error instanceof DnsError || error instanceof BadDomainError) return [];
     throw error;

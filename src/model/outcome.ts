@@ -46,6 +46,8 @@ export interface RecipientOutcome {
 export interface PeerAddress {
   name: string;
   addr: string;
+  /** DNSSEC proved the address. */
+  is_secure?: true;
 }
 
 /** Where a connection of ours came from, as log records tell it (operations.md 9.2). Each end is `IP:PORT`. */

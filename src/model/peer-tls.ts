@@ -32,7 +32,7 @@ export const NO_TRUST: SiteTrust = { isSecure: false, mtaSts: 'none', domain: un
 
 /** A planned host with what the look-up of its address said. */
 export interface FoundHost extends PlannedHost {
-  /** DNSSEC proved the address. */
+  /** DNSSEC proved the address, or it counts as if it had. */
   isSecure: boolean;
   /** Where the aliases of the host end. */
   canonicalName?: string | undefined;
@@ -56,9 +56,9 @@ export async function withPeerTls(
   const sts = rules.mtaSts === false ? undefined : stsPolicy(trust.mtaSts);
   return Promise.all(
     hosts.map(async (host) => {
-      const { name, address, port } = host;
+      const { name, address, port, isProved } = host;
       const tls = strongest(await dane(host), sts);
-      return tls === undefined ? { name, address, port } : { name, address, port, tls };
+      return { name, address, port, ...(tls && { tls }), ...(isProved && { isProved }) };
     }),
   );
 }

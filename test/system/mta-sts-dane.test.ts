@@ -186,6 +186,12 @@ describe('MTA-STS and DANE', () => {
     expect(wayOf(domain)).toBeUndefined();
   });
 
+  test('records say of which receivers DNSSEC proved the address', () => {
+    const isSecure = (domain: string) => recordOf(domain).peer_address!.is_secure;
+    expect(isSecure('match.example')).toBe(true);
+    expect(recordOf('enforce.example').peer_address).not.toHaveProperty('is_secure');
+  });
+
   test('look-ups of TLSA are counted by how they ended', async () => {
     const metrics = await (await fetch(`http://127.0.0.1:${server.http}/metrics`)).text();
     const count = (result: string): number =>

@@ -13,12 +13,15 @@ export interface Candidate {
   explicitPort?: boolean;
   /** What its domain asks of TLS. */
   tls?: PeerTlsPolicy | undefined;
+  /** DNSSEC proved the address; the log says so. */
+  isProved?: true;
 }
 
 /** `peer_address` of log records (operations.md 9.2). */
 export function peerAddressOf(candidate: Candidate): PeerAddress {
-  const { name, address, port } = candidate;
-  return { name, addr: candidate.explicitPort === true ? formatHostPort(address, port) : address };
+  const { name, address, port, explicitPort, isProved } = candidate;
+  const addr = explicitPort === true ? formatHostPort(address, port) : address;
+  return isProved ? { name, addr, is_secure: true } : { name, addr };
 }
 
 export function describeCandidate(candidate: Candidate): string {

@@ -136,7 +136,7 @@ export function delayedEvent(
   due: number,
 ): DeliveryEvent {
   const wait = formatDuration(Math.max(0, Math.round((due - parts.clock.now()) / 1000) * 1000));
-  const text = `Context: ${reasons.join(',')}. Next due in ${wait} at ${new Date(due).toISOString()}`;
+  const text = `Context: ${reasons.join(', ')}. Next due in ${wait} at ${new Date(due).toISOString()}`;
   return { ...recordOf(queued, message), type: 'Delayed', response: reply(400, '', text) };
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { TestResolver } from '../../../src/io/dns/index.ts';
 import { mailRooms, pathConfig, queueConfig, returns } from '../../kit/mail-rooms.ts';
 
 const minutes = (count: number): number => count * 60_000;
@@ -230,6 +231,31 @@ describe('failures and retries (delivery.md 5, 8, 9)', () => {
       content: expect.stringMatching(/^failed to resolve queue nowhere\.example: /),
     });
     expect(rooms.spool.content.size).toBe(1);
+  });
+
+  test('the record says whether DNSSEC proved the address of the peer', async () => {
+    const zone = 'signed.example. MX 1 mx.signed.example.\nmx.signed.example. A 192.0.2.7\n';
+    const resolver = new TestResolver([{ zone, secure: true }]);
+    const trusted = { name: 'mx.signed.example', addr: '192.0.2.7' };
+    const peerOf = async (recipient: string, protocol: object): Promise<unknown> => {
+      const rooms = mailRooms(
+        { get_queue_config: () => queueConfig({ protocol: { smtp: protocol } }) },
+        ...([undefined, undefined, {}, { resolver }] as const),
+      );
+      await rooms.receive([recipient]);
+      await rooms.clock.advance(1000);
+      return rooms.events.at(-1)!.peer;
+    };
+    expect(await peerOf('a@signed.example', {})).toEqual({ ...trusted, is_secure: true });
+    expect(await peerOf('a@x.example', { mx_list: ['mx.signed.example'] })).toEqual({
+      ...trusted,
+      is_secure: true,
+    });
+    // What the operator says is proved is not what DNSSEC proved.
+    expect(await peerOf('a@x.example', { mx_list: [trusted], treat_mx_list_as_secure: true })).toEqual(
+      trusted,
+    );
+    expect(await peerOf('a@[192.0.2.7]', {})).toEqual({ name: '192.0.2.7', addr: '192.0.2.7' });
   });
 
   test('prohibited hosts bounce, skipped ones are tried later (delivery.md 8.2)', async () => {

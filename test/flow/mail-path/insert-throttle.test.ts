@@ -43,7 +43,7 @@ describe('throttle_insert_ready_queue', () => {
     await rooms.receive(['a@dest.example']);
     await rooms.clock.advance(SECOND);
     expect(rooms.records()).toEqual(['Reception 250', 'Delayed 400']);
-    expect(rooms.events[1]!.response.content).toContain('Received,ThrottledByThrottleInsertReadyQueue');
+    expect(rooms.events[1]!.response.content).toContain('Received, ThrottledByThrottleInsertReadyQueue');
     expect(told).toEqual([
       [
         '451 4.4.4 KumoMTA internal: dest.example throttled by throttle_insert_ready_queue',

@@ -71,7 +71,7 @@ const promotion: Row[] = [
         return returns();
       },
     },
-    record: ['Delayed', 400, /^Context: Received,ThrottledByThrottleInsertReadyQueue\. Next due in 10m/],
+    record: ['Delayed', 400, /^Context: Received, ThrottledByThrottleInsertReadyQueue\. Next due in 10m/],
     told: [
       /^451 4\.4\.4 KumoMTA internal: dest\.example throttled by throttle_insert_ready_queue/,
       ['Received', 'ThrottledByThrottleInsertReadyQueue'],
