@@ -13,3 +13,6 @@ function websocket_stream:recv() end
 ---@param duration number|string
 ---@return string[]
 function websocket_stream:recv_batch(duration) end
+
+---Ends the connection.
+function websocket_stream:close() end

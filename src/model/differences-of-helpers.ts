@@ -25,6 +25,26 @@ export const helperDifferences: readonly Difference[] = [
     'kumo.validation_failed',
     'Takes the text of what was found, which the policy status and the diagnostic log then name.',
   ),
+  extension(
+    'method',
+    'websocket_stream:close',
+    'For tasks that connect again and again; KumoMTA closes a stream when Lua forgets it.',
+  ),
+  decided(
+    'behaviour',
+    'policy-extras.shaping: a file that cannot be read',
+    'Ends the start, and later leaves what was read before in force; KumoMTA logs it and goes on without the file.',
+  ),
+  decided(
+    'behaviour',
+    'policy-extras.shaping: the monitor of a daemon',
+    'Asks the daemon itself every 30 s, and begins an epoch only when the files say something new, so that overrides take effect within about half a minute; in KumoMTA the first look always does, and it looks through a cache of a minute.',
+  ),
+  decided(
+    'behaviour',
+    'policy-extras.shaping: pre_filter',
+    'A record whose rules cannot be looked up is sent; KumoMTA drops it.',
+  ),
   decided(
     'behaviour',
     'policy-extras.typing',

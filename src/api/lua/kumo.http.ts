@@ -128,6 +128,10 @@ export const websocketStreamObject = defineObject(
       doc: 'All texts that arrive within this time. Raises an error when the connection is closed and there are none.',
       call: (self, { duration }) => self.receiveBatch(duration),
     }),
+    close: streamMethod({
+      doc: 'Ends the connection.',
+      call: (self) => self.close(),
+    }),
   },
 );
 
