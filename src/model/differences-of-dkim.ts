@@ -20,7 +20,7 @@ export const dkimDifferences: readonly Difference[] = [
   decided(
     'method',
     'message:dkim_sign',
-    'A bare CR or LF counts as CRLF, as which it is sent. A message that begins with white space is refused, since that would become part of the signature.',
+    'A bare CR or LF counts as CRLF, as which it is sent. Every From header is signed. A message that begins with white space is refused, since that would become part of the signature.',
   ),
   decided(
     'behaviour',

@@ -13,7 +13,7 @@ export const MOST_SIGNED = 1000;
 
 /**
  * The headers that a signature covers: for each name in the list the lowest that no earlier entry took (RFC 6376
- * §5.4.2). With `overSign` every name covers all headers of that name and the absence of one more, so that none can
+ * §5.4.2), and every From. With `overSign` every name covers all headers of that name and the absence of one more, so that none can
  * be added. Throws HeaderError when there is no From, and when there are more than MOST_SIGNED.
  */
 export function selectHeaders(
@@ -28,7 +28,7 @@ export function selectHeaders(
   }
   // RFC 6376 §5.4: From is always signed.
   if (!byName.get('from')?.length) throw new HeaderError('the message has no From header');
-  const names = overSign ? overSigned(wanted, byName) : wanted;
+  const names = overSign ? overSigned(wanted, byName) : withEveryFrom(wanted, byName);
   if (names.length > MOST_SIGNED) throw new HeaderError(`there are more than ${MOST_SIGNED} headers to sign`);
   const fields: HeaderField[] = [];
   for (const name of names) {
@@ -36,6 +36,18 @@ export function selectHeaders(
     if (lowest !== undefined) fields.push(lowest);
   }
   return { names, fields };
+}
+
+/** The list with From as often as the message has it: one that is not signed could be put there by anybody. */
+function withEveryFrom(
+  wanted: readonly string[],
+  byName: ReadonlyMap<string, readonly HeaderField[]>,
+): readonly string[] {
+  const count = byName.get('from')!.length;
+  if (count === 1) return wanted;
+  const listed = wanted.filter((name) => name.toLowerCase() === 'from').length;
+  const more = Math.min(Math.max(count - listed, 0), MOST_SIGNED);
+  return [...wanted, ...new Array<string>(more).fill('From')];
 }
 
 /** Each name once more than there are headers of it. */

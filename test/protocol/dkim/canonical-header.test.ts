@@ -62,6 +62,13 @@ describe('which headers are signed', () => {
     expect(select(['To', 'To', 'To', 'To', 'From'])[1]).toEqual(['TO: 3', 'to: 2', 'To: 1', 'From: a']);
   });
 
+  test('every From is signed, however often the list has it', () => {
+    const two = Buffer.from('From: a\r\nTo: b\r\nfrom: c\r\n\r\n');
+    expect(selectHeaders(two, ['from', 'To'], false).names.join(':')).toBe('from:To:From');
+    expect(selectHeaders(two, ['From', 'From', 'From'], false).names.join(':')).toBe('From:From:From');
+    expect(selectHeaders(two, ['From'], false).fields.map(({ start }) => start)).toEqual([16, 0]);
+  });
+
   test('over-signed, each name stands once more than there are headers', () => {
     expect(select(['From', 'to', 'Cc', 'FROM'], true)).toEqual([
       'From:From:to:to:to:to:Cc',
