@@ -13,6 +13,7 @@ import {
   type MaybePromise,
   MessageStore,
   type MtaStsPolicies,
+  PLENTY,
   type PolicyEvents,
   type PolicyResult,
   type Resolver,
@@ -83,6 +84,10 @@ export interface Peers {
   deadProxies: Set<string>;
   /** Addresses that connections were made from. */
   sources: string[];
+  /** Local addresses that this machine does not have. */
+  unplumbed: Set<string>;
+  /** What was dialled, in order, whoever answered. */
+  dials: DialTarget[];
 }
 
 export interface Rooms {
@@ -108,13 +113,13 @@ export function mailRooms(
   handlers: Record<string, Handler> | PolicyEvents = {},
   content?: MemorySpoolContent,
   clock = new FakeClock(),
-  limits: Partial<Pick<ReadyParts, 'leases' | 'throttles' | 'counters' | 'shards'>> = {},
+  limits: Partial<Pick<ReadyParts, 'leases' | 'throttles' | 'counters' | 'shards' | 'memory'>> = {},
   names: { resolver?: Resolver; mtaSts?: MtaStsPolicies } = {},
 ): Rooms {
   // What is no table of functions is asked itself; `policy.fired` is not kept then.
   const policy = isPolicy(handlers) ? (handlers as TablePolicy) : new TablePolicy(handlers);
   const spool = new MemorySpool(content);
-  const store = new MessageStore(spool);
+  const store = new MessageStore(spool, limits.memory);
   const events: DeliveryEvent[] = [];
   const said: string[] = [];
   const say = (_target: string, text: string): void => void said.push(text);
@@ -127,11 +132,14 @@ export function mailRooms(
     dead: new Set(),
     deadProxies: new Set(),
     sources: [],
+    unplumbed: new Set(),
+    dials: [],
   };
   const shared = {
     policy,
     store,
     clock,
+    memory: limits.memory ?? PLENTY,
     diagnostics: { error: say, warn: say, info: () => {}, debug: () => {} },
     log: { write: (event: DeliveryEvent) => void events.push({ ...event }) },
     throttles: limits.throttles ?? new LocalThrottles(clock),
@@ -203,6 +211,10 @@ export function transaction(clock: FakeClock, recipients: string[], body: string
 }
 
 async function dialPeer(target: DialTarget, peers: Peers): Promise<Transport> {
+  peers.dials.push(target);
+  if (target.localAddress !== undefined && peers.unplumbed.has(target.localAddress)) {
+    throw new DialError('unplumbed', 'bind EADDRNOTAVAIL');
+  }
   if (peers.dead.has(target.address)) throw new DialError('refused', 'connect ECONNREFUSED');
   const { proxy } = target;
   if (proxy !== undefined && peers.deadProxies.has(proxy.server.address)) {

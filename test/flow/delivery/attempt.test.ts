@@ -276,6 +276,39 @@ describe('time and broken connections', () => {
     expect(clock.pending).toBe(0);
   });
 
+  test.each([
+    ['RSET', 10],
+    ['MAIL', 11],
+    ['RCPT', 12],
+    ['DATA', 13],
+    // The body has its time too: that of DATA.
+    ['.', 13 + 14],
+  ])('%s has a time-out of its own: %i s', async (command, wait) => {
+    for (const offers of [['PIPELINING'], []]) {
+      const answers = accepting(...offers);
+      const { session, server, clock } = await connected({
+        answers,
+        path: {
+          rset_timeout: 10_000,
+          mail_from_timeout: 11_000,
+          rcpt_to_timeout: 12_000,
+          data_timeout: 13_000,
+          data_dot_timeout: 14_000,
+        },
+      });
+      // RSET comes before the second message.
+      await session.attempt(message());
+      server.answers = except(answers, { [command]: 'silence' });
+      const attempt = session.attempt(message());
+      await clock.advance(wait * 1000 - 1);
+      expect(session.usable).toBe(true);
+      await clock.advance(1);
+      expect(session.usable).toBe(false);
+      // A connection that says nothing from RSET on is none that the message was given to.
+      expect(await attempt).toMatchObject({ failure: 'timeout', stale: command === 'RSET' });
+    }
+  });
+
   test('a reply that drips does not move its deadline', async () => {
     const { session, clock, server } = await connected({ answers: except(everything, { MAIL: 'silence' }) });
     const attempt = session.attempt(message());

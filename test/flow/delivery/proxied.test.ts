@@ -40,12 +40,14 @@ async function socksServer(options: SocksServerOptions = {}): Promise<SocksServe
 async function haproxy(target: {
   address: string;
   port: number;
-}): Promise<{ server: string; heads: unknown[] }> {
+}): Promise<{ server: string; heads: unknown[]; versions: (1 | 2)[] }> {
   const heads: unknown[] = [];
+  const versions: (1 | 2)[] = [];
   const server = createServer((socket) => {
     socket.once('data', (chunk) => {
       const header = parseProxyHeader(chunk);
       heads.push(header);
+      versions.push(chunk.toString('latin1', 0, 6) === 'PROXY ' ? 1 : 2);
       if (header.kind !== 'header') return void socket.destroy();
       const upstream = connectTo(target.port, target.address);
       upstream.on('error', () => socket.destroy());
@@ -57,7 +59,7 @@ async function haproxy(target: {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   ended.push(() => server.close());
-  return { server: `127.0.0.1:${(server.address() as AddressInfo).port}`, heads };
+  return { server: `127.0.0.1:${(server.address() as AddressInfo).port}`, heads, versions };
 }
 
 const session = async (address: { address: string; port: number }, source: object) => {
@@ -101,6 +103,20 @@ test('messages over TLS through SOCKS5', async () => {
   expect(proxy.connections).toEqual([
     { source: '127.0.0.7', destination: `${address.address}:${address.port}` },
   ]);
+});
+
+test('the PROXY header has the version of the source', async () => {
+  const { address } = await sink();
+  const proxy = await haproxy(address);
+  for (const version of [undefined, 1, 2]) {
+    const through = await session(address, {
+      ha_proxy_server: proxy.server,
+      ha_proxy_source_address: '127.0.0.9',
+      ...(version && { ha_proxy_header_version: version }),
+    });
+    await through.attempt(message());
+  }
+  expect(proxy.versions).toEqual([2, 1, 2]);
 });
 
 test('haproxy beats SOCKS5', async () => {

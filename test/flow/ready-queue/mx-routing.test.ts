@@ -65,6 +65,21 @@ test('enable_dane without a resolver that can say secure is told at every plan',
   expect(told).toBe(1);
 });
 
+test('MTA-STS asks for TLS unless the path has it off', async () => {
+  const policy = { mode: 'enforce' as const, mx: ['mx.signed.example'], maxAge: 60 };
+  const { routing } = bench(signed, { mtaSts: { find: async () => ({ policy, ttl: 60_000 }) } });
+  const site = await routing.site('signed.example', listed());
+  const asked = async (options: object) => {
+    const plan = await site.plan(
+      parseOptions(egressPathOptions, options),
+      parseOptions(egressSourceOptions, { name: 'a' }),
+    );
+    return plan.kind === 'candidates' ? plan.candidates.map(({ tls }) => tls) : plan.kind;
+  };
+  expect(await asked({})).toEqual([{ by: 'mta-sts', mode: 'Required' }]);
+  expect(await asked({ enable_mta_sts: false })).toEqual([undefined]);
+});
+
 test('security tells sites of one name apart', async () => {
   const modes = { a: 'enforce', b: 'testing', c: 'none' } as const;
   const zones = ['a', 'b', 'c', 'd'].map((name) => `${name}.example. MX 1 mx.example.\n`);

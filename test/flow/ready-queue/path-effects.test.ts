@@ -1,0 +1,148 @@
+import { describe, expect, test } from 'vitest';
+import { parseOptions } from '../../../src/model/define/index.ts';
+import type { DeliveryEvent, PolicyResult } from '../../../src/model/index.ts';
+import {
+  EgressPool,
+  EgressSource,
+  egressPoolOptions,
+  egressSourceOptions,
+} from '../../../src/model/options/index.ts';
+import { mailRooms, pathConfig, queueConfig, type Rooms, returns } from '../../kit/mail-rooms.ts';
+
+const SECOND = 1000;
+
+interface Given {
+  queue?: object;
+  path?: object | (() => object);
+  source?: object;
+  /** Names of the sources; default one. */
+  sources?: string[];
+}
+
+function roomsWith({ queue = {}, path = {}, source = {}, sources = ['a'] }: Given): Rooms {
+  const pool = parseOptions(egressPoolOptions, { name: 'p', entries: sources.map((name) => ({ name })) });
+  return mailRooms({
+    get_queue_config: () => queueConfig({ egress_pool: 'p', ...queue }),
+    get_egress_pool: () => returns(new EgressPool(pool)),
+    get_egress_source: (name: string): PolicyResult =>
+      returns(new EgressSource(parseOptions(egressSourceOptions, { name, ...source }))),
+    get_egress_path_config: () => pathConfig(typeof path === 'function' ? path() : path),
+  } as Parameters<typeof mailRooms>[0]);
+}
+
+async function send(rooms: Rooms, recipients = ['a@dest.example']): Promise<void> {
+  await rooms.receive(recipients);
+  await rooms.clock.advance(SECOND);
+}
+
+const last = (rooms: Rooms): DeliveryEvent => rooms.events.at(-1)!;
+
+describe('the name in EHLO', () => {
+  test.each<[string, Given]>([
+    ['mta.example', {}],
+    ['source.example', { source: { ehlo_domain: 'source.example' } }],
+    ['path.example', { source: { ehlo_domain: 'source.example' }, path: { ehlo_domain: 'path.example' } }],
+  ])('%s', async (name, given) => {
+    const rooms = roomsWith(given);
+    await send(rooms);
+    expect(rooms.peers.commands[0]).toBe(`EHLO ${name}`);
+  });
+});
+
+describe('the port', () => {
+  const listed = { protocol: { smtp: { mx_list: ['mx1.dest.example:27'] } } };
+
+  test.each<[number, Given]>([
+    [25, {}],
+    [26, { path: { smtp_port: 26 } }],
+    [27, { path: { smtp_port: 26 }, queue: listed }],
+    [28, { path: { smtp_port: 26 }, queue: listed, source: { remote_port: 28 } }],
+  ])('%i', async (port, given) => {
+    const rooms = roomsWith(given);
+    await send(rooms);
+    expect(rooms.peers.dials[0]!.port).toBe(port);
+  });
+});
+
+test('connect_timeout is that of the dial', async () => {
+  const rooms = roomsWith({ path: { connect_timeout: '7s' } });
+  await send(rooms);
+  expect(rooms.peers.dials[0]!.timeout).toBe(7000);
+});
+
+test.each<[string | undefined, Given]>([
+  [undefined, {}],
+  ['queue', { queue: { provider_name: 'queue' } }],
+  ['path', { queue: { provider_name: 'queue' }, path: { provider_name: 'path' } }],
+])('records name the provider %s', async (provider, given) => {
+  const rooms = roomsWith(given);
+  await send(rooms);
+  expect(last(rooms)).toMatchObject({ type: 'Delivery' });
+  expect(last(rooms).providerName).toBe(provider);
+});
+
+test('a smaller max_ready sends the newest back, uncounted', async () => {
+  let max_ready = 10;
+  const rooms = roomsWith({ path: () => ({ connection_limit: 1, max_ready }) });
+  rooms.peers.answer = (command) => (command === 'CONNECT' ? 'silence' : undefined);
+  for (let n = 0; n < 6; n++) await send(rooms, [`u${n}@dest.example`]);
+  const lengths = (): number[] => [...rooms.ready.live()].map(({ length }) => length);
+  // One is in the hand of the connection.
+  expect(lengths()).toEqual([5]);
+  max_ready = 2;
+  rooms.ready.refresh();
+  await rooms.clock.advance(100);
+  expect(lengths()).toEqual([2]);
+  const delays = rooms.events.filter(({ type }) => type === 'Delayed');
+  expect(delays.map(({ response }) => response.content.split('.')[0])).toEqual(
+    new Array(3).fill('Context: MaxReadyWasReducedByConfigUpdate'),
+  );
+  const went = delays.map(({ subject }) => (subject as { recipients: unknown[] }).recipients.join());
+  expect(went.sort()).toEqual(['u3@dest.example', 'u4@dest.example', 'u5@dest.example']);
+  expect([...rooms.spool.content.values()].map(({ progress }) => progress.attempts)).toEqual(
+    new Array(6).fill(0),
+  );
+});
+
+describe('a source whose address this machine does not have', () => {
+  const plumbed = { source_address: '192.0.2.9' };
+
+  test('fails the attempt with words of its own', async () => {
+    const rooms = roomsWith({ source: plumbed });
+    rooms.peers.unplumbed.add('192.0.2.9');
+    await send(rooms);
+    expect(last(rooms)).toMatchObject({ type: 'TransientFailure', response: { code: 400 } });
+    expect(last(rooms).response.content).toContain(
+      'failed to connect to any candidate hosts: the source address is not one of this machine (all hosts): ',
+    );
+  });
+
+  test('is left out with suspend_when_unplumbed', async () => {
+    const rule = { trigger: 'Immediate', duration: '5m' };
+    const rooms = roomsWith({ source: { ...plumbed, suspend_when_unplumbed: rule } });
+    rooms.peers.unplumbed.add('192.0.2.9');
+    await send(rooms);
+    expect(rooms.ready.suspendedSources()).toMatchObject([{ source: 'a', why: 'Unplumbed' }]);
+    const dialled = rooms.peers.dials.length;
+    await send(rooms, ['b@dest.example']);
+    expect(rooms.peers.dials).toHaveLength(dialled);
+    expect(last(rooms).response.content).toContain('are eligible for selection at this time');
+  });
+});
+
+test('STARTTLS that fails with every host is told with advice, in the mode where it is optional', async () => {
+  const texts: string[] = [];
+  for (const enable_tls of ['OpportunisticInsecure', 'RequiredInsecure']) {
+    const rooms = roomsWith({ path: { enable_tls } });
+    rooms.peers.answer = (command) => {
+      if (command.startsWith('EHLO')) return '250-peer\r\n250 STARTTLS';
+      // No handshake may follow that.
+      return command === 'STARTTLS' ? '220 go on\r\n250 injected' : undefined;
+    };
+    await send(rooms);
+    expect(rooms.records().at(-1)).toBe('TransientFailure 400');
+    texts.push(last(rooms).response.content);
+  }
+  const advice = 'STARTTLS is what failed with all hosts, which enable_tls=Disabled avoids: ';
+  expect(texts.map((text) => text.includes(`candidate hosts: ${advice}`))).toEqual([true, false]);
+});
