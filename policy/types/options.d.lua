@@ -226,7 +226,7 @@
 ---@field mail_from_timeout? number|string For the reply to MAIL FROM.
 ---@field rcpt_to_timeout? number|string For the reply to RCPT TO.
 ---@field data_timeout? number|string For the reply to DATA.
----@field data_dot_timeout? number|string For the reply to the end of the message.
+---@field data_dot_timeout? number|string For the reply to the end of the message, from the body on; data_timeout is added to it.
 ---@field idle_timeout? number|string How long a connection waits for a next message.
 ---@field starttls_timeout? number|string For the reply to STARTTLS and for the handshake.
 ---@field rset_timeout? number|string For the reply to RSET.

@@ -58,6 +58,21 @@ export const deliveryDifferences: readonly Difference[] = [
     'One of two switches that enable_tls joins.',
   ),
   extension('option', 'make_egress_path.tls_verify_hostname', 'One of two switches that enable_tls joins.'),
+  decided(
+    'option',
+    'make_egress_path.data_dot_timeout',
+    'Begins with the body, which has data_timeout in addition; in KumoMTA it begins when the body is sent.',
+  ),
+  decided(
+    'behaviour',
+    'text of the watchdog',
+    'After `dispatcher watchdog aborted task; ` it says for how long there was no progress; KumoMTA says phase, session and age.',
+  ),
+  decided(
+    'log_field',
+    'size',
+    'Is that of the message in every record; KumoMTA says 0 when the body is not in memory.',
+  ),
   extension('log_field', 'session_delivery', 'Tells connections that were used again from new ones.'),
   extension('log_field', 'tls_resumed', 'Tells resumed TLS sessions from full handshakes.'),
 ];

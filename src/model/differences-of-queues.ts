@@ -29,6 +29,21 @@ export const queueDifferences: readonly Difference[] = [
   ),
   decided(
     'behaviour',
+    'reasons of Delayed records and of requeue_message',
+    'They begin with what holds the message up. Of what brought it that far only Received is told, for a message that policy throttles as it comes; DueTimeWasReached, Enumerated and the like are not. What finds another way at once (a suspended or changed ready queue, a source that fails, a connection that the peer closed) has no record, so these reasons are never seen either: ReadyQueueWasSuspended, ReadyQueueWasReaped, ProtocolChanged, SourceIsUnhealthyAndSuspended, PeerClosedConnection, TooManyRecipients.',
+  ),
+  decided(
+    'function',
+    'kumo.suspend_delivery_when_spool_unhealthy',
+    'Accepted without effect: delivery goes on while the spool cannot be written, since a full disk gets free by it; mail is refused with 452 meanwhile. A message delivered then may be sent again if the server is killed before the disk works.',
+  ),
+  decided(
+    'behaviour',
+    'places in ready queues',
+    'One that is only reserved, while a source is being chosen, is in no metric and makes no connection; that takes microseconds, or a question to Redis.',
+  ),
+  decided(
+    'behaviour',
     'original_message of feedback_report',
     'When it is not UTF-8 and longer than 64 KiB it is text with replacement characters; a list of its bytes would be many times as long.',
   ),
@@ -60,7 +75,7 @@ export const queueDifferences: readonly Difference[] = [
   decided(
     'option',
     'make_egress_path.maintainer_wakeup_strategy',
-    'Without effect: every new message makes its ready queue look whether to open connections, which costs next to nothing.',
+    'Without effect: every new message makes its ready queue look whether to open connections, which costs next to nothing. max_connection_rate holds for each attempt to connect, not for that look.',
   ),
   decided(
     'option',

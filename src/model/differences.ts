@@ -186,7 +186,7 @@ const behaviour: readonly Difference[] = [
   decided(
     'option',
     'define_spool.kind',
-    'RocksDB, or nothing, selects the segment log of Moonpost. LocalDisk is one fsynced file per message. KumoMTA: LocalDisk.',
+    'RocksDB, or nothing, selects the segment log of Moonpost. LocalDisk is one fsynced file per message. KumoMTA: LocalDisk. A spool that KumoMTA wrote is not read.',
   ),
   decided('option', 'define_spool.rocks_params', 'Accepted without effect; there is no RocksDB.'),
   decided('option', 'start_esmtp_listener.banner', 'Is `Moonpost` unless set. KumoMTA: `KumoMTA`.'),
@@ -351,6 +351,11 @@ const later: readonly Difference[] = [
     'behaviour',
     'accounting totals',
     'kumo.configure_accounting_db_path is accepted and says so once.',
+  ),
+  planned(
+    'behaviour',
+    'metrics without samples',
+    'Are declared and set later: latencies but those of user timers and Redis, delayed_due_to_*, scheduled_by_*, counts of connections and of queued messages by provider, ready_full, caches but the errors of mta_sts_policy, Lua states, memory, processors, thread pools, rocks_spool_*.',
   ),
   planned(
     'behaviour',

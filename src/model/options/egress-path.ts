@@ -171,7 +171,10 @@ const timeouts = {
   mail_from_timeout: field(duration(), { default: '300s', doc: 'For the reply to MAIL FROM.' }),
   rcpt_to_timeout: field(duration(), { default: '300s', doc: 'For the reply to RCPT TO.' }),
   data_timeout: field(duration(), { default: '300s', doc: 'For the reply to DATA.' }),
-  data_dot_timeout: field(duration(), { default: '300s', doc: 'For the reply to the end of the message.' }),
+  data_dot_timeout: field(duration(), {
+    default: '300s',
+    doc: 'For the reply to the end of the message, from the body on; data_timeout is added to it.',
+  }),
   idle_timeout: field(duration(), { default: '5s', doc: 'How long a connection waits for a next message.' }),
   starttls_timeout: field(duration(), {
     default: '5s',
