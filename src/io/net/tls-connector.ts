@@ -78,6 +78,8 @@ class TlsConnector {
         // What comes late, such as a reset, has nobody to hear it.
         secured.on('error', () => {});
         secured.destroy();
+        // Node adds advice for those who call it, which says nothing to those who read the delivery log.
+        error.message = error.message.replace(/; if the root CA is installed locally.*$/s, '');
         reject(error);
       };
       secured.once('error', failed);
