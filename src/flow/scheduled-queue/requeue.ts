@@ -45,8 +45,11 @@ export function nextDue(
     const text = `Next delivery time would be at ${iso(due)}, which is not before ${iso(expires)}, set by set_scheduling`;
     return { kind: 'expired', event: (message) => expiration(queued, message, text) };
   }
-  // The age that counts is the one before a window moves the attempt on.
-  if (!expiresBefore(options, created, wanted)) return { kind: 'due', due };
+  // The age that counts is the one before a window moves the attempt on; an uncounted wait may not reach max_age.
+  const isTooOld = requeue.counted
+    ? expiresBefore(options, created, wanted)
+    : wanted - created >= options.max_age;
+  if (!isTooOld) return { kind: 'due', due };
   return {
     kind: 'expired',
     event: (message) => ({

@@ -61,6 +61,25 @@ describe('throttle_insert_ready_queue', () => {
     expect(asked(rooms)).toBe(2);
   });
 
+  test.each([
+    ['29s', 'Expiration 551'],
+    ['30s', 'Expiration 551'],
+    ['31s', 'Delayed 400'],
+  ])('a wait of 30 s and max_age = %s: %s', async (max_age, record) => {
+    const rooms = mailRooms({
+      get_queue_config: () => queueConfig({ max_age }),
+      [EVENT]: handler((message) => {
+        message.due = rooms.clock.now() + 30_000;
+        return undefined;
+      }),
+    });
+    await rooms.receive(['a@dest.example']);
+    await rooms.clock.advance(1000);
+    expect(rooms.records()).toEqual(['Reception 250', record]);
+    // An age that no attempt was counted for has the site `localhost` (delivery.md section 5).
+    if (record.startsWith('E')) expect(rooms.events.at(-1)!.site).toBe('localhost');
+  });
+
   test('is asked again for each attempt', async () => {
     const rooms = mailRooms({
       [EVENT]: handler(() => undefined),
