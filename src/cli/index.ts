@@ -1,8 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { productVersion } from '../io/files/index.ts';
 import { apiCommand } from './api.ts';
+import { explainThrottleCommand } from './explain-throttle.ts';
 import { generateCommand } from './generate.ts';
 import { policyCommand } from './policy.ts';
+import { resolveQueueConfigCommand, resolveShapingDomainCommand, resolveSiteNameCommand } from './resolve.ts';
 import { serveOptions } from './serve.ts';
 import { sinkCommand } from './sink.ts';
 import { tailCommand } from './tail.ts';
@@ -24,6 +26,10 @@ function commandLine(): Command {
     tailCommand(),
     policyCommand(),
     validateShapingCommand(),
+    resolveShapingDomainCommand(),
+    resolveQueueConfigCommand(),
+    resolveSiteNameCommand(),
+    explainThrottleCommand(),
     apiCommand(),
     generateCommand(),
   ]) {

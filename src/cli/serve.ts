@@ -36,11 +36,7 @@ export function serveOptions(program: Command): void {
     .argument('[arguments...]', 'what `main` gets, after --script')
     .action(async (args: string[], options: ServeOptions) => {
       if (args.length > 0 && options.script !== true) program.error(`error: unknown command '${args[0]}'`);
-      const policy = options.policy ?? DEFAULT_POLICIES.find((path) => existsSync(path));
-      if (policy === undefined) {
-        throw new Error(`no policy: give --policy FILE, or put one at ${DEFAULT_POLICIES.join(' or ')}`);
-      }
-      if (!existsSync(policy)) throw new Error(`cannot read policy file ${policy}: no such file`);
+      const policy = policyFile(options.policy);
       if (options.script === true) {
         const { runScript } = await import('../policy-script.ts');
         process.exitCode = await runScript(resolve(policy), args);
@@ -59,8 +55,18 @@ export function serveOptions(program: Command): void {
     });
 }
 
+/** The policy that is named, or the first of the usual ones. Throws when there is none. */
+export function policyFile(named: string | undefined): string {
+  const policy = named ?? DEFAULT_POLICIES.find((path) => existsSync(path));
+  if (policy === undefined) {
+    throw new Error(`no policy: give --policy FILE, or put one at ${DEFAULT_POLICIES.join(' or ')}`);
+  }
+  if (!existsSync(policy)) throw new Error(`cannot read policy file ${policy}: no such file`);
+  return policy;
+}
+
 /** What handlers of the policy still wait for must not keep the process. */
-function endSoon(): void {
+export function endSoon(): void {
   setTimeout(() => process.exit(), 1000).unref();
 }
 

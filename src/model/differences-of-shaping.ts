@@ -62,6 +62,11 @@ export const shapingDifferences: readonly Difference[] = [
     'validate-shaping --format, --offline, --http-timeout, --sources',
     'Findings as JSON, workflow commands of GitHub or SARIF; look-ups in a zone file, so that CI needs no DNS; the time for URLs; sources that are not defined. It is `moonpost validate-shaping` too.',
   ),
+  extension(
+    'behaviour',
+    'resolve-shaping-domain, resolve-queue-config, resolve-site-name, explain-throttle',
+    'Subcommands of moonpost. The first two tell where each option was said, as text or with --json; the configurations alone are under --json-config, --json-queue-config and --json-constraints. pre_init is run for its DNS; resolve-site-name asks the DNS of the system unless a policy is named.',
+  ),
   extension('method', 'shaping:explain_egress_path_config', 'Says where each option of a path was said.'),
   extension('method', 'shaping:get_dead_sources', 'Finds tables of sources that are not defined.'),
   extension(

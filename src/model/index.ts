@@ -11,6 +11,7 @@ export * from './diagnostics.ts';
 export type { Difference } from './difference.ts';
 export * from './differences.ts';
 export * from './duration.ts';
+export * from './effective-options.ts';
 export * from './fifo.ts';
 export * from './float.ts';
 export * from './gcra.ts';

@@ -42,6 +42,11 @@ export function formatToml(value: Json, style: TomlStyle = {}): string {
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
 }
 
+/** A value as it stands after `key =`, tables within the line. */
+export function formatTomlValue(value: Json): string {
+  return valueText(value, {});
+}
+
 function isTable(value: Json | undefined): value is Table {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(DATE_KEY in value);
 }
