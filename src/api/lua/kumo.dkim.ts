@@ -46,13 +46,21 @@ const keysOf = sharedBy(
     }),
 );
 
+/** Remembered tables, such as a list of headers, as what is in them; options nest no deeper than key sources. */
+function plain(value: unknown, depth: number): unknown {
+  if (isJsonView(value)) return value.asJson();
+  if (depth === 0 || typeOfValue(value) !== 'table') return value;
+  const table = value as Record<string, unknown>;
+  for (const name in table) table[name] = plain(table[name], depth - 1);
+  return table;
+}
+
 const signerTable = makeKind(
   'table of options',
   dkimSignerOptions.luaClass,
   (value, at): Given => {
-    const plain = isJsonView(value) ? value.asJson() : value;
-    if (typeOfValue(plain) !== 'table') return refuse(at, 'a table', plain);
-    return plain as Given;
+    const given = plain(value, 2);
+    return typeOfValue(given) === 'table' ? (given as Given) : refuse(at, 'a table', given);
   },
   { optionsOf: dkimSignerOptions.owner },
 );
@@ -89,15 +97,10 @@ function warnUnknown({ unknown }: Checked, { host, where }: CallContext): void {
   }
 }
 
-/** Remembered tables, such as a list of headers, as what is in them. */
-function plainly(_key: string, value: unknown): unknown {
-  return isJsonView(value) ? value.asJson() : value;
-}
-
 /** The signer for these options; waits only when its key has to be read. */
 function signerFor(given: Given, context: CallContext): MaybePromise<DkimSigner> {
   const signers = signersOf(context.host);
-  const name = JSON.stringify(given, plainly);
+  const name = JSON.stringify(given);
   let checked = signers.get(name);
   if (checked === undefined) {
     checked = check(given);

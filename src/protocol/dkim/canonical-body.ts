@@ -24,14 +24,14 @@ function simpleBody(body: Buffer): Buffer {
 
 /**
  * RFC 6376 §3.4.4: white space at the end of a line goes, other white space becomes one space, empty lines at the
- * end go; what has no text becomes nothing. 20 us for 10 KB of text that has to be copied, bench/dkim.
+ * end go; what has no text becomes nothing.
  */
 function relaxedBody(body: Buffer): Buffer {
   let end = body.length;
   while (end > 0 && isBlank(body[end - 1]!)) end -= 1;
   if (end === 0) return body.subarray(0, 0);
-  const fit = fitLength(body, end);
-  return fit === end ? withLineEnding(body, end) : rewrite(body, fit, end);
+  const unfit = firstUnfit(body, end);
+  return unfit === end ? withLineEnding(body, end) : rewrite(body, unfit, end);
 }
 
 function isBlank(octet: number): boolean {
@@ -44,8 +44,8 @@ function withLineEnding(body: Buffer, end: number): Buffer {
   return isThere ? body.subarray(0, end + 2) : Buffer.concat([body.subarray(0, end), CRLF]);
 }
 
-/** Index of the first tab, or of the first space that a tab, a space or a line ending follows; else `end`. */
-function fitLength(body: Buffer, end: number): number {
+/** Index of the first white space that is more than one space within a line; `end` when there is none. */
+function firstUnfit(body: Buffer, end: number): number {
   for (let at = 0; at < end; at++) {
     const octet = body[at]!;
     if (octet === SPACE ? isBlank(body[at + 1]!) : octet === TAB) return at;
@@ -53,22 +53,20 @@ function fitLength(body: Buffer, end: number): number {
   return end;
 }
 
-/** The text up to `end`, of which the part before `from` stays as it is, with one CRLF after it. */
-function rewrite(body: Buffer, from: number, end: number): Buffer {
+/** The text up to `end` with one CRLF after it; the part before `unfit` stays as it is. */
+function rewrite(body: Buffer, unfit: number, end: number): Buffer {
   const canonical = Buffer.allocUnsafe(end + 2);
-  let length = body.copy(canonical, 0, 0, from);
-  let isAfterSpace = false;
-  for (let at = from; at < end; at++) {
-    const octet = body[at]!;
-    if (octet === SPACE || octet === TAB) {
-      isAfterSpace = true;
-      continue;
+  let length = body.copy(canonical, 0, 0, unfit);
+  let at = unfit;
+  while (at < end) {
+    do at += 1;
+    while (body[at] === SPACE || body[at] === TAB);
+    if (body[at] !== CR) canonical[length++] = SPACE;
+    for (; at < end; at++) {
+      const octet = body[at]!;
+      if (octet === SPACE ? isBlank(body[at + 1]!) : octet === TAB) break;
+      canonical[length++] = octet;
     }
-    if (isAfterSpace) {
-      isAfterSpace = false;
-      if (octet !== CR) canonical[length++] = SPACE;
-    }
-    canonical[length++] = octet;
   }
   canonical[length++] = CR;
   canonical[length++] = LF;

@@ -76,7 +76,11 @@ function foldNames(headers: readonly string[]): string {
 
 /** A signature in base64 as the value of `b=`, where white space does not count. */
 export function foldSignature(base64: string): string {
-  const first = base64.slice(0, WIDTH - 10);
-  const rest = base64.slice(first.length).match(/.{1,69}/g) ?? [];
-  return [first, ...rest].join('\r\n\t ');
+  let text = base64.slice(0, WIDTH - 10);
+  for (let at = text.length; at < base64.length; ) {
+    const end = at + WIDTH - 9;
+    text += `\r\n\t ${base64.slice(at, end)}`;
+    at = end;
+  }
+  return text;
 }
