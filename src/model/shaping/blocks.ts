@@ -24,30 +24,29 @@ const DOMAIN_KEYS: ReadonlySet<string> = new Set(['mx_rollup', 'replace_base', '
 const PROVIDER_KEYS: ReadonlySet<string> = new Set(['replace_base', 'automation', 'sources', 'match']);
 const NO_KEYS: ReadonlySet<string> = new Set();
 
-/** The blocks of a file in their order. What cannot be used is noted and left out. */
-export function readBlocks(file: ShapingFile, findings: Findings): Block[] {
-  const blocks: Block[] = [];
+/** The blocks of a file in their order, one by one. What cannot be used is noted and left out. */
+export function* readBlocks(file: ShapingFile, findings: Findings): Generator<Block> {
   for (const [name, value] of Object.entries(file.table)) {
-    if (name === 'provider') blocks.push(...readProviders(file, value, findings));
+    if (name === 'provider') yield* readProviders(file, value, findings);
     else {
       const kind = name === 'default' ? 'default' : 'domain';
       const block = readBlock({ file, path: [name], kind, name }, value, findings);
-      if (block !== undefined) blocks.push(block);
+      if (block !== undefined) yield block;
     }
   }
-  return blocks;
 }
 
-function readProviders(file: ShapingFile, value: unknown, findings: Findings): Block[] {
+function* readProviders(file: ShapingFile, value: unknown, findings: Findings): Generator<Block> {
   if (typeOfValue(value) !== 'table') {
     const place = { file, path: ['provider'] };
     findings.note('wrong-type', place, `provider: expected [provider."NAME"], got ${typeOfValue(value)}`);
-    return [];
+    return;
   }
-  return Object.entries(value as Table).flatMap(
-    ([name, one]) =>
-      readBlock({ file, path: ['provider', name], kind: 'provider', name }, one, findings) ?? [],
-  );
+  for (const [name, one] of Object.entries(value as Table)) {
+    const section: Section = { file, path: ['provider', name], kind: 'provider', name };
+    const block = readBlock(section, one, findings);
+    if (block !== undefined) yield block;
+  }
 }
 
 function readBlock(section: Section, value: unknown, findings: Findings): Block | undefined {

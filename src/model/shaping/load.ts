@@ -33,6 +33,9 @@ export interface LoadedShaping {
   readonly findings: readonly ShapingFinding[];
 }
 
+/** Blocks that are read between two turns of the event loop: some 5 ms. */
+const AT_ONCE = 200;
+
 /**
  * Reads, checks and merges shaping files in their order (helpers.md 4). Mistakes do not end it: whoever calls looks
  * at the findings, of which those that raise leave out what they are about.
@@ -47,7 +50,10 @@ export async function loadShaping(
   for (const input of inputs) {
     await world.pause();
     noteFailures(input, findings);
-    blocks.push(...readBlocks(input.file, findings));
+    for (const block of readBlocks(input.file, findings)) {
+      blocks.push(block);
+      if (blocks.length % AT_ONCE === 0) await world.pause();
+    }
   }
   const sites = await sitesOf(blocks, world);
   const definitions = merge(blocks, sites, findings);
