@@ -1,6 +1,8 @@
+import { getHeapStatistics } from 'node:v8';
 import type { ReadyQueues } from './flow/ready-queue/index.ts';
 import type { ScheduledQueues } from './flow/scheduled-queue/index.ts';
 import type { DiskSpace, DiskSpaceWatch } from './io/disk-space/index.ts';
+import type { MemoryWatch } from './io/memory/index.ts';
 import type { Registry, RegistrySnapshot } from './io/metrics/index.ts';
 
 /** The rooms of a shard that have something to measure; those that are not open yet have not. */
@@ -8,11 +10,12 @@ export interface MeasuredRooms {
   readonly registry: Registry;
   readonly queues: ScheduledQueues | undefined;
   readonly ready: ReadyQueues | undefined;
-  readonly disks: DiskSpaceWatch | undefined;
+  /** Measured by one shard for all. */
+  readonly shared: { disks: DiskSpaceWatch; memory: MemoryWatch } | undefined;
 }
 
 /** The metrics of a shard now. Gauges of things that come and go are read off the things: none is left behind. */
-export function measureShard({ registry, queues, ready, disks }: MeasuredRooms): RegistrySnapshot {
+export function measureShard({ registry, queues, ready, shared }: MeasuredRooms): RegistrySnapshot {
   registry.series('scheduled_count_total').set(queues?.size ?? 0);
   registry.series('message_count').set(queues?.size ?? 0);
   const snapshot = registry.snapshot();
@@ -40,13 +43,34 @@ export function measureShard({ registry, queues, ready, disks }: MeasuredRooms):
     labels: [source, why],
     value: 1,
   }));
-  if (disks !== undefined) measureDisks(snapshot, disks);
+  measureMemory(snapshot, queues);
+  if (shared !== undefined) {
+    measureDisks(snapshot, shared.disks);
+    measureLimits(snapshot, shared.memory);
+  }
   return snapshot;
 }
 
 /** The protocol in the name of a ready queue (operations.md: PROTO of `SOURCE->SITE@PROTO`). */
 function serviceOf(readyQueue: string): string {
   return readyQueue.includes('@lua:') ? 'lua' : 'smtp_client';
+}
+
+const one = (value: number): RegistrySnapshot[string] => [{ labels: [], value }];
+
+/** Of this shard alone. */
+function measureMemory(snapshot: RegistrySnapshot, queues: ScheduledQueues | undefined): void {
+  snapshot.memory_usage_rust = one(getHeapStatistics().used_heap_size);
+  snapshot.message_data_resident_count = one(queues?.resident.bodies ?? 0);
+  snapshot.message_meta_resident_count = one(queues?.resident.count ?? 0);
+}
+
+function measureLimits(snapshot: RegistrySnapshot, { usage, limits, counts }: MemoryWatch): void {
+  snapshot.memory_usage = one(usage);
+  snapshot.memory_limit = one(limits.soft);
+  snapshot.memory_low_thresh = one(limits.low);
+  snapshot.memory_low_count = one(counts.low);
+  snapshot.memory_over_limit_count = one(counts.none);
 }
 
 function measureDisks(snapshot: RegistrySnapshot, disks: DiskSpaceWatch): void {

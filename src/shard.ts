@@ -11,6 +11,7 @@ import type { LineBatch } from './io/delivery-log/index.ts';
 import { createDiagnostics } from './io/diagnostics/index.ts';
 import { DiskSpaceWatch } from './io/disk-space/index.ts';
 import { helpersDirectory } from './io/files/index.ts';
+import type { MemoryWatch } from './io/memory/index.ts';
 import { createMessageIds } from './io/message-id/index.ts';
 import { formatPrometheus, Registry, type RegistrySnapshot } from './io/metrics/index.ts';
 import { random } from './io/random/index.ts';
@@ -26,19 +27,16 @@ import {
   type PolicyHost,
   type Spool,
 } from './model/index.ts';
-import type {
-  EsmtpListenerOptions,
-  HttpListenerOptions,
-  SpawnTaskOptions,
-  SpoolOptions,
-} from './model/options/index.ts';
+import type { EsmtpListenerOptions, HttpListenerOptions, SpawnTaskOptions } from './model/options/index.ts';
 import { prepareTemplates } from './model/texts/index.ts';
 import { createPeerSecurity } from './peer-security.ts';
 import { CANDIDATE_TIME, declaredBudget, declaredLimits } from './policy-start.ts';
 import { ShardAdmin } from './shard-admin.ts';
+import { spoolOptions, watchedDisks } from './shard-disks.ts';
 import { ShardDns } from './shard-dns.ts';
 import { type ShardLimits, shardLimits } from './shard-limits.ts';
 import { ShardLog } from './shard-log.ts';
+import { shardMemory } from './shard-memory.ts';
 import type {
   Answered,
   FromShard,
@@ -69,6 +67,7 @@ class Shard {
   readonly #dns: ShardDns;
   readonly #newMessageId: () => string;
   readonly #disks: DiskSpaceWatch;
+  readonly #memory: MemoryWatch;
   readonly #linesTaken = new Map<number, () => void>();
   readonly #coordinator: CoordinatorLine;
   readonly #admin: ShardAdmin;
@@ -108,7 +107,11 @@ class Shard {
     this.#newMessageId = createMessageIds({ clock: systemClock, random, shard: start.shard });
     // Every shard looks, one speaks.
     const speaker = start.shard === 0 ? this.#diagnostics : createDiagnostics('off');
-    this.#disks = new DiskSpaceWatch(this.#watchedDisks(), systemClock, speaker);
+    this.#disks = new DiskSpaceWatch(watchedDisks(start.declarations), systemClock, speaker);
+    this.#memory = shardMemory(start.declarations, speaker, () => ({
+      ready: this.#ready,
+      spool: this.#spool,
+    }));
   }
 
   /** Loads the policy and binds every listener. */
@@ -179,8 +182,8 @@ class Shard {
 
   #whyNot(): string | undefined {
     if (this.#refusal !== undefined) return this.#refusal;
-    if (this.#disks.full) return 'disk is too full. Try later';
-    return this.#log.refusesMail ? 'load shedding. Try later' : undefined;
+    if (this.#memory.level === 'none' || this.#log.refusesMail) return 'load shedding. Try later';
+    return this.#disks.full ? 'disk is too full. Try later' : undefined;
   }
 
   #makePolicyHost(): PolicyHost {
@@ -278,24 +281,8 @@ class Shard {
     this.#security.refresh();
   }
 
-  #spoolOptions(): { data: SpoolOptions; meta: SpoolOptions } {
-    const spools = this.#declared<SpoolOptions>('define_spool');
-    const named = (name: string): SpoolOptions => spools.find((spool) => spool.name === name) ?? spools[0]!;
-    return { data: named('data'), meta: named('meta') };
-  }
-
-  #watchedDisks(): ConstructorParameters<typeof DiskSpaceWatch>[0] {
-    const { data, meta } = this.#spoolOptions();
-    return [data, meta].map(({ name, path, min_free_space, min_free_inodes }) => ({
-      name: `${name} spool`,
-      path,
-      minFreeSpace: min_free_space,
-      minFreeInodes: min_free_inodes,
-    }));
-  }
-
   async #openSpool(): Promise<void> {
-    const { data, meta } = this.#spoolOptions();
+    const { data, meta } = spoolOptions(this.#start.declarations);
     const spool = await openShardSpools({
       dataPath: data.path,
       metaPath: meta.path,
@@ -306,7 +293,7 @@ class Shard {
       clock: systemClock,
       diagnostics: this.#diagnostics,
     });
-    const store = new MessageStore(spool);
+    const store = new MessageStore(spool, this.#memory);
     this.#spool = store.spool;
     const shared = {
       policy: this.#policy,
@@ -322,6 +309,7 @@ class Shard {
     this.#ready = new ReadyQueues({
       ...shared,
       ...this.#limits,
+      memory: this.#memory,
       routing: this.#dns.routing,
       dial: this.#dns.dial,
       security: this.#security,
@@ -331,6 +319,7 @@ class Shard {
     });
     this.#queues = new ScheduledQueues({ ...shared, ready: this.#ready, createdAt });
     this.#reception = new Reception({ ...shared, queues: this.#queues, newMessageId: this.#newMessageId });
+    this.#memory.start();
     await this.#disks.start();
     if (this.#isStopping) return;
     this.#refusal = undefined;
@@ -358,6 +347,7 @@ class Shard {
     // Connections that ended just now have settled messages that are still being written.
     await this.#queues?.stop();
     this.#disks.stop();
+    this.#memory.stop();
     await Promise.all([this.#log?.finish(), this.#dns.mtaSts.close()]);
     await this.#spool?.close();
     await Promise.all(this.#http.map((server) => server.close()));
@@ -380,9 +370,9 @@ class Shard {
   }
 
   #measure(): RegistrySnapshot {
-    // The disks are those of all shards.
-    const disks = this.#start.shard === 0 ? this.#disks : undefined;
-    return measureShard({ registry: this.#registry, ...this.#rooms, disks });
+    // Disks and memory are those of all shards.
+    const shared = this.#start.shard === 0 ? { disks: this.#disks, memory: this.#memory } : undefined;
+    return measureShard({ registry: this.#registry, ...this.#rooms, shared });
   }
 }
 

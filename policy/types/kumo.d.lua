@@ -228,15 +228,15 @@ function kumo.set_logging_threads(count) end
 ---@param spec? string
 function kumo.set_httpinject_recipient_rate_limit(spec) end
 
----Memory that is never exceeded. Without effect on mail in this release. In the event `pre_init`.
+---Bytes of memory that the others follow from: the limit of the control group, or what the machine has, unless it is set. Call it in the event `pre_init` or `init`; a change holds after a restart.
 ---@param bytes? integer
 function kumo.set_memory_hard_limit(bytes) end
 
----Memory from which no mail is taken. Without effect on mail in this release. In the event `pre_init`.
+---Bytes in use from which no mail is taken, ready queues have two connections at most, and messages that wait in them leave memory; 75 % of the hard limit, or memory.high of the control group, unless it is set. Call it in the event `pre_init` or `init`; a change holds after a restart.
 ---@param bytes? integer
 function kumo.set_memory_soft_limit(bytes) end
 
----Memory from which it is saved. Without effect on mail in this release. In the event `pre_init`.
+---Bytes in use from which messages that enter a ready queue leave memory until they are sent; 80 % of the soft limit unless it is set. Call it in the event `pre_init` or `init`; a change holds after a restart.
 ---@param bytes? integer
 function kumo.set_memory_low_thresh(bytes) end
 

@@ -234,8 +234,8 @@
 ---@field refresh_strategy? 'Ttl'|'Epoch' When the configuration is asked for again: after refresh_interval, or when the policy changes.
 ---@field refresh_interval? number|string With Ttl: how long the configuration is used.
 ---@field provider_name? string Provider that metrics and log records name.
----@field low_memory_reduction_policy? 'ShrinkDataAndMeta'|'ShrinkData'|'NoShrink' What leaves memory when it runs low. Without effect: bodies near delivery take at most 64 MiB per shard, others stay on disk.
----@field no_memory_reduction_policy? 'ShrinkDataAndMeta'|'ShrinkData'|'NoShrink' What leaves memory when there is none left. Without effect, as low_memory_reduction_policy.
+---@field low_memory_reduction_policy? 'ShrinkDataAndMeta'|'ShrinkData'|'NoShrink' What leaves memory of a message that enters the ready queue while memory is low, until it is sent: body and metadata, the body, or nothing.
+---@field no_memory_reduction_policy? 'ShrinkDataAndMeta'|'ShrinkData'|'NoShrink' What leaves memory of the messages that wait in the ready queue when there is none left.
 ---@field dispatcher_wakeup_strategy? 'Aggressive'|'Relaxed' How many idle sessions a new message wakes. Both values mean one here: the message is handed to it.
 ---@field maintainer_wakeup_strategy? 'Aggressive'|'Relaxed' When a new message makes the queue look whether to open connections. Both values mean always here: the look is cheap.
 ---@field dispatcher_progress_watchdog_timeout? number|string After this long without progress a session is given up. Without it twice the longest timeout of MAIL FROM to the end of the message, at least 60s.

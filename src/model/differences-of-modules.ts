@@ -58,11 +58,6 @@ const introspection: readonly Difference[] = [
     'With --script, kumo.on inside main is accepted; events that main fires run in other Lua states, which have only the handlers of the file.',
   ),
   decided('function', 'kumo.prometheus_metrics', 'Gives the text that /metrics gives.'),
-  decided(
-    'function',
-    'kumo.set_memory_soft_limit',
-    'The limits of memory are kept for the functions that get them; they do not hold mail up yet.',
-  ),
 ];
 
 export const moduleDifferences: readonly Difference[] = [

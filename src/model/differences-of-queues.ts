@@ -60,12 +60,12 @@ export const queueDifferences: readonly Difference[] = [
   decided(
     'option',
     'make_egress_path.low_memory_reduction_policy',
-    'Without effect: bodies of messages near delivery take at most 64 MiB per shard, the others are read when they are sent. The same holds for no_memory_reduction_policy.',
+    'Whatever it says, bodies of messages near delivery take at most 64 MiB per shard; beyond, they are read when they are sent.',
   ),
   decided(
-    'option',
-    'make_egress_path.no_memory_reduction_policy',
-    'Without effect, as low_memory_reduction_policy.',
+    'behaviour',
+    'memory limits',
+    'Memory is looked at once a second, and a level is left 2 % below where it began. When there is none left the garbage of the engine is collected, at most once a minute; caches are not purged and log segments not closed, for they are small and bounded. A limit on address space (ulimit -v) does not count: the engine reserves far more than it uses. Sessions that are open may finish what they send.',
   ),
   decided(
     'option',

@@ -29,6 +29,15 @@ export class Fifo<T> {
     return this.#length === 0 ? undefined : this.#ring[this.#head];
   }
 
+  /** Some of the values, oldest first: those from the place `from`, up to `to`. */
+  slice(from: number, to: number): T[] {
+    const values: T[] = [];
+    for (let index = from; index < Math.min(to, this.#length); index++) {
+      values.push(this.#ring[(this.#head + index) & (this.#ring.length - 1)]!);
+    }
+    return values;
+  }
+
   shift(): T | undefined {
     if (this.#length === 0) return undefined;
     const value = this.#ring[this.#head];

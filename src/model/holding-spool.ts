@@ -1,4 +1,5 @@
 import type { MaybePromise } from './json.ts';
+import { type MemoryState, PLENTY } from './memory.ts';
 import type {
   DeliveryProgress,
   EnumeratedMessage,
@@ -35,16 +36,18 @@ class HeldEntry implements SpoolEntry {
  */
 export class HoldingSpool implements Spool {
   readonly #spool: Spool;
+  readonly #memory: MemoryState;
   readonly #held = new Set<HeldEntry>();
   #heldBytes = 0;
 
-  constructor(spool: Spool) {
+  constructor(spool: Spool, memory: MemoryState = PLENTY) {
     this.#spool = spool;
+    this.#memory = memory;
   }
 
-  /** Takes a message without writing it; undefined when too much is held already. */
+  /** Takes a message without writing it; undefined when too much is held already, or memory is low. */
   hold(id: MessageId, envelope: SpooledEnvelope, body: Buffer): SpoolEntry | undefined {
-    if (this.#heldBytes + body.length > HELD_BYTES) return undefined;
+    if (this.#memory.level !== 'enough' || this.#heldBytes + body.length > HELD_BYTES) return undefined;
     const held = new HeldEntry(id, structuredClone(envelope), body);
     this.#held.add(held);
     this.#heldBytes += body.length;

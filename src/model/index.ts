@@ -23,6 +23,7 @@ export * from './log-fields.ts';
 export * from './log-record.ts';
 export * from './log-selection.ts';
 export * from './maildir-path.ts';
+export * from './memory.ts';
 export * from './message.ts';
 export * from './message-id.ts';
 export * from './message-store.ts';

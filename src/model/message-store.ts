@@ -1,6 +1,7 @@
 import { EnvelopeAddress } from '../protocol/smtp/index.ts';
 import { HoldingSpool } from './holding-spool.ts';
 import type { MaybePromise } from './json.ts';
+import { type MemoryState, PLENTY } from './memory.ts';
 import { Message, type MessageKeeper } from './message.ts';
 import type { QueuedMessage } from './queued-message.ts';
 import { Schedule } from './schedule.ts';
@@ -12,8 +13,8 @@ export class MessageStore implements MessageKeeper {
   readonly spool: Spool;
   readonly #holding: HoldingSpool;
 
-  constructor(spool: Spool) {
-    this.#holding = new HoldingSpool(spool);
+  constructor(spool: Spool, memory: MemoryState = PLENTY) {
+    this.#holding = new HoldingSpool(spool, memory);
     this.spool = this.#holding;
   }
 

@@ -1,6 +1,7 @@
 import type { EnvelopeAddress, Reply } from '../protocol/smtp/index.ts';
 import type { AdminVerdict } from './admin-actions.ts';
 import { CompactProgress } from './compact-progress.ts';
+import type { Shrinking } from './memory.ts';
 import type { Message } from './message.ts';
 import type { RequeueReason } from './outcome.ts';
 import type { QueueNameParts } from './queue-name.ts';
@@ -47,6 +48,8 @@ export interface MessageHome {
   readonly providerName: string | undefined;
   /** Takes a message back from delivery. Called exactly once for every message that was offered and accepted. */
   settle(message: QueuedMessage, settlement: Settlement): void;
+  /** Memory is short: lets go of what is loaded of a message that nobody has in hand. */
+  shrink(message: QueuedMessage, how: Shrinking): void;
 }
 
 export type Settlement =

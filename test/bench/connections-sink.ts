@@ -35,28 +35,36 @@ function serve(socket: Socket): void {
   report.peak = Math.max(report.peak, report.open);
   let input = '';
   let inData = false;
+  let isOpen = true;
+  // A peer that has said QUIT and got its answer may open another before this one hears of the end.
+  const end = (): void => {
+    if (isOpen) report.open--;
+    isOpen = false;
+  };
   const say = (line: string): void => void socket.write(`${line}\r\n`);
   const command = (line: string): void => {
     const verb = line.slice(0, 4).toUpperCase();
     inData = verb === 'DATA';
-    if (verb === 'QUIT') socket.end('221 bye\r\n');
-    else say(inData ? '354 go on' : '250 fine');
+    if (verb === 'QUIT') {
+      end();
+      socket.end('221 bye\r\n');
+    } else say(inData ? '354 go on' : '250 fine');
   };
   socket.setEncoding('latin1').setNoDelay(true);
   socket.on('data', (text: string) => {
     input += text;
     for (;;) {
-      const end = input.indexOf(inData ? '\r\n.\r\n' : '\r\n');
-      if (end < 0) return;
-      const part = input.slice(0, end);
-      input = input.slice(end + (inData ? 5 : 2));
+      const at = input.indexOf(inData ? '\r\n.\r\n' : '\r\n');
+      if (at < 0) return;
+      const part = input.slice(0, at);
+      input = input.slice(at + (inData ? 5 : 2));
       if (inData) take(part, () => say('250 taken'));
       if (inData) inData = false;
       else command(part);
     }
   });
   socket.on('error', () => {});
-  socket.on('close', () => report.open--);
+  socket.on('close', end);
   say('220 sink.test');
 }
 

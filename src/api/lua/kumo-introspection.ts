@@ -7,20 +7,13 @@ import {
   string,
   type UnnamedFunction,
 } from '../../model/define/index.ts';
+import { declaredMemory, type MemoryLimits } from '../../model/index.ts';
 
 const FRAME = '{name: string?, what: string?, short_src: string, currentline: integer?}';
 
-/** A limit as the policy set it in pre_init; undefined where it did not. */
-function declaredLimit({ host }: CallContext, kind: string): number | undefined {
-  return host.declared?.(kind) as number | undefined;
-}
-
-function hardLimit(context: CallContext): number {
-  return declaredLimit(context, 'set_memory_hard_limit') ?? usableMemory();
-}
-
-function softLimit(context: CallContext): number {
-  return declaredLimit(context, 'set_memory_soft_limit') ?? Math.floor(hardLimit(context) * 0.75);
+/** The limits that hold, with those that the policy set in pre_init. */
+function limits({ host }: CallContext): MemoryLimits {
+  return usableMemory(declaredMemory((kind) => host.declared?.(kind)));
 }
 
 function limit(doc: string, read: (context: CallContext) => number): UnnamedFunction {
@@ -30,15 +23,15 @@ function limit(doc: string, read: (context: CallContext) => number): UnnamedFunc
 export const introspectionFunctions: Readonly<Record<string, UnnamedFunction>> = {
   get_memory_hard_limit: limit(
     'Bytes of memory that are never exceeded; all there is unless it was set.',
-    hardLimit,
+    (context) => limits(context).hard,
   ),
   get_memory_soft_limit: limit(
     'Bytes from which no mail is taken; 75 % of the hard limit unless it was set.',
-    softLimit,
+    (context) => limits(context).soft,
   ),
   get_memory_low_thresh: limit(
     'Bytes from which memory is saved; 80 % of the soft limit unless it was set.',
-    (context) => declaredLimit(context, 'set_memory_low_thresh') ?? Math.floor(softLimit(context) * 0.8),
+    (context) => limits(context).low,
   ),
   get_event_registrars: defineFunction({
     params: { event: string() },

@@ -33,13 +33,12 @@ function setting(name: string, doc: string, params: Record<string, Kind<number>>
   });
 }
 
-/** A limit of memory: kept for the function that gets it. */
+/** A limit of memory. */
 function memoryLimit(name: string, doc: string): UnnamedFunction {
   return defineFunction({
     params: { bytes: optional(integer({ min: 0 })) },
-    doc: `${doc} Without effect on mail in this release. In the event \`pre_init\`.`,
+    doc: `${doc} Call it in the event \`pre_init\` or \`init\`; a change holds after a restart.`,
     call: ({ bytes }, context) => {
-      warnWithoutEffect(context, `kumo.${name}`);
       context.host.declare({ kind: name, options: bytes, where: context.where() });
     },
   });
@@ -80,9 +79,18 @@ export const settingFunctions = {
     'How fast recipients may come over HTTP.',
     { spec: optional(throttleSpec()) },
   ),
-  set_memory_hard_limit: memoryLimit('set_memory_hard_limit', 'Memory that is never exceeded.'),
-  set_memory_soft_limit: memoryLimit('set_memory_soft_limit', 'Memory from which no mail is taken.'),
-  set_memory_low_thresh: memoryLimit('set_memory_low_thresh', 'Memory from which it is saved.'),
+  set_memory_hard_limit: memoryLimit(
+    'set_memory_hard_limit',
+    'Bytes of memory that the others follow from: the limit of the control group, or what the machine has, unless it is set.',
+  ),
+  set_memory_soft_limit: memoryLimit(
+    'set_memory_soft_limit',
+    'Bytes in use from which no mail is taken, ready queues have two connections at most, and messages that wait in them leave memory; 75 % of the hard limit, or memory.high of the control group, unless it is set.',
+  ),
+  set_memory_low_thresh: memoryLimit(
+    'set_memory_low_thresh',
+    'Bytes in use from which messages that enter a ready queue leave memory until they are sent; 80 % of the soft limit unless it is set.',
+  ),
   set_lruttl_cache_capacity: defineFunction({
     params: { name: string(), capacity: integer({ min: 1 }) },
     doc: 'Size of a built-in cache. Accepted without effect in this release.',

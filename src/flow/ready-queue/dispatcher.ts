@@ -148,11 +148,11 @@ export class Dispatcher implements Connection {
   }
 
   #isUsedUp(): boolean {
-    const { path, connections } = this.#queue;
+    const { path, connections, connectionLimit } = this.#queue;
     const limit = path.max_deliveries_per_connection;
     if (this.#lease.wanted || (limit > 0 && this.#deliveries >= limit)) return true;
     // The limit may have been lowered while this connection was open.
-    return connections > path.connection_limit.limit;
+    return connections > connectionLimit;
   }
 
   /** Settles the message one way or another. False when this connection is over. */

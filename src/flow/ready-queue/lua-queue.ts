@@ -146,12 +146,12 @@ export class LuaDispatcher implements Connection {
   }
 
   get #isUsedUp(): boolean {
-    const { path, connections } = this.#queue;
+    const { path, connections, connectionLimit } = this.#queue;
     const limit = path.max_deliveries_per_connection;
     if (this.#lease.wanted || this.#connection!.isToClose) return true;
     if (limit > 0 && this.#deliveries >= limit) return true;
     // The limit may have been lowered while this connection was open.
-    return connections > path.connection_limit.limit;
+    return connections > connectionLimit;
   }
 
   /** Has the constructor make the object. False when it does not, or the connection is to end. */

@@ -5,6 +5,7 @@ import type {
   DeliveryLog,
   Diagnostics,
   Leases,
+  MemoryState,
   MessageStore,
   PolicyEvents,
   SourceHealth,
@@ -26,6 +27,7 @@ export interface ReadyParts {
   admin: AdminActions;
   diagnostics: Diagnostics;
   clock: Clock;
+  memory: MemoryState;
   /** Random number in [0, 1). */
   random: () => number;
   dial: Dial;

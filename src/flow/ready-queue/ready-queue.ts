@@ -77,7 +77,9 @@ export class ReadyQueue implements ConnectionsOwner {
   }
 
   get connectionLimit(): number {
-    return this.isSuspended ? 0 : this.path.connection_limit.limit;
+    if (this.isSuspended) return 0;
+    const { limit } = this.path.connection_limit;
+    return this.#parts.memory.level === 'none' ? Math.min(limit, CONNECTIONS_WITHOUT_MEMORY) : limit;
   }
 
   connect(lease: Lease): Connection {
@@ -141,9 +143,25 @@ export class ReadyQueue implements ConnectionsOwner {
     if (idle !== undefined) idle(message);
     else {
       this.#messages.push(message);
+      if (this.#parts.memory.level !== 'enough') {
+        message.home.shrink(message, this.path.low_memory_reduction_policy);
+      }
       this.#goOn();
     }
     return true;
+  }
+
+  /** So many of the messages that wait, from that place in the line on. */
+  waiting(from: number, count: number): QueuedMessage[] {
+    return this.#messages.slice(from, from + count);
+  }
+
+  /** Memory is used up, or there is some again: connections with nothing in hand end, or new ones begin. */
+  memoryChanged(): void {
+    if (this.#stopping) return;
+    let tooMany = this.connections - this.connectionLimit;
+    for (const finish of [...this.#idle]) if (tooMany-- > 0) finish(undefined);
+    this.#goOn();
   }
 
   /** Calls back once when there is room again; callers are served in turn. The same callback waits only once. */
@@ -334,5 +352,7 @@ export class ReadyQueue implements ConnectionsOwner {
   };
 }
 
+/** Connections of a queue while there is no memory left (delivery.md section 17). */
+const CONNECTIONS_WITHOUT_MEMORY = 2;
 /** Messages that an administrator stops or sends elsewhere, per turn of the event loop. */
 const SETTLED_PER_TURN = 256;

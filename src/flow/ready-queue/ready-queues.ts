@@ -7,6 +7,7 @@ import {
 import type { QueueOptions, QueueProtocol } from '../../model/options/index.ts';
 import type { MaildirTarget } from '../delivery/index.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { easeMemory } from './ease-memory.ts';
 import { EgressCatalog, UNSPECIFIED } from './egress-catalog.ts';
 import { injectionQueue } from './injection-queue.ts';
 import { LuaDispatcher, type LuaProtocol, luaSite } from './lua-queue.ts';
@@ -75,6 +76,11 @@ export class ReadyQueues {
     this.#upkeep.cancel();
     this.#round = undefined;
     this.#maintain();
+  }
+
+  /** Memory is short, or is so no longer. Goes on beside everything else. */
+  memoryChanged(): void {
+    if (!this.#stopping) void easeMemory(this.live(), this.#parts.memory, this.#parts.clock);
   }
 
   /** Resolves when every connection has finished what it had in hand. */

@@ -8,6 +8,7 @@ import {
   type QueueNameParts,
   type RequeueReason,
   type Settlement,
+  type Shrinking,
   type ThrottleVerdict,
   type Timer,
 } from '../../model/index.ts';
@@ -48,6 +49,7 @@ export interface QueueRoom {
    */
   waits(message: QueuedMessage, reason: RequeueReason | undefined, until: number): void;
   moved(message: QueuedMessage): void;
+  shrink(message: QueuedMessage, how: Shrinking): void;
 }
 
 type Step = 'moved' | 'held' | 'again';
@@ -177,6 +179,10 @@ export class ScheduledQueue implements MessageHome {
 
   settle(message: QueuedMessage, settlement: Settlement): void {
     this.#room.settled(this, message, settlement);
+  }
+
+  shrink(message: QueuedMessage, how: Shrinking): void {
+    this.#room.shrink(message, how);
   }
 
   #pump(): void {

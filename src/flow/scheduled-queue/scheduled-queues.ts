@@ -10,6 +10,7 @@ import {
   QueuedMessage,
   type RequeueReason,
   type Settlement,
+  type Shrinking,
   type ThrottleVerdict,
   type Timer,
   TimerWheel,
@@ -25,12 +26,11 @@ import { QueueConfigs } from './queue-configs.ts';
 import { type GateVerdict, ReadyGate } from './ready-gate.ts';
 import { Rebinding, type RebindRequest, type RebindRoom, type RebindSummary } from './rebinding.ts';
 import { delayedEvent } from './requeue.ts';
+import { Resident } from './resident.ts';
 import { Restoring, type RestoringRoom } from './restoring.ts';
 import { Settler, type SettlerRoom } from './settler.ts';
 import { Sweep, type SweepRoom } from './sweep.ts';
 
-/** Bodies of messages near delivery stay in memory up to this many bytes per shard; beyond, they are read again. */
-const RESIDENT_BYTES = 64 * 1024 * 1024;
 /** Due messages moved on per turn of the event loop. */
 const PROMOTED_PER_TURN = 256;
 /** Wait for those being settled, when there are very many, ms. */
@@ -48,10 +48,10 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
   readonly #queues = new Map<string, ScheduledQueue>();
   readonly #empty = new EmptyQueues();
   readonly #wheel: TimerWheel<QueuedMessage>;
+  readonly resident = new Resident();
   readonly #rebinds = new Set<Promise<RebindSummary>>();
   /** Sweeps take turns, so that many of them are no more work at a time than one. */
   #sweeps = Promise.resolve();
-  #resident = 0;
   #size = 0;
   #timer: Timer | undefined;
   #timerDue = Infinity;
@@ -101,7 +101,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
     const due = message.due;
     const queued = new QueuedMessage(message.entry!, queue, message.size, message);
     this.join(queued);
-    this.#resident += message.size;
+    this.resident.came(queued);
     if (this.bounces(queued)) return;
     if (verdict?.kind === 'later') this.#settler.throttle(queue, queued, due, ['Received']);
     else if (due <= this.#parts.clock.now()) queue.promote(queued, verdict !== undefined);
@@ -218,7 +218,11 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
   }
 
   moved(message: QueuedMessage): void {
-    if (message.loaded !== undefined && this.#resident > RESIDENT_BYTES) this.#unload(message);
+    if (message.loaded !== undefined && this.resident.isFull) this.resident.drop(message);
+  }
+
+  shrink(message: QueuedMessage, how: Shrinking): void {
+    this.resident.shrink(message, how);
   }
 
   waits(message: QueuedMessage, reason: RequeueReason | undefined, until: number): void {
@@ -230,7 +234,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
       else loaded.then(write).catch((error: Error) => this.#report(message.entry.id, error));
     }
     // Waiting can be long and the line endless: only the spool keeps what is in it.
-    this.#unload(message);
+    this.resident.drop(message);
   }
 
   settled(queue: ScheduledQueue, message: QueuedMessage, settlement: Settlement): void {
@@ -249,7 +253,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
 
   /** Puts the message into the wheel; its own schedule has the last word, whoever chose the time. */
   schedule(queued: QueuedMessage, due: number): void {
-    this.#unload(queued);
+    this.resident.drop(queued);
     queued.due = queued.schedule?.adjust(due) ?? due;
     if (this.#stopping) return;
     this.#wheel.insert(queued);
@@ -258,7 +262,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
 
   remove(message: QueuedMessage): void {
     if (message.loaded !== undefined) message.loaded.dirty = false;
-    this.#unload(message);
+    this.resident.drop(message);
     this.#parts.store.spool.remove(message.entry);
     this.#leave(message);
   }
@@ -297,13 +301,11 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
   }
 
   saved(message: QueuedMessage, loaded: Message): void {
-    if (message.loaded !== undefined) this.#resident += loaded.size - message.size;
-    message.size = loaded.size;
+    this.resident.resize(message, loaded.size);
   }
 
   pin(message: QueuedMessage, loaded: Message): void {
-    if (message.loaded === undefined) this.#resident += message.size;
-    message.loaded = loaded;
+    this.resident.keep(message, loaded);
   }
 
   // --- due times ---
@@ -335,14 +337,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
     (queued.home as ScheduledQueue).promote(queued);
   };
 
-  // --- queues and memory ---
-
-  #unload(message: QueuedMessage): void {
-    // What could not be written stays.
-    if (message.loaded === undefined || message.loaded.dirty) return;
-    this.#resident -= message.size;
-    message.loaded = undefined;
-  }
+  // --- queues ---
 
   /** The queue of that name; it asks for its configuration when it has a message to deliver. */
   named(name: string): ScheduledQueue {

@@ -198,11 +198,11 @@ const upkeep = {
   provider_name: field(string(), { doc: 'Provider that metrics and log records name.' }),
   low_memory_reduction_policy: field(shrink, {
     default: 'ShrinkDataAndMeta',
-    doc: 'What leaves memory when it runs low. Without effect: bodies near delivery take at most 64 MiB per shard, others stay on disk.',
+    doc: 'What leaves memory of a message that enters the ready queue while memory is low, until it is sent: body and metadata, the body, or nothing.',
   }),
   no_memory_reduction_policy: field(shrink, {
     default: 'ShrinkDataAndMeta',
-    doc: 'What leaves memory when there is none left. Without effect, as low_memory_reduction_policy.',
+    doc: 'What leaves memory of the messages that wait in the ready queue when there is none left.',
   }),
   dispatcher_wakeup_strategy: field(wakeup, {
     default: 'Aggressive',

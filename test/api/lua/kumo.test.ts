@@ -69,7 +69,7 @@ test('what has no effect yet is said once per line, with its place', async () =>
   const host = notingHost();
   await values(
     `for i = 1, 3 do kumo.configure_local_logs{log_dir = '/tmp', back_pressure = 26} end
-     kumo.set_memory_soft_limit(100)`,
+     kumo.set_lua_gc_on_put(100)`,
     [],
     host,
   );
@@ -78,7 +78,7 @@ test('what has no effect yet is said once per line, with its place', async () =>
   expect(warnings[0]).toMatch(
     /policy\.lua:1: option 'back_pressure' of kumo\.configure_local_logs is accepted but has no effect/,
   );
-  expect(warnings[1]).toMatch(/policy\.lua:2: kumo\.set_memory_soft_limit is accepted but has no effect/);
+  expect(warnings[1]).toMatch(/policy\.lua:2: kumo\.set_lua_gc_on_put is accepted but has no effect/);
 });
 
 describe('refusals', () => {
