@@ -82,7 +82,7 @@ class Sink {
 
   until(condition: (report: SinkReport) => boolean): Promise<true> {
     const look = async (): Promise<true | undefined> => (condition(await this.ask()) ? true : undefined);
-    return eventually(look, { patience: 90_000, what: () => JSON.stringify(this.last) });
+    return eventually(look, { patience: 240_000, what: () => JSON.stringify(this.last) });
   }
 
   async stop(): Promise<void> {
