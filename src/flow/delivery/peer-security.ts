@@ -51,8 +51,9 @@ export class PeerSecurity {
     return (this.#broken.get(queue) ?? 0) > this.#clock.monotonic();
   }
 
-  /** Policy has changed: keys are read anew. */
+  /** Policy has changed: keys, and who may vouch for servers, are read anew. */
   refresh(): void {
     this.#keys.refresh();
+    this.#tls.refresh();
   }
 }

@@ -41,7 +41,8 @@ export class ClientTls {
   readonly #parts: ClientTlsParts;
   readonly #settings = new LRUCache<string, TlsClientSettings>({ max: 64 });
   #authorities: readonly string[] | undefined;
-  #asked = false;
+  /** The authorities are to be asked for before the next use. */
+  #isStale = true;
   /** What was said of client certificates that cannot be read; each text once. */
   readonly #said = new LRUCache<string, true>({ max: 256 });
 
@@ -49,16 +50,21 @@ export class ClientTls {
     this.#parts = parts;
   }
 
+  /** The authorities are read anew at the next use; settings stay where they are the same as before. */
+  refresh(): void {
+    this.#isStale = true;
+  }
+
   /** Rejects with an Error that names the option when the settings cannot be used. */
   async find(options: ClientTlsOptions): Promise<TlsClientSettings> {
     const own = await this.#clientCertificate(options);
+    const authorities = this.#knownAuthorities();
     const ciphers = ciphersOf(options);
     const name = createHash('sha256')
       .update(JSON.stringify([own, ciphers, options.openssl_options]))
       .digest('base64');
     const known = this.#settings.get(name);
     if (known !== undefined) return known;
-    const authorities = this.#knownAuthorities();
     const settings: TlsClientSettings = {
       ...own,
       ...(authorities !== undefined && { authorities }),
@@ -102,8 +108,13 @@ export class ClientTls {
   }
 
   #knownAuthorities(): readonly string[] | undefined {
-    if (!this.#asked) this.#authorities = this.#parts.authorities?.();
-    this.#asked = true;
+    if (!this.#isStale) return this.#authorities;
+    this.#isStale = false;
+    const now = this.#parts.authorities?.();
+    if (now?.join() !== this.#authorities?.join()) {
+      this.#authorities = now;
+      this.#settings.clear();
+    }
     return this.#authorities;
   }
 }

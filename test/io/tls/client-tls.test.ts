@@ -27,7 +27,10 @@ function clientTls(files: Record<string, string> = {}, authorities?: string[]) {
       return authorities;
     },
   });
-  return { tls, said, asked: () => asked };
+  const trust = (now: string[]): void => {
+    authorities = now;
+  };
+  return { tls, said, asked: () => asked, trust };
 }
 
 const path = (options: object = {}): ClientTlsOptions => parseOptions(egressPathOptions, options);
@@ -40,6 +43,20 @@ test('equal options are one object, whatever else the paths say', async () => {
   expect(first).toEqual({ authorities: [own.cert] });
   expect(await tls.find(path({ openssl_options: 'NO_TLSV1_3' }))).not.toBe(first);
   expect(asked()).toBe(1);
+});
+
+test('the authorities are read anew after a change of the policy; settings that are the same stay', async () => {
+  const { tls, asked, trust } = clientTls({}, [own.cert]);
+  const first = await tls.find(path());
+  trust([other.cert]);
+  expect(await tls.find(path())).toBe(first);
+  tls.refresh();
+  const second = await tls.find(path());
+  expect(second).toEqual({ authorities: [other.cert] });
+  tls.refresh();
+  trust([other.cert]);
+  expect(await tls.find(path())).toBe(second);
+  expect(asked()).toBe(3);
 });
 
 describe('a client certificate', () => {
