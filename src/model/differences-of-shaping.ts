@@ -30,7 +30,7 @@ export const shapingDifferences: readonly Difference[] = [
   decided(
     'behaviour',
     'look-around and back-references in automation rules',
-    'They are an error that names the rule: replies come from anybody, and such patterns can take forever on some of them. KumoMTA has them.',
+    'They are an error in get_errors that names the rule, which is left out: replies come from anybody, and such patterns can take forever on some of them. KumoMTA has them.',
   ),
   decided(
     'behaviour',

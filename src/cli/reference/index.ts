@@ -8,6 +8,7 @@ import { logRecordsPage, metricsPage } from './log-and-metrics-pages.ts';
 import { modulePage, objectPage } from './lua-pages.ts';
 import { handlerTypes, logRecordTypes, moduleTypes, objectTypes, optionTypes } from './lua-types.ts';
 import { optionsPage } from './options-page.ts';
+import { shapingPage } from './shaping-page.ts';
 
 /** Folders that hold nothing but generated files, relative to the package. */
 export const GENERATED_FOLDERS = ['policy/types', 'policy/reference'] as const;
@@ -43,6 +44,7 @@ function pages(): Page[] {
     ...optionOwners().map(([owner, nested]) => optionsPage(owner, nested)),
     logRecordsPage(),
     metricsPage(),
+    shapingPage(),
     differencesPage(),
   ];
 }

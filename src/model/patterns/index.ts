@@ -1,2 +1,3 @@
 export * from './pattern-map.ts';
 export * from './policy-pattern.ts';
+export { unsupportedPart } from './rust-syntax.ts';

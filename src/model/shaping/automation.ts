@@ -1,6 +1,6 @@
-import { duration, makeKind, throttleSpec, typeOfValue } from '../define/index.ts';
+import { duration, makeKind, shortened, throttleSpec, typeOfValue } from '../define/index.ts';
 import { egressPathOptions } from '../options/index.ts';
-import { compilePattern } from '../patterns/index.ts';
+import { compilePattern, unsupportedPart } from '../patterns/index.ts';
 import type { DataPath } from '../texts/index.ts';
 import type { Findings, Place } from './findings.ts';
 import type { ShapingRuleName } from './rules.ts';
@@ -119,6 +119,12 @@ class RuleReader {
       const path = Array.isArray(value) ? ['regex', index] : ['regex'];
       if (typeof pattern !== 'string') {
         this.#note('wrong-type', path, `regex: expected a pattern, got ${typeOfValue(pattern)}`);
+        return;
+      }
+      const part = unsupportedPart(pattern);
+      if (part !== undefined) {
+        const text = `the pattern '${shortened(pattern)}' of an automation rule of ${sectionText(this.#section)} uses ${part}, which Moonpost does not have: it can take forever on some replies. The rule is left out`;
+        this.#note('unsupported-regex', path, text);
         return;
       }
       try {
