@@ -81,6 +81,15 @@ test.each<[string | undefined, Given]>([
   expect(last(rooms).providerName).toBe(provider);
 });
 
+test('what waits in a ready queue goes in the order in which it came', async () => {
+  const rooms = roomsWith({ path: { connection_limit: 1 } });
+  const names = Array.from({ length: 20 }, (_, n) => `u${n}@dest.example`);
+  await Promise.all(names.map((name) => rooms.receive([name])));
+  await rooms.clock.advance(10 * SECOND);
+  const delivered = rooms.events.filter(({ type }) => type === 'Delivery');
+  expect(delivered.flatMap(({ recipients }) => recipients)).toEqual(names);
+});
+
 test('a smaller max_ready sends the newest back, uncounted', async () => {
   let max_ready = 10;
   const rooms = roomsWith({ path: () => ({ connection_limit: 1, max_ready }) });
