@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { systemClock } from '../io/clock/index.ts';
-import { buildResolver, parseZone, TestResolver } from '../io/dns/index.ts';
+import { ConfiguredResolvers, parseZone, TestResolver } from '../io/dns/index.ts';
 import { readWholeFile } from '../io/files/index.ts';
 import { nextTurn, readShapingFiles, remoteCopies } from '../io/shaping/index.ts';
 import { parseDuration, type Resolver, resolveMx } from '../model/index.ts';
@@ -50,6 +50,9 @@ export function validateShapingCommand(): Command {
     });
 }
 
+/** For one look-up, ms. */
+const MX_TIMEOUT = 5000;
+
 const LEVELLED: readonly (readonly [flag: string, level: ShapingLevel, doc: string])[] = [
   ['dns-fail', 'Warn', 'a domain whose MX cannot be resolved'],
   ['null-mx', 'Warn', 'a domain that takes no mail'],
@@ -84,7 +87,10 @@ async function findMistakes(
 }
 
 async function resolverFor(zones: readonly string[] | undefined): Promise<Resolver> {
-  if (zones === undefined) return buildResolver({ kind: 'system' }, systemClock);
+  if (zones === undefined) {
+    const timeout = { kind: 'dns.set_mx_timeout', options: MX_TIMEOUT, where: 'validate-shaping' };
+    return new ConfiguredResolvers(systemClock, () => [timeout]).main;
+  }
   const texts: string[] = [];
   for (const path of zones) {
     const text = (await readWholeFile(path)).toString();
