@@ -8,6 +8,7 @@ import type { Diagnostics, InitDeclaration, PolicyEvents, PolicyStatus } from '.
 import type { LocalLogsOptions, SpoolOptions } from './model/options/index.ts';
 import { type Candidate, PolicyReload } from './policy-reload.ts';
 import {
+  CANDIDATE_TIME,
   checkPolicy,
   type InitializedPolicy,
   initializePolicy,
@@ -45,7 +46,7 @@ export class PolicyHome {
       helpersDir: helpersDirectory(),
       clock: systemClock,
       diagnostics,
-      check: () => checkPolicy(this.#surroundings),
+      check: () => checkPolicy(this.#surroundings, CANDIDATE_TIME, { print: (text) => this.#tell(text) }),
       changedSince: changedFiles,
       prepare: (generation, candidate) => this.#prepare(generation, candidate),
       show: (generation) => this.#show(generation),
@@ -109,6 +110,12 @@ export class PolicyHome {
   close(): void {
     this.#generations?.close();
     this.#initialized?.close();
+  }
+
+  /** What a changed policy prints while it is tried, such as warnings of helpers. */
+  #tell(text: string): void {
+    const line = text.trimEnd();
+    if (line !== '') this.#surroundings.diagnostics.info('policy', line);
   }
 
   /** Every shard is ready, or none keeps the candidate. */

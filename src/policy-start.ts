@@ -84,11 +84,13 @@ export const CANDIDATE_TIME = 60_000;
 
 /**
  * Loads what is on disk in the inert mode of `--validate`, up to the event `validate_config`. Throws as
- * initializePolicy does, and when the policy waits for longer than `time` ms, with the line where it does.
+ * initializePolicy does, and when the policy waits for longer than `time` ms, with the line where it does. What it
+ * prints goes to standard output, or where `print` says.
  */
 export async function checkPolicy(
   surroundings: PolicySurroundings,
   time = CANDIDATE_TIME,
+  print: { print?: (text: string) => void } = {},
 ): Promise<CheckedPolicy> {
   const declarations: InitDeclaration[] = [];
   let hasFailed = false;
@@ -102,7 +104,7 @@ export async function checkPolicy(
       if (why !== undefined) findings.push(why);
     },
   });
-  const engine = await makeEngine(surroundings.file, host, { loadTime: time });
+  const engine = await makeEngine(surroundings.file, host, { loadTime: time, ...print });
   const why = `the event is still not over after ${time / 1000} s`;
   const timer = systemClock.after(time, () => engine.abandon(why));
   try {
@@ -163,6 +165,7 @@ export async function makeEngine(
     budget?: PolicyBudget | undefined;
     loadTime?: number;
     script?: boolean;
+    print?: (text: string) => void;
   } = {},
 ): Promise<PolicyEngine> {
   const parts = { modules: luaModules, objects: luaObjects, events, helpersDir: helpersDirectory() };

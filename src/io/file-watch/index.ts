@@ -49,9 +49,17 @@ export class FileWatch {
     this.#parts = parts;
   }
 
-  /** Takes the files as they are now for unchanged, and begins to look. */
+  /**
+   * Takes the files as they are now for unchanged, but for those that have joined and are not as they were then, and
+   * begins to look.
+   */
   async start(): Promise<void> {
+    const joined = this.#digests;
     await this.rebase();
+    const changed = [...this.#digests.keys()].filter(
+      (path) => joined.has(path) && joined.get(path) !== this.#digests.get(path),
+    );
+    if (changed.length > 0 && !this.#isStopped) this.#parts.changed(changed.sort());
     this.#next(LOOK_EVERY);
   }
 

@@ -133,3 +133,21 @@ test('a file that joins later is no change by itself; its next one is', async ()
   await pass(1500);
   expect(told).toEqual([['data.json']]);
 });
+
+test('a file that was read before the start and has changed since is told of', async () => {
+  const files = ['read', 'same', 'forgotten'].map(at);
+  for (const name of ['read', 'same', 'forgotten']) write(name, 'one');
+  watch = new FileWatch({
+    clock,
+    watched: () => ({ files: files.slice(0, 2), globs: [], except: [] }),
+    changed: (paths) => told.push(paths),
+    trouble: (text) => {
+      throw new Error(text);
+    },
+  });
+  await Promise.all(files.map((file) => watch.join(file)));
+  write('read', 'two');
+  write('forgotten', 'two');
+  await watch.start();
+  expect(told).toEqual([[at('read')]]);
+});
