@@ -360,7 +360,7 @@ const later: readonly Difference[] = [
   planned(
     'behaviour',
     'helpers',
-    'The files that policies require as policy-extras.NAME (shaping, queue, sources, listener_domains, dkim_sign, log_hooks and others) come later. Those of an installed KumoMTA are found through package.path.',
+    'Of the files that policies require as policy-extras.NAME, mail_auth comes later. Those of an installed KumoMTA are found first.',
   ),
   planned(
     'endpoint',

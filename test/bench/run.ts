@@ -153,6 +153,7 @@ function report(rounds: readonly Measured[][]): void {
 
 /** Those that take minutes are run by themselves. */
 const LONG = new Map([
+  ['dkim.bench.ts', 'RSA on both cores, beside mailauth'],
   ['connections.bench.ts', '5,000 connections at a time'],
   ['outbound.bench.ts', '100,000 messages to 50 receivers with faults of their own'],
   ['rate.bench.ts', 'rates held over a minute'],
