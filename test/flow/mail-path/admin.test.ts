@@ -28,6 +28,7 @@ function put(rooms: Rooms, kind: AdminKind, selector: QueueSelector, more: Parti
   return live;
 }
 
+const recipientOf = ({ subject }: { subject: unknown }): string => String((subject as Message).recipients[0]);
 const of = (rooms: Rooms, type: string) => rooms.events.filter((event) => event.type === type);
 
 /** Rooms whose peers refused a message for each recipient, which wait for their next attempt now. */
@@ -156,6 +157,43 @@ describe('bounce', () => {
     await rooms.receive(['a@dest.example']);
     await rooms.clock.advance(SECOND);
     expect(rooms.records().at(-1)).toBe('Delivery 250');
+  });
+
+  test('what policy scheduled for later bounces as it comes, moves there, or is there at the start', async () => {
+    const handlers = {
+      ...QUEUE,
+      smtp_server_message_received: (message: Message) => {
+        message.due = rooms.clock.now() + 60 * MINUTE;
+        return returns();
+      },
+    };
+    const rooms: Rooms = mailRooms(handlers as never);
+    /** As policy does it: nothing is swept. */
+    const register = ({ admin, clock }: Rooms): void => {
+      const selector = { queue_names: ['dest.example'] };
+      const expires = clock.now() + 60 * MINUTE;
+      const rule = { id: `id-${ids++}`, reason: 'why', expires, selector, suppressLogging: false };
+      admin.apply({ action: 'put', kind: 'bounce', rule, sweep: false });
+    };
+    await rooms.receive(['kept@dest.example']);
+    register(rooms);
+    await rooms.receive(['a@dest.example']);
+    await rooms.receive(['b@other.example']);
+    await rooms.clock.advance(SECOND);
+    expect(of(rooms, 'AdminBounce').map(recipientOf)).toEqual(['a@dest.example']);
+    await rooms.queues.rebind({
+      ...{ selector: { queue_names: ['other.example'] }, reason: 'test', data: { queue: 'dest.example' } },
+      ...{ triggerEvent: false, alwaysFlush: false, suppressLogging: true },
+    });
+    await rooms.clock.advance(SECOND);
+    expect(of(rooms, 'AdminBounce').map(recipientOf)).toEqual(['a@dest.example', 'b@other.example']);
+    await rooms.queues.stop();
+    const again = mailRooms(QUEUE, rooms.spool.content, rooms.clock);
+    register(again);
+    await again.queues.restore();
+    await again.clock.advance(SECOND);
+    expect(of(again, 'AdminBounce').map(recipientOf)).toEqual(['kept@dest.example']);
+    expect(again.spool.content.size).toBe(0);
   });
 
   test('what comes back from delivery meanwhile bounces at once', async () => {
