@@ -19,6 +19,7 @@ import type {
 } from './model/options/index.ts';
 import { PolicyHome } from './policy-home.ts';
 import { ProcessAdmin } from './process-admin.ts';
+import { inspectProcess } from './process-inspection.ts';
 import { formatHostPort } from './protocol/ip/index.ts';
 import type { CoordinatorRequests, Question } from './shard-messages.ts';
 import { ShardPool } from './shard-pool.ts';
@@ -264,6 +265,10 @@ class Coordinator {
         return;
       case 'monitored-files':
         return this.#policy.monitoredFiles();
+      case 'inspect-message':
+      case 'inspect-queue':
+      case 'ready-states':
+        return inspectProcess(question, this.#pool);
     }
   }
 

@@ -7,6 +7,7 @@ import type {
   AdminCounts,
   AdminKind,
   InitDeclaration,
+  InspectionRequests,
   ListedRule,
   NewRule,
   PolicyStatus,
@@ -31,7 +32,7 @@ export interface ShardStart {
 }
 
 /** What the coordinator asks of every shard. */
-export interface ShardRequests {
+export interface ShardRequests extends InspectionRequests {
   metrics: { asked: undefined; answer: RegistrySnapshot };
   /** Load the next generation of the policy beside the one that serves. */
   'prepare-policy': { asked: NextGeneration; answer: undefined };
@@ -50,7 +51,7 @@ export interface ShardRequests {
 }
 
 /** What a shard asks of the coordinator. */
-export interface CoordinatorRequests {
+export interface CoordinatorRequests extends InspectionRequests {
   /** The metrics of all shards, added up. */
   metrics: { asked: undefined; answer: RegistrySnapshot };
   'policy-status': { asked: undefined; answer: PolicyStatus };

@@ -34,6 +34,7 @@ import { CANDIDATE_TIME, declaredBudget, declaredLimits } from './policy-start.t
 import { ShardAdmin } from './shard-admin.ts';
 import { spoolOptions, watchedDisks } from './shard-disks.ts';
 import { ShardDns } from './shard-dns.ts';
+import { inspectShard } from './shard-inspection.ts';
 import { type ShardLimits, shardLimits } from './shard-limits.ts';
 import { ShardLog } from './shard-log.ts';
 import { shardMemory } from './shard-memory.ts';
@@ -150,6 +151,7 @@ class Shard {
           policyStatus: () => this.#coordinator.ask('policy-status', undefined),
           rebind: (request) => this.#coordinator.ask('rebind', request),
           admin: this.#admin.port,
+          inspect: (kind, asked) => this.#coordinator.ask(kind, asked),
           bumpConfigEpoch: () => this.#coordinator.ask('bump-epoch', 'bump-config-epoch'),
         }),
       );
@@ -256,6 +258,10 @@ class Shard {
         return this.#admin.actions.counts(question.asked);
       case 'old-policies':
         return this.#policy.old;
+      case 'inspect-message':
+      case 'inspect-queue':
+      case 'ready-states':
+        return inspectShard(question, this.#rooms);
     }
   }
 

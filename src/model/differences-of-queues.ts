@@ -63,6 +63,21 @@ export const queueDifferences: readonly Difference[] = [
     'Whatever it says, bodies of messages near delivery take at most 64 MiB per shard; beyond, they are read when they are sent.',
   ),
   decided(
+    'endpoint',
+    'GET /api/admin/inspect-sched-q/v1',
+    'Shows the queues of every strategy, messages that are due or in a ready queue too. At most 10,000 messages, and 16 MiB of bodies for each shard: the data of what is beyond is null. Bodies are text with replacement characters where they are no UTF-8. queue_config is null before the first message asked policy for it.',
+  ),
+  decided(
+    'endpoint',
+    'GET /api/admin/inspect-message/v1',
+    'Shows queued messages alone. It looks at every queued message of each shard, a thousand at a time; inspections take turns.',
+  ),
+  decided(
+    'endpoint',
+    'GET /api/admin/ready-q-states/v1',
+    '`queues` selects the ready queues of those names; in KumoMTA it leaves them out. The texts of `context` are ours.',
+  ),
+  decided(
     'behaviour',
     'memory limits',
     'Memory is looked at once a second, and a level is left 2 % below where it began. When there is none left the garbage of the engine is collected, at most once a minute; caches are not purged and log segments not closed, for they are small and bounded. A limit on address space (ulimit -v) does not count: the engine reserves far more than it uses. Sessions that are open may finish what they send.',

@@ -358,14 +358,9 @@ const later: readonly Difference[] = [
     'Are declared and set later: latencies but those of user timers and Redis, delayed_due_to_*, scheduled_by_*, counts of connections and of queued messages by provider, ready_full, caches but the errors of mta_sts_policy, Lua states, bodies and metadata in memory, processors, thread pools, rocks_spool_*.',
   ),
   planned(
-    'behaviour',
-    'helpers',
-    'Of the files that policies require as policy-extras.NAME, mail_auth comes later. Those of an installed KumoMTA are found first.',
-  ),
-  planned(
     'endpoint',
     'POST /api/inject/v1',
-    'Injection comes later, and with it what inspects queues and messages; /api/admin has rebind, suspend, suspend-ready-q, bounce, policy-status and bump-config-epoch.',
+    'Injection comes later; /api/admin has rebind, suspend, suspend-ready-q, bounce, inspect-message, inspect-sched-q, ready-q-states, policy-status and bump-config-epoch.',
   ),
   planned(
     'command',

@@ -16,6 +16,7 @@ export * from './fifo.ts';
 export * from './float.ts';
 export * from './gcra.ts';
 export * from './header-import.ts';
+export * from './inspection.ts';
 export * from './json.ts';
 export * from './json-text.ts';
 export * from './limits.ts';

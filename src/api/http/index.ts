@@ -2,14 +2,17 @@ import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { RebindRequest } from '../../flow/scheduled-queue/index.ts';
 import { systemClock } from '../../io/clock/index.ts';
 import type { RegistrySnapshot } from '../../io/metrics/index.ts';
-import type { AdminPort, PolicyStatus } from '../../model/index.ts';
+import type { AdminPort, Inspect, PolicyStatus } from '../../model/index.ts';
 import type { HttpListenerOptions } from '../../model/options/index.ts';
 import { CidrSet } from '../../protocol/ip/index.ts';
 import { bounce } from './bounce.v1.ts';
 import { bumpConfigEpoch } from './bump-config-epoch.ts';
+import { inspectMessage } from './inspect-message.v1.ts';
+import { inspectScheduledQueue } from './inspect-sched-q.v1.ts';
 import { liveness } from './liveness.v1.ts';
 import { metrics } from './metrics.ts';
 import { policyStatus } from './policy-status.v1.ts';
+import { readyQueueStates } from './ready-q-states.v1.ts';
 import { rebind } from './rebind.v1.ts';
 import { suspend } from './suspend.v1.ts';
 import { suspendReadyQueue } from './suspend-ready-q.v1.ts';
@@ -26,6 +29,8 @@ export interface HttpParts {
   rebind: (request: RebindRequest) => Promise<void>;
   /** The rules of the administrators, in every shard. */
   admin: AdminPort;
+  /** What is in the queues of every shard. */
+  inspect: Inspect;
 }
 
 export interface HttpServer {
@@ -61,6 +66,9 @@ function route(app: FastifyInstance, parts: HttpParts): void {
   bounce(app, parts.admin, systemClock.now);
   suspend(app, parts.admin, systemClock.now);
   suspendReadyQueue(app, parts.admin, systemClock.now);
+  inspectMessage(app, parts.inspect);
+  inspectScheduledQueue(app, parts.inspect, systemClock.now);
+  readyQueueStates(app, parts.inspect);
 }
 
 /** Every endpoint that is served. */
@@ -80,6 +88,7 @@ export function endpoints(): { method: string; path: string }[] {
     bumpConfigEpoch: unused,
     rebind: unused,
     admin: { put: unused, list: unused, delete: unused },
+    inspect: unused,
   };
   route(app, parts);
   return found;

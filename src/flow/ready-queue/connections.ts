@@ -1,4 +1,4 @@
-import type { Clock, Diagnostics, Lease, Leases, Timer } from '../../model/index.ts';
+import type { Clock, Diagnostics, Lease, Leases, ReadyState, Timer } from '../../model/index.ts';
 import { acquireSlots, type Slots } from './connection-slots.ts';
 import { idealConnections } from './ideal-connections.ts';
 import type { PathLimits } from './path-limits.ts';
@@ -44,6 +44,8 @@ export class Connections {
   readonly #owner: ConnectionsOwner;
   readonly #open = new Map<Connection, Promise<void>>();
   #cancelWant: (() => void) | undefined;
+  /** The limit that is used up, and since when. */
+  #limited: ReadyState | undefined;
   #acquiring = false;
   #stopping = false;
   #retryTimer: Timer | undefined;
@@ -57,8 +59,14 @@ export class Connections {
     return this.#open.size;
   }
 
+  /** What keeps more connections from being opened; undefined when nothing does. */
+  get limited(): ReadyState | undefined {
+    return this.#missing > 0 ? this.#limited : undefined;
+  }
+
   /** Opens as many connections as the messages that wait deserve and the limits allow. */
   maintain(): void {
+    if (this.#missing <= 0) this.#limited = undefined;
     if (this.#stopping || this.#acquiring || this.#cancelWant !== undefined) return;
     for (let missing = this.#missing; missing > 0; missing--) {
       const slots = acquireSlots(this.#parts.leases, this.#owner.limits, this);
@@ -122,6 +130,8 @@ export class Connections {
   #openWith(slots: Slots): boolean {
     if (slots.kind === 'full') {
       if (this.#stopping) return false;
+      const context = `every slot of ${slots.key} is taken`;
+      if (this.#limited?.context !== context) this.#limited = { context, since: this.#parts.clock.now() };
       const retry = (): void => {
         this.#cancelWant = undefined;
         this.maintain();
@@ -129,6 +139,7 @@ export class Connections {
       this.#cancelWant = this.#parts.leases.want(slots.key, retry, this);
       return false;
     }
+    this.#limited = undefined;
     const { lease } = slots;
     const connection = this.#owner.connect(lease);
     const running = connection

@@ -277,7 +277,8 @@ export class Dispatcher implements Connection {
   /** Waits out short throttles; a long one sends the whole queue back. False when it did. */
   async #admit(rate: NamedRate, reason: RequeueReason): Promise<boolean> {
     const patience = (): number => this.#queue.path.idle_timeout;
-    const sleep = (duration: number): Promise<unknown> => this.#sleep(duration);
+    const sleep = (duration: number): Promise<unknown> =>
+      this.#queue.whileThrottled(reason, rate.key, this.#sleep(duration));
     const passed = await passRate(this.#parts.throttles, rate, patience, sleep);
     if (passed === 'passed') return true;
     if (passed === 'ended') return this.#settleEnded();

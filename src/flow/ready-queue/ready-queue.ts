@@ -3,6 +3,8 @@ import {
   type Lease,
   type MessageHome,
   type QueuedMessage,
+  type ReadyQueueStates,
+  type ReadyState,
   type RequeueReason,
   type Settlement,
 } from '../../model/index.ts';
@@ -44,6 +46,9 @@ export class ReadyQueue implements ConnectionsOwner {
   readonly #waitingForRoom = new Set<() => void>();
   readonly #connections: Connections;
   #reserved = 0;
+  /** While connections wait for max_connection_rate. */
+  #throttled: ReadyState | undefined;
+  #throttling = 0;
   /** What waits is looking for another source. */
   #leaving = false;
   #stopping = false;
@@ -74,6 +79,27 @@ export class ReadyQueue implements ConnectionsOwner {
 
   get connections(): number {
     return this.#connections.size;
+  }
+
+  /** What holds it up. */
+  get states(): ReadyQueueStates {
+    const { limited } = this.#connections;
+    return {
+      ...(limited !== undefined && { connection_limited: limited }),
+      ...(this.#throttled !== undefined && { connection_rate_throttled: this.#throttled }),
+    };
+  }
+
+  /** A connection waits for a rate to let it go on. */
+  async whileThrottled<T>(reason: RequeueReason, key: string, waiting: Promise<T>): Promise<T> {
+    if (reason !== 'ConnectionRateThrottle') return waiting;
+    this.#throttled ??= { context: `${key} lets no connection be made yet`, since: this.#parts.clock.now() };
+    this.#throttling++;
+    try {
+      return await waiting;
+    } finally {
+      if (--this.#throttling === 0) this.#throttled = undefined;
+    }
   }
 
   get connectionLimit(): number {

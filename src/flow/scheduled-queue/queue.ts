@@ -72,6 +72,8 @@ export class ScheduledQueue implements MessageHome {
   #parts: QueueNameParts | undefined;
   /** Messages that belong here: scheduled, due, or being delivered. */
   readonly members = new Members();
+  /** When a message came or went last, ms since the epoch. */
+  lastChanged = 0;
   #options: QueueOptions | undefined;
   #refreshed = 0;
   /** Epoch of the policy that the configuration is from. */

@@ -19,6 +19,7 @@ import type { QueueOptions } from '../../model/options/index.ts';
 import type { Reply } from '../../protocol/smtp/index.ts';
 import type { ReadyFeed } from '../ready-queue/index.ts';
 import { EmptyQueues } from './empty-queues.ts';
+import { Inspection, type InspectionRoom } from './inspection.ts';
 import { note } from './note.ts';
 import type { ScheduleParts } from './parts.ts';
 import { type QueueRoom, ScheduledQueue } from './queue.ts';
@@ -39,7 +40,9 @@ const CONGESTION_WAIT = 20;
 const LOOKED_AT_PER_TURN = 500;
 
 /** All scheduled queues of a shard, and the one wheel that knows when their messages are due. */
-export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, RebindRoom, SweepRoom {
+export class ScheduledQueues
+  implements QueueRoom, SettlerRoom, RestoringRoom, RebindRoom, SweepRoom, InspectionRoom
+{
   readonly configs: QueueConfigs;
   readonly #parts: ScheduleParts;
   readonly #settler: Settler;
@@ -49,6 +52,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
   readonly #empty = new EmptyQueues();
   readonly #wheel: TimerWheel<QueuedMessage>;
   readonly resident = new Resident();
+  readonly inspection: Inspection;
   readonly #rebinds = new Set<Promise<RebindSummary>>();
   /** Sweeps take turns, so that many of them are no more work at a time than one. */
   #sweeps = Promise.resolve();
@@ -64,6 +68,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
     this.#settler = new Settler(parts, this);
     this.restoring = new Restoring(parts, this);
     this.#gate = new ReadyGate(parts);
+    this.inspection = new Inspection(parts, this);
     this.#wheel = new TimerWheel(parts.clock.now());
   }
 
@@ -75,6 +80,10 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
   /** Every queue, for metrics and status. */
   live(): Iterable<ScheduledQueue> {
     return this.#queues.values();
+  }
+
+  find(name: string): ScheduledQueue | undefined {
+    return this.#queues.get(name);
   }
 
   /** The queue of that name with its configuration. Throws QueueConfigError when policy has none for it. */
@@ -356,6 +365,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
     const queue = message.home as ScheduledQueue;
     this.#size++;
     queue.members.add(message);
+    queue.lastChanged = this.#parts.clock.now();
     if (queue.size > 1) return;
     this.#empty.delete(queue);
     this.#queues.set(queue.name, queue);
@@ -365,6 +375,7 @@ export class ScheduledQueues implements QueueRoom, SettlerRoom, RestoringRoom, R
     const queue = message.home as ScheduledQueue;
     this.#size--;
     queue.members.delete(message);
+    queue.lastChanged = this.#parts.clock.now();
     if (queue.size === 0) this.#empty.add(queue, this.#parts.clock.monotonic());
     if (this.#timerDue === Infinity) this.#reap();
   }

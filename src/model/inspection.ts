@@ -1,0 +1,63 @@
+import type { JsonObject } from './json.ts';
+
+/** A queued message as administrators see it. */
+export interface InspectedMessage {
+  id: string;
+  sender: string;
+  recipients: string[];
+  meta: JsonObject;
+  /** The whole message; null when it was not asked for, or too much was. What is no UTF-8 is replaced. */
+  data: string | null;
+  scheduling?: JsonObject;
+  /** ms since the epoch; 0 when it is due at once. */
+  due: number;
+  attempts: number;
+}
+
+/** A scheduled queue as administrators see it. */
+export interface InspectedQueue {
+  messages: InspectedMessage[];
+  /** Messages that belong to it. */
+  size: number;
+  /** Null when policy was not asked for it yet. */
+  config: JsonObject | null;
+  /** When a message came or went last, ms since the epoch. */
+  lastChanged: number;
+}
+
+/** Why a ready queue does not go on. */
+export interface ReadyState {
+  /** Which limit or rate it is. */
+  context: string;
+  /** ms since the epoch. */
+  since: number;
+}
+
+/** What holds up a ready queue, by the names that clients know. */
+export interface ReadyQueueStates {
+  connection_limited?: ReadyState;
+  connection_rate_throttled?: ReadyState;
+}
+
+/** What administrators ask to see of every shard (operations.md 5.4, 5.5 and 5.8). */
+export interface InspectionRequests {
+  'inspect-message': { asked: { id: string; wantBody: boolean }; answer: InspectedMessage | undefined };
+  /** `limit`: the most messages to show. */
+  'inspect-queue': {
+    asked: { name: string; limit: number; wantBody: boolean };
+    answer: InspectedQueue | undefined;
+  };
+  /** By the name of the ready queue; those that nothing holds up are left out. */
+  'ready-states': { asked: undefined; answer: ReadonlyMap<string, ReadyQueueStates> };
+}
+
+/** One of those requests. */
+export type InspectionRequest = {
+  [Kind in keyof InspectionRequests]: { kind: Kind; asked: InspectionRequests[Kind]['asked'] };
+}[keyof InspectionRequests];
+
+/** Asks every shard. */
+export type Inspect = <Kind extends keyof InspectionRequests>(
+  kind: Kind,
+  asked: InspectionRequests[Kind]['asked'],
+) => Promise<InspectionRequests[Kind]['answer']>;

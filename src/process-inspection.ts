@@ -1,0 +1,57 @@
+import type {
+  InspectedMessage,
+  InspectedQueue,
+  InspectionRequest,
+  ReadyQueueStates,
+  ReadyState,
+} from './model/index.ts';
+import type { ShardPool } from './shard-pool.ts';
+
+/** What all shards have of what an administrator asks to see. */
+export async function inspectProcess(
+  { kind, asked }: InspectionRequest,
+  shards: ShardPool,
+): Promise<InspectedMessage | InspectedQueue | ReadonlyMap<string, ReadyQueueStates> | undefined> {
+  switch (kind) {
+    case 'inspect-message':
+      return (await shards.askAll(kind, asked)).find((message) => message !== undefined);
+    case 'inspect-queue':
+      return mergeQueues(await shards.askAll(kind, asked), asked.limit);
+    case 'ready-states':
+      return mergeStates(await shards.askAll(kind, asked));
+  }
+}
+
+/** The parts of a queue that shards have; undefined when none has any. */
+export function mergeQueues(
+  parts: readonly (InspectedQueue | undefined)[],
+  limit: number,
+): InspectedQueue | undefined {
+  const there = parts.filter((part) => part !== undefined);
+  if (there.length === 0) return undefined;
+  const first = there.flatMap(({ messages }) => messages).sort((a, b) => a.due - b.due);
+  return {
+    messages: first.slice(0, limit),
+    size: there.reduce((sum, { size }) => sum + size, 0),
+    config: there.find(({ config }) => config !== null)?.config ?? null,
+    lastChanged: Math.max(...there.map(({ lastChanged }) => lastChanged)),
+  };
+}
+
+/** Of the same state in several shards the one that lasts for longest. */
+export function mergeStates(
+  parts: readonly ReadonlyMap<string, ReadyQueueStates>[],
+): Map<string, ReadyQueueStates> {
+  const all = new Map<string, ReadyQueueStates>();
+  for (const part of parts) {
+    for (const [name, states] of part) {
+      const merged = all.get(name) ?? {};
+      for (const [state, own] of Object.entries(states) as [keyof ReadyQueueStates, ReadyState][]) {
+        const known = merged[state];
+        if (known === undefined || own.since < known.since) merged[state] = own;
+      }
+      all.set(name, merged);
+    }
+  }
+  return all;
+}
