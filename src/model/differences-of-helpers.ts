@@ -52,6 +52,16 @@ export const helperDifferences: readonly Difference[] = [
   ),
   decided(
     'behaviour',
+    'place of the helpers',
+    'They come with Moonpost. A file of that name in package.path, such as one of an installed KumoMTA, is found first.',
+  ),
+  decided(
+    'behaviour',
+    'policy-extras.mail_auth',
+    'Makes the checks iprev and smtp_auth. Those of DKIM, SPF, DMARC and ARC come later: they are left out, of the Authentication-Results header too, and asking for one by name is an error.',
+  ),
+  decided(
+    'behaviour',
     'data files of helpers',
     'Are read when the policy is loaded, where a mistake ends the start, and again for each configuration epoch; no time to live counts. All mistakes are named at once, with file, line, section and the nearest name. An edit that is wrong changes nothing. KumoMTA reads at first use, keeps for 1 to 5 minutes, some caches past the epoch, and stops at the first mistake.',
   ),

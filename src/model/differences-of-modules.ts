@@ -28,10 +28,6 @@ const LATER: Readonly<Record<string, { names: readonly string[]; reason: string 
   'kumo.spf': { names: ['check_host', 'check_msg'], reason: 'Checks of incoming mail come later.' },
   'kumo.dmarc': { names: ['check_msg'], reason: 'Checks of incoming mail come later.' },
   'kumo.api.inject': { names: ['inject_v1', 'build_v1'], reason: 'Comes with injection over HTTP.' },
-  'policy-extras.mail_auth': {
-    names: ['check', 'iprev', 'iprev_msg'],
-    reason: 'The helper comes with the checks of incoming mail.',
-  },
   tsa: { names: ['configure_tsa_db_path', 'start_http_listener'], reason: 'Comes with tsa-daemon.' },
 };
 
