@@ -44,10 +44,20 @@ interface Resolved {
   readonly until: number;
 }
 
-const MOST_DOMAINS = 10_000;
-const MOST_PATHS = 20_000;
+/** Resolving anew takes some 10 us, so that few are enough. */
+const MOST_DOMAINS = 4096;
+const MOST_PATHS = 4096;
 /** ms until a domain whose MX was not to be had is asked for again. */
 const RETRY = 5000;
+
+/** A cache that is made when it is first used: it takes its memory, and some ms, for all its entries at once. */
+function lateCache<V extends object>(max: number): () => LRUCache<string, V> {
+  let cache: LRUCache<string, V> | undefined;
+  return () => {
+    cache ??= new LRUCache<string, V>({ max });
+    return cache;
+  };
+}
 
 /** What shaping files say, merged: what each path gets of it (helpers.md 4 and 5). May be memoized. */
 export class Shaping {
@@ -56,8 +66,8 @@ export class Shaping {
   readonly #findings: readonly ShapingFinding[];
   readonly #world: Surroundings;
   readonly #providers: readonly Provider[];
-  readonly #known = new LRUCache<string, KnownProviders>({ max: MOST_DOMAINS });
-  readonly #resolved = new LRUCache<string, Resolved>({ max: MOST_PATHS });
+  readonly #known = lateCache<KnownProviders>(MOST_DOMAINS);
+  readonly #resolved = lateCache<Resolved>(MOST_PATHS);
   #matcher: RuleMatcher | undefined;
   #hash: string | undefined;
 
@@ -73,7 +83,7 @@ export class Shaping {
   /** Waits only where the MX of the domain decides about a provider and is not known. The object is shared. */
   pathParameters(domain: string, source: string, site: string): MaybePromise<PathParameters> {
     const key = `${source}\0${site}\0${domain}`;
-    const resolved = this.#resolved.get(key);
+    const resolved = this.#resolved().get(key);
     if (resolved !== undefined && resolved.until > this.#world.now()) return resolved.parameters;
     const known = this.#providersOf(domain);
     if (known instanceof Promise)
@@ -178,7 +188,7 @@ export class Shaping {
 
   #resolve(key: string, known: KnownProviders, domain: string, source: string, site: string): PathParameters {
     const parameters = parametersOf(this.#settingsFor(known.providers, domain, source, site));
-    this.#resolved.set(key, { parameters, until: known.until });
+    this.#resolved().set(key, { parameters, until: known.until });
     return parameters;
   }
 
@@ -207,7 +217,7 @@ export class Shaping {
 
   #providersOf(domain: string): MaybePromise<KnownProviders> {
     const name = domain.toLowerCase().replace(/\.$/, '');
-    const known = this.#known.get(name);
+    const known = this.#known().get(name);
     if (known !== undefined && known.until > this.#world.now()) return known;
     if (!isDomainName(name)) return this.#know(name, [], Number.POSITIVE_INFINITY);
     const byName = new Set(this.#providers.filter(({ definition }) => matchesName(definition.match, name)));
@@ -226,7 +236,7 @@ export class Shaping {
 
   #know(name: string, providers: readonly Provider[], until: number): KnownProviders {
     const known = { providers, until };
-    this.#known.set(name, known);
+    this.#known().set(name, known);
     return known;
   }
 }
