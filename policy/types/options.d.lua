@@ -331,7 +331,7 @@
 ---@field populate_timeout? number|string How long a caller waits for another one that computes the same result.
 ---@field retry_on_populate_timeout? boolean After that time compute it oneself, up to 3 times, instead of raising an error.
 ---@field allow_stale_reads? boolean While one caller computes, the others get the old result.
----@field keep_last_good? boolean When the function raises an error although it gave a result before, for these arguments, that result holds for another minute, and the error is logged.
+---@field keep_last_good? boolean When the function raises an error although it gave a result before, for these arguments, that result holds for another minute, and the error is logged. Computing it may use what loading the policy may, and does not count for the handler: it is for reading files.
 
 ---A series of counters over time.
 ---@class kumo.CounterSeriesOptions
@@ -462,7 +462,7 @@
 ---What one call of a handler, or the loading of the policy, may use. A handler over cpu_time, instructions, memory or unbroken_time is stopped, which pcall does not catch; in SMTP its command is answered 451 and the session goes on. depth, string_size and pattern_steps are limits whose errors Lua can catch.
 ---@class kumo.BudgetOptions
 ---@field cpu_time? number|string How long one call of a handler may run. Waiting (DNS, HTTP, sleep) does not count.
----@field load_time? number|string How long loading the policy may run. In effect from the call on, so it belongs to the top of the file.
+---@field load_time? number|string How long loading the policy may run, and each of the events pre_init, init, validate_config and config_epoch_changed. In effect from the call on, so it belongs to the top of the file.
 ---@field instructions? integer Most instructions of one call of a handler. What libraries do counts as the instructions that take as long.
 ---@field memory? integer Most bytes that one call of a handler allocates in strings, tables, functions and coroutines.
 ---@field unbroken_time? number|string How long a handler may run where it cannot be suspended for other sessions: in __tostring, __close, handlers of xpcall, a single pattern match. Elsewhere it is suspended every 5 ms.

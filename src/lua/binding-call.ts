@@ -142,13 +142,17 @@ interface CallingBack {
   readonly nothing: null | undefined;
   /** Place on the stack where the results will begin. */
   readonly base: number;
+  /** Gives the handler its own limits back. */
+  readonly giveBack: (() => void) | undefined;
 }
 
 /** Calls a function of the policy, protected, in the coroutine of the caller, so that it may wait. */
 function callBack(L: LuaThread, call: LuaCall, waiting: Waiting, nothing: null | undefined): number {
   const { lua } = fengari();
-  const { classes } = stateOf(L);
-  const context: CallingBack = { call, waiting, nothing, base: L.top };
+  const { classes, loadLimits, unfinished } = stateOf(L);
+  const giveBack = call.isShared ? currentBudget()?.lend(loadLimits) : undefined;
+  const context: CallingBack = { call, waiting, nothing, base: L.top, giveBack };
+  unfinished.add(call);
   lua.lua_checkstack(L, call.args.length + 1);
   L.stack[L.top++] = toLua(L, call.fn, classes);
   for (const arg of call.args) L.stack[L.top++] = toLua(L, arg, classes);
@@ -157,8 +161,9 @@ function callBack(L: LuaThread, call: LuaCall, waiting: Waiting, nothing: null |
 }
 
 const calledBack: Continuation = (L, result, context) => {
-  const { call, waiting, nothing, base } = context as CallingBack;
+  const { call, waiting, nothing, base, giveBack } = context as CallingBack;
   const outcome = outcomeOf(L, result, base);
+  stateOf(L).unfinished.delete(call);
   fengari().lua.lua_settop(L, base - L.ci.funcOff - 1);
   stateOf(L).calling = L;
   let settled: unknown;
@@ -166,6 +171,8 @@ const calledBack: Continuation = (L, result, context) => {
     settled = call.settle(outcome);
   } catch (error) {
     fail(L, waiting.name, error);
+  } finally {
+    giveBack?.();
   }
   return deliver(L, settled, waiting, nothing);
 };

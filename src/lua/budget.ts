@@ -160,6 +160,28 @@ export class Budget {
     if (current === this) this.#install();
   }
 
+  /**
+   * Gives the run in progress other limits, for work that is done once for many runs; nothing of it counts for this one.
+   * What this answers gives it its own limits back.
+   */
+  lend(limits: BudgetLimits): () => void {
+    this.#settle();
+    const [own, instructions, memory] = [this.#limits, this.#instructions, this.#memory];
+    const used = this.#cpu + (this.#cpuStart < 0 ? 0 : this.#cpuNow() - this.#cpuStart);
+    this.use(limits);
+    this.#cpu = 0;
+    this.#cpuStart = -1;
+    return () => {
+      this.#settle();
+      this.#limits = own;
+      this.#instructions = instructions;
+      this.#memory = memory;
+      this.#cpu = used;
+      this.#cpuStart = -1;
+      if (current === this) this.#install();
+    };
+  }
+
   enter(): void {
     this.#outer = current;
     if (current !== undefined) current.#settle();

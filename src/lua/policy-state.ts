@@ -1,4 +1,4 @@
-import type { CallContext, LuaFunction } from '../model/define/index.ts';
+import type { CallContext, LuaCall, LuaFunction } from '../model/define/index.ts';
 import type { MaybePromise, PolicyBudget, PolicyHost, PolicyResult } from '../model/index.ts';
 import { type BindingSet, get, installModules, StateClasses } from './bindings.ts';
 import {
@@ -20,7 +20,7 @@ import { placesOf, traceback, whereDefined, whereIs } from './position.ts';
 import { nativeErrorToText, rejectOf } from './raised.ts';
 import { openLibraries, setGlobal } from './standard-library.ts';
 import { fengari } from './vm.ts';
-import type { OwningState } from './waiting.ts';
+import { endCalls, type OwningState } from './waiting.ts';
 
 /** What running a function came to. */
 export type RunResult =
@@ -59,6 +59,9 @@ export interface StateOptions {
 /** Bytes of an error's text that are told. */
 const longestMessage = 16_384;
 
+/** Events that do what loading does: they read the files of the policy and check them. */
+const MAY_LOAD = new Set(['pre_init', 'init', 'validate_config', 'config_epoch_changed']);
+
 /** Bytes after which a state is replaced. */
 const mostAllocated = 256 * 1024 * 1024;
 
@@ -86,6 +89,7 @@ export class PolicyState implements OwningState {
   uses = 0;
   readonly bornAt: number;
   readonly budget: Budget;
+  readonly unfinished = new Set<LuaCall>();
   /** What each handler may use. */
   limits: BudgetLimits;
   readonly #L: LuaThread;
@@ -139,7 +143,7 @@ export class PolicyState implements OwningState {
     this.#eventGlobals.watch(this.#L);
   }
 
-  #loadLimits(): BudgetLimits {
+  get loadLimits(): BudgetLimits {
     const { budget } = this.#options;
     return budget === undefined ? loadLimits : limitsOf(budget).load;
   }
@@ -202,7 +206,7 @@ export class PolicyState implements OwningState {
   }
 
   #limitsNow(): BudgetLimits {
-    if (this.#loading) return this.#loadLimits();
+    if (this.#loading || MAY_LOAD.has(this.event ?? '')) return this.loadLimits;
     return this.#isScript ? scriptLimits : this.limits;
   }
 
@@ -225,6 +229,7 @@ export class PolicyState implements OwningState {
     // What becomes of the returned value belongs to no line.
     const where = error.where === '?' ? whereDefined(this.#running!) : error.where;
     const message = `${where}: stopped for being over its budget: ${error.what}`;
+    endCalls(this.unfinished, message);
     return { kind: 'error', message, traceback: error.traceback, overBudget: true };
   }
 
@@ -270,6 +275,7 @@ export class PolicyState implements OwningState {
 
   #abandonedResult(name: string, why: string): RunResult {
     const what = name === '' ? why : `${name}: ${why}`;
+    endCalls(this.unfinished, what);
     return { kind: 'error', message: `${this.where()}: ${what}`, traceback: '' };
   }
 

@@ -1,4 +1,5 @@
-import type { CallContext } from '../model/define/index.ts';
+import type { CallContext, LuaCall } from '../model/define/index.ts';
+import type { BudgetLimits } from './budget.ts';
 import { type Continuation, type LuaThread, status, type TValue, tag } from './fengari.ts';
 import type { ClassRegistry } from './marshalling.ts';
 import { raise } from './position.ts';
@@ -20,6 +21,10 @@ export interface OwningState {
   pendingName: string;
   /** Thread of the binding call in progress. */
   calling: LuaThread;
+  /** Calls of functions of the policy that bindings made and that are not over. */
+  readonly unfinished: Set<LuaCall>;
+  /** What loading the policy may use. */
+  readonly loadLimits: BudgetLimits;
   /** FILE:LINE of the operator's line that is running in `L`. */
   where(L?: LuaThread): string;
   /** What the awaited promise came to; asked once, by the binding that waits. */
@@ -28,6 +33,18 @@ export interface OwningState {
 
 export function stateOf(L: LuaThread): OwningState {
   return L.l_G.policyState as OwningState;
+}
+
+/** Others may wait for what a handler that was stopped had begun. */
+export function endCalls(unfinished: Set<LuaCall>, message: string): void {
+  for (const { settle } of unfinished) {
+    try {
+      settle({ ok: false, message });
+    } catch {
+      // Answers for a caller that is not there any more.
+    }
+  }
+  unfinished.clear();
 }
 
 export function isPromise(value: unknown): value is Promise<unknown> {

@@ -7,6 +7,7 @@ import {
   LuaCall,
   LuaErrorText,
   type LuaFunction,
+  type LuaOutcome,
   luaFunction,
   optionsArgument,
   PolicyValueError,
@@ -116,7 +117,7 @@ function compute(memoized: Memoized, key: string, args: unknown[]): LuaCall {
   const { clock } = context.host;
   const epoch = epochOf(memoized);
   const finish = cache.begin(key, clock.monotonic());
-  return new LuaCall(fn, args, (outcome) => {
+  const settle = (outcome: LuaOutcome): unknown => {
     let memo: Memo;
     try {
       memo = outcome.ok ? { value: resultOf(outcome.values) } : { error: outcome.message };
@@ -126,7 +127,8 @@ function compute(memoized: Memoized, key: string, args: unknown[]): LuaCall {
     if ('error' in memo) memo = lastGood(memoized, key, memo.error) ?? memo;
     finish(memo, clock.monotonic(), epoch);
     return unwrap(memo);
-  });
+  };
+  return new LuaCall(fn, args, settle, memoized.options.keep_last_good);
 }
 
 /** Several results become one list. */

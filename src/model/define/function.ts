@@ -47,17 +47,25 @@ export type LuaOutcome = { ok: true; values: unknown[] } | { ok: false; message:
 
 /**
  * What a bound function returns to have a function of the calling policy called: `settle` gets what that came
- * to, and answers (or raises) in place of the bound function.
+ * to, and answers (or raises) in place of the bound function. It is called also when the handler is stopped.
  */
 export class LuaCall {
   readonly fn: LuaFunction;
   readonly args: readonly unknown[];
   readonly settle: (outcome: LuaOutcome) => unknown;
+  /** Work for many handlers: it may use what loading the policy may, and counts for none of them. */
+  readonly isShared: boolean;
 
-  constructor(fn: LuaFunction, args: readonly unknown[], settle: (outcome: LuaOutcome) => unknown) {
+  constructor(
+    fn: LuaFunction,
+    args: readonly unknown[],
+    settle: (outcome: LuaOutcome) => unknown,
+    isShared = false,
+  ) {
     this.fn = fn;
     this.args = args;
     this.settle = settle;
+    this.isShared = isShared;
   }
 }
 

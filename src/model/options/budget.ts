@@ -21,7 +21,7 @@ export const budgetOptions = defineOptions(
     load_time: field(duration(), {
       default: '5s',
       extension: true,
-      doc: 'How long loading the policy may run. In effect from the call on, so it belongs to the top of the file.',
+      doc: 'How long loading the policy may run, and each of the events pre_init, init, validate_config and config_epoch_changed. In effect from the call on, so it belongs to the top of the file.',
     }),
     instructions: field(integer({ min: 10_000, max: 1e12 }), {
       default: 50_000_000,

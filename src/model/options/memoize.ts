@@ -29,7 +29,7 @@ export const memoizeOptions = defineOptions(
     keep_last_good: field(boolean(), {
       default: false,
       extension: true,
-      doc: 'When the function raises an error although it gave a result before, for these arguments, that result holds for another minute, and the error is logged.',
+      doc: 'When the function raises an error although it gave a result before, for these arguments, that result holds for another minute, and the error is logged. Computing it may use what loading the policy may, and does not count for the handler: it is for reading files.',
     }),
   },
 );

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { luaModules, luaObjects } from '../../../src/api/lua/index.ts';
+import { parseOptions } from '../../../src/model/define/index.ts';
 import { events } from '../../../src/model/events/index.ts';
+import { budgetOptions } from '../../../src/model/options/index.ts';
 import { policy } from '../../lua/policy-kit.ts';
 import { notingHost } from './kit.ts';
 
@@ -89,4 +91,51 @@ test('stale reads', async () => {
   await host.clock.advance(1000);
   await computing;
   expect(computed()).toBe(2);
+});
+
+/** A budget of few instructions for handlers, of many for loading. */
+const few = parseOptions(budgetOptions, { instructions: 20_000 });
+
+async function busy(more: string, host = notingHost()) {
+  const source = `
+    local f = kumo.memoize(function(count)
+      kumo.time.sleep(1)
+      local sum = 0
+      for i = 1, count do sum = sum + i end
+      return sum
+    end, {name = 'f', capacity = 10, ttl = '1 hour' ${more}})
+    kumo.on('ask', function(count) return f(count) end)
+    kumo.on('ask and go on', function(count) f(count) while true do end end)
+    kumo.on('config_epoch_changed', function() for i = 1, 100000 do local _ = i end return true end)`;
+  const { engine } = await policy(source, {
+    modules: luaModules,
+    objects: luaObjects,
+    events,
+    host,
+    budget: few,
+  });
+  return { engine, host };
+}
+
+test('with keep_last_good computing has the budget of loading, and the handler keeps its own', async () => {
+  const { engine, host } = await busy(', keep_last_good = true');
+  const asked = [engine.fire('ask', [100_000]), engine.fire('ask and go on', [100_001])];
+  await host.clock.advance(1000);
+  expect(await asked[0]).toEqual({ kind: 'values', values: [5_000_050_000] });
+  expect(await asked[1]).toMatchObject({ overBudget: true, message: expect.stringContaining('of 20000') });
+});
+
+test('who waits for a handler that is stopped does not wait on', async () => {
+  const { engine, host } = await busy('');
+  const asked = [engine.fire('ask', [100_000]), engine.fire('ask', [100_000])];
+  await host.clock.advance(1000);
+  expect(await asked[0]).toMatchObject({ kind: 'error', overBudget: true });
+  const second = await asked[1];
+  expect(second).toMatchObject({ kind: 'error', message: expect.stringContaining('over its budget') });
+  expect(second).not.toMatchObject({ overBudget: true });
+});
+
+test('the event of a new epoch has the budget of loading', async () => {
+  const { engine } = await busy('');
+  expect(await engine.fire('config_epoch_changed', [])).toEqual({ kind: 'values', values: [true] });
 });
