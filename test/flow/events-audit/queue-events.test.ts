@@ -182,12 +182,12 @@ describe('requeue_message', () => {
 
   test('is told message, reply, reasons, whether the attempt counts and the delay; the count is still the old one', async () => {
     const path = await mailPath(`${QUEUE} ${on('note(msg, msg:num_attempts(), ...)')}`);
-    refuse(path, '451 4.2.1 one\r\n');
+    refuse(path, '451-4.2.1 one\r\n451 4.2.1 two');
     await send(path);
     await path.advance(120);
     expect(path.noted).toEqual([
-      ['message to user@dest.example', 0, '451 4.2.1 one', ['LoggedTransientFailure'], true, 'nil'],
-      ['message to user@dest.example', 1, '451 4.2.1 one', ['LoggedTransientFailure'], true, 'nil'],
+      ['message to user@dest.example', 0, '451 4.2.1 one two', ['LoggedTransientFailure'], true, 'nil'],
+      ['message to user@dest.example', 1, '451 4.2.1 one two', ['LoggedTransientFailure'], true, 'nil'],
     ]);
   });
 

@@ -168,7 +168,7 @@ describe('source_selection_rate', () => {
     expect(wait).toBeGreaterThan(9 * MINUTE);
   });
 
-  test('a full queue outranks it, and has kept no place of the throttled one', async () => {
+  test('a full queue outranks it', async () => {
     const rooms = pooled({
       get_egress_pool: () => pool('full', 'throttled'),
       get_egress_path_config: (_: string, name: string) =>
@@ -181,6 +181,21 @@ describe('source_selection_rate', () => {
     await rooms.clock.advance(SECOND);
     expect(ofType(rooms, 'TransientFailure')).toHaveLength(0);
     expect(ofType(rooms, 'Delayed').at(-1)!.response.content).toContain('Context: ReadyQueueWasFull.');
+  });
+
+  test('a source that is passed over keeps no place in its ready queue', async () => {
+    const path = { source_selection_rate: '1/15min,max_burst=1', max_ready: 1 };
+    const rooms = pooled({
+      get_egress_pool: () => pool('a'),
+      get_egress_path_config: () => pathConfig(path),
+    });
+    await rooms.receive(many(2));
+    await rooms.clock.advance(SECOND);
+    expect(used(rooms)).toEqual(['a']);
+    // With its place kept the ready queue of one place would be full for ever.
+    await rooms.clock.advance(60 * MINUTE);
+    expect(used(rooms)).toEqual(['a', 'a']);
+    expect(ofType(rooms, 'Delayed')).toHaveLength(0);
   });
 
   test.each([
