@@ -1,7 +1,10 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { systemClock } from '../../src/io/clock/index.ts';
 import { LocalCounters, LocalThrottles } from '../../src/io/limits/index.ts';
 import { checkPolicy } from '../../src/policy-start.ts';
@@ -69,6 +72,36 @@ filename = "DIR/good.key"`;
   ]) {
     expect(text).toContain(line);
   }
+});
+
+test('keys in a Vault are asked for where the file says', async () => {
+  const key = readFileSync(join(import.meta.dirname, 'dkim/rsa.key'), 'utf8');
+  const asked: string[] = [];
+  const vault = createServer((request, response) => {
+    asked.push(`${request.headers['x-vault-token']} ${request.url}`);
+    response.statusCode = request.url!.includes('nowhere') ? 404 : 200;
+    response.end(JSON.stringify({ data: { data: { key } } }));
+  });
+  vault.listen(0, '127.0.0.1');
+  await once(vault, 'listening');
+  onTestFinished(() => {
+    vault.closeAllConnections();
+    vault.close();
+    vi.unstubAllEnvs();
+  });
+  vi.stubEnv('VAULT_ADDR', `http://127.0.0.1:${(vault.address() as AddressInfo).port}`);
+  vi.stubEnv('VAULT_TOKEN', 'let-me-in');
+  const base = '[base]\nselector = "s1"\nvault_mount = "secret"\n';
+  expect(await verdict(`${base}[domain."a.example"]`)).toBe('fine');
+  expect(await verdict(`${base}vault_path_prefix = "keys"\n[domain."a.example"]`)).toBe('fine');
+  expect(await verdict(`${base}[domain."a.example"]\nfilename = "nowhere"`)).toContain(
+    '[domain."a.example"] vault secret/nowhere: the vault answers 404',
+  );
+  expect(asked).toEqual([
+    'let-me-in /v1/secret/data/dkim/a.example/s1',
+    'let-me-in /v1/secret/data/keys/a.example/s1',
+    'let-me-in /v1/secret/data/nowhere',
+  ]);
 });
 
 test('a file that cannot be read, and one that says what it may not', async () => {

@@ -132,6 +132,18 @@ test('keys that are none name their file', function(directory)
   test.raises('event key for tests: it is no private key', new, options { key = event })
 end)
 
+test('remembered options', function()
+  local recall = kumo.memoize(function(name)
+    return { headers = { 'From', name }, key = { key_data = ED25519 } }
+  end, { name = 'options of a signer', ttl = 60, capacity = 10 })
+  for _, name in ipairs { 'To', 'Cc' } do
+    local remembered = recall(name)
+    local msg = message()
+    msg:dkim_sign(kumo.dkim.ed25519_signer(options { headers = remembered.headers, key = remembered.key }))
+    test.equal(tags(msg).h, 'From:' .. name)
+  end
+end)
+
 test('options that are wrong', function()
   local new = kumo.dkim.rsa_sha256_signer
   test.raises('missing field `headers`', new, { domain = 'a', selector = 'b', key = 'c' })
@@ -157,6 +169,11 @@ test('messages that cannot be signed', function()
   test.raises('message:dkim_sign: the message has no From header', msg.dkim_sign, msg, signer)
   test.equal(msg:get_data(), 'Subject: hi\r\n\r\nFrom: b\r\n')
   test.raises('expected a dkim_signer object', msg.dkim_sign, msg, {})
+end)
+
+kumo.on('pre_init', function()
+  kumo.dkim.set_signing_threads(2)
+  test.raises('it may be called once only', kumo.dkim.set_signing_threads, 2)
 end)
 
 test('threads are a matter of init', function()

@@ -24,11 +24,12 @@ function sign(message: Message, data: Buffer, signer: DkimSigner, host: PolicyHo
   const form = forms.get(data) ?? SentForm.of(data);
   const line = signer.sign(form, host.clock.now(), aside(host));
   if (typeof line === 'string') return prepend(message, data, form, line);
-  return line.then(async (signed) => {
-    const now = await message.data();
-    if (now !== data && !now.equals(data)) throw new Error('the message was changed while it was signed');
-    prepend(message, data, form, signed);
-  });
+  return line.then((signed) =>
+    withData(message, (now) => {
+      if (now !== data && !now.equals(data)) throw new Error('the message was changed while it was signed');
+      prepend(message, data, form, signed);
+    }),
+  );
 }
 
 function prepend(message: Message, data: Buffer, form: SentForm, line: string): void {

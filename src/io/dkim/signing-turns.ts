@@ -9,15 +9,24 @@ export class SigningTurns {
   readonly #line = new Fifo<() => void>();
 
   /** Runs `work` when its turn has come. */
-  async run<T>(limit: number, work: () => Promise<T>): Promise<T> {
-    if (this.#running >= limit) await new Promise<void>((resolve) => this.#line.push(resolve));
-    else this.#running++;
-    try {
-      return await work();
-    } finally {
-      const next = this.#line.shift();
-      if (next === undefined) this.#running--;
-      else next();
+  run<T>(limit: number, work: () => Promise<T>): Promise<T> {
+    if (this.#running >= limit) {
+      return new Promise<void>((resolve) => this.#line.push(resolve)).then(() => this.#begin(work));
     }
+    this.#running++;
+    return this.#begin(work);
   }
+
+  #begin<T>(work: () => Promise<T>): Promise<T> {
+    const result = work();
+    result.then(this.#next, this.#next);
+    return result;
+  }
+
+  /** The place of one that has finished goes to the first in line. */
+  readonly #next = (): void => {
+    const first = this.#line.shift();
+    if (first === undefined) this.#running--;
+    else first();
+  };
 }

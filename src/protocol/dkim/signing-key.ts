@@ -1,5 +1,4 @@
 import { createPrivateKey, type KeyObject, sign as signBytes } from 'node:crypto';
-import { promisify } from 'node:util';
 import { sha256 } from './sha256.ts';
 import type { SigningAlgorithm } from './signature-field.ts';
 
@@ -8,8 +7,6 @@ export class SigningKeyError extends Error {}
 
 /** RFC 8301 §3.2. */
 const FEWEST_BITS = 1024;
-
-const signOnThread = promisify(signBytes);
 
 /** A private key, parsed once: parsing RSA costs more than signing with it. */
 export class SigningKey {
@@ -33,9 +30,13 @@ export class SigningKey {
   }
 
   /** The same, made on a thread of libuv. */
-  async signAside(text: Buffer): Promise<string> {
-    const signature = await signOnThread(this.#hashName, this.#signed(text), this.#key);
-    return signature.toString('base64');
+  signAside(text: Buffer): Promise<string> {
+    return new Promise((resolve, reject) =>
+      signBytes(this.#hashName, this.#signed(text), this.#key, (error, signature) => {
+        if (error === null) resolve(signature.toString('base64'));
+        else reject(error);
+      }),
+    );
   }
 
   get #hashName(): string | null {
