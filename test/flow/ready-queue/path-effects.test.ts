@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { LocalLeases } from '../../../src/io/limits/index.ts';
 import { parseOptions } from '../../../src/model/define/index.ts';
-import type { DeliveryEvent, PolicyResult } from '../../../src/model/index.ts';
+import type { DeliveryEvent, Leases, PolicyResult } from '../../../src/model/index.ts';
 import {
   EgressPool,
   EgressSource,
@@ -88,6 +89,31 @@ test('what waits in a ready queue goes in the order in which it came', async () 
   await rooms.clock.advance(10 * SECOND);
   const delivered = rooms.events.filter(({ type }) => type === 'Delivery');
   expect(delivered.flatMap(({ recipients }) => recipients)).toEqual(names);
+});
+
+test('a connection extends its slot before each message, and ends when it has lost it', async () => {
+  const local = new LocalLeases();
+  let extended = 0;
+  const leases: Leases = {
+    tryAcquire(key, limit) {
+      const lease = local.tryAcquire(key, limit);
+      return lease && Object.assign(lease, { extend: () => Promise.resolve(++extended !== 3) });
+    },
+    want: (key, retry) => local.want(key, retry),
+  };
+  const rooms = mailRooms(
+    { get_egress_path_config: () => pathConfig({ connection_limit: 1 }) },
+    ...([undefined, undefined, { leases }] as const),
+  );
+  await rooms.receive(['a@dest.example', 'b@dest.example', 'c@dest.example', 'd@dest.example']);
+  await rooms.clock.advance(SECOND);
+  const sessions = rooms.events.filter(({ type }) => type === 'Delivery').map(({ sessionId }) => sessionId);
+  // The third goes over another connection, uncharged.
+  expect(sessions).toHaveLength(4);
+  expect(sessions.map((id) => sessions.indexOf(id))).toEqual([0, 0, 2, 2]);
+  expect(extended).toBe(5);
+  expect(rooms.records().filter((record) => record.startsWith('Delayed'))).toEqual([]);
+  expect(rooms.peers.peak).toBe(1);
 });
 
 test('a smaller max_ready sends the newest back, uncounted', async () => {
