@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { parse, TomlError } from 'smol-toml';
 import { parseJsonText, withoutComments } from '../json-text.ts';
 import { type DataPath, positionsInJson, positionsInToml, type TextPosition } from '../texts/index.ts';
@@ -51,6 +52,17 @@ export class ShapingFile {
    * per KB: only for findings and explanations.
    */
   locate(path: DataPath): TextPosition {
+    const key = JSON.stringify(path);
+    const known = foundIn(this.#text);
+    let position = known.get(key);
+    if (position === undefined) {
+      position = this.#find(path);
+      known.set(key, position);
+    }
+    return position;
+  }
+
+  #find(path: DataPath): TextPosition {
     const isJson = 'format' in this.#decoded && this.#decoded.format === 'json';
     this.#positions ??= isJson ? positionsInJson(withoutComments(this.#text)) : positionsInToml(this.#text);
     return this.#positions.near(path) ?? { line: 1, column: 1 };
@@ -60,6 +72,18 @@ export class ShapingFile {
   forgetPositions(): void {
     this.#positions = undefined;
   }
+}
+
+/** Files are read again every minute, and what is wrong with them stays for hours: it is looked for once. */
+const found = new LRUCache<string, Map<string, TextPosition>>({ max: 32 });
+
+function foundIn(text: string): Map<string, TextPosition> {
+  let positions = found.get(text);
+  if (positions === undefined) {
+    positions = new Map();
+    found.set(text, positions);
+  }
+  return positions;
 }
 
 /** Whether a name in a list of shaping files is that of a URL. */
