@@ -48,6 +48,11 @@ export const shapingDifferences: readonly Difference[] = [
     'Its last good copy holds, and the failure is reported at the level remote_load; KumoMTA goes on as if the file were empty, which drops what an automation daemon had set.',
   ),
   decided(
+    'behaviour',
+    'DNS that fails while shaping files are read again',
+    'A domain keeps the site that it had, unless DNS says that it is gone; KumoMTA leaves its block, and so its limits, out until DNS is back.',
+  ),
+  decided(
     'option',
     'shaping.load.local_load',
     'Error also when the table of options is given without it; KumoMTA then ignores a file that cannot be read.',

@@ -20,6 +20,7 @@ import {
   type AutomationRule,
   formatFinding,
   isRemoteName,
+  LastSites,
   loadShaping,
   logFacts,
   Shaping,
@@ -29,6 +30,7 @@ import {
 import { sharedBy } from './kept.ts';
 
 const copiesOf = sharedBy(remoteCopies);
+const sitesOf = sharedBy(() => new LastSites());
 /** URLs that could not be fetched the last time, so that each failure is told once. */
 const failingOf = sharedBy(() => new Set<string>());
 /** More mistakes than that are not told in one error. */
@@ -49,8 +51,9 @@ export const shapingModule = defineModule(
         const inputs = await readShapingFiles(names, { skipRemote, httpTimeout }, copiesOf(context.host));
         logFailures(inputs, context);
         const { resolver, mtaSts, clock } = context.host;
+        const sites = sitesOf(context.host);
         const { shaping, findings } = await loadShaping(inputs, options, {
-          resolveMx: (domain) => resolveMx(domain, resolver, mtaSts),
+          resolveMx: (domain) => sites.find(domain, (name) => resolveMx(name, resolver, mtaSts)),
           now: () => clock.monotonic(),
           pause: nextTurn,
         });

@@ -18,3 +18,4 @@ export {
 } from './rules.ts';
 export { type ExplainedOption, type PathParameters, Shaping } from './shaping.ts';
 export { isRemoteName, ShapingFile } from './shaping-file.ts';
+export { LastSites } from './site-look-up.ts';

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { logFacts, ShapingFile } from '../../../src/model/shaping/index.ts';
+import { DnsError } from '../../../src/model/index.ts';
+import { LastSites, logFacts, ShapingFile } from '../../../src/model/shaping/index.ts';
 import { load, world } from './load-texts.ts';
 
 const SITE = 'mx.example.org';
@@ -336,4 +337,15 @@ test('names from files are only names', async () => {
 test('an empty file says nothing', () => {
   expect(new ShapingFile('a.toml', '').table).toEqual({});
   expect(new ShapingFile('a.toml').problem).toBeUndefined();
+});
+
+test('while DNS fails a domain keeps its site; one that is gone does not', async () => {
+  const sites = new LastSites();
+  const from = world();
+  const failing = (kind: 'timeout' | 'nxdomain') => () => Promise.reject(new DnsError(kind, kind));
+  await expect(sites.find('example.org', failing('timeout'))).rejects.toThrow('timeout');
+  expect((await sites.find('example.org', from.resolveMx)).siteName).toBe(SITE);
+  // Asked for again the next time.
+  expect(await sites.find('example.org', failing('timeout'))).toMatchObject({ siteName: SITE, ttl: 5000 });
+  await expect(sites.find('example.org', failing('nxdomain'))).rejects.toThrow('nxdomain');
 });
