@@ -32,6 +32,8 @@ local mod = {
 
 local MAKER = 'make_listener_domain'
 local EVERY_LISTENER = '*'
+-- The option of ours.
+local AUTHZ = 'relay_from_authz'
 
 local is_table = utils.is_walkable
 
@@ -53,16 +55,10 @@ local function check_authz_list(value)
   return true
 end
 
-local function what_is_wrong(key, value)
-  if key == 'relay_from_authz' then
-    return not check_authz_list(value) and "'relay_from_authz': expected a list of strings" or nil
-  end
-  local wrong = kumo.policy.check_option(MAKER, key, value)
-  if not wrong then
-    return nil
-  end
-  if wrong.reason == 'unknown' and kumo.policy.nearest_name(key, { 'relay_from_authz' }) and not wrong.nearest then
-    return ("unknown option '%s', did you mean 'relay_from_authz'?"):format(key)
+-- The text of what is wrong with an option that kumo.make_listener_domain does not take.
+local function describe(wrong)
+  if wrong.reason == 'unknown' and not wrong.nearest and kumo.policy.nearest_name(wrong.name, { AUTHZ }) then
+    return ("unknown option '%s', did you mean '%s'?"):format(wrong.name, AUTHZ)
   end
   return wrong.message
 end
@@ -72,12 +68,23 @@ local function read_block(from, path, block, findings, into)
     findings:add(from, path, ("'%s': expected a table, got a %s"):format(path[#path], type(block)))
     return
   end
-  for _, key in ipairs(utils.sorted_keys(block)) do
-    local problem = what_is_wrong(tostring(key), block[key])
-    if problem then
-      findings:add(from, below(path, key), problem)
+  local given, bad = {}, {}
+  for key, value in pairs(block) do
+    if key ~= AUTHZ then
+      given[tostring(key)] = value
+    elseif check_authz_list(value) then
+      into[AUTHZ] = value
     else
-      into[key] = block[key]
+      findings:add(from, below(path, key), ("'%s': expected a list of strings"):format(AUTHZ))
+    end
+  end
+  for _, wrong in ipairs(kumo.policy.check_options(MAKER, given)) do
+    bad[wrong.name] = true
+    findings:add(from, below(path, wrong.name), describe(wrong))
+  end
+  for key, value in pairs(given) do
+    if not bad[key] then
+      into[key] = value
     end
   end
 end
@@ -94,14 +101,13 @@ local function read_listeners(from, listeners, findings, result)
     findings:add(from, { 'listener' }, "'listener': expected a table")
     return
   end
-  for _, listener in ipairs(utils.sorted_keys(listeners)) do
-    local domains = listeners[listener]
+  for listener, domains in pairs(listeners) do
     if not is_table(domains) then
       findings:add(from, { 'listener', listener }, ("'%s': expected a table of domains"):format(listener))
     else
-      for _, domain in ipairs(utils.sorted_keys(domains)) do
+      for domain, block in pairs(domains) do
         local into = block_of(result, listener, domain)
-        read_block(from, { 'listener', listener, domain }, domains[domain], findings, into)
+        read_block(from, { 'listener', listener, domain }, block, findings, into)
       end
     end
   end
@@ -114,11 +120,11 @@ end
 function mod.parse(read, findings)
   local result = { [EVERY_LISTENER] = {} }
   for _, from in ipairs(read) do
-    for _, domain in ipairs(utils.sorted_keys(from.data)) do
+    for domain, block in pairs(from.data) do
       if domain == 'listener' then
-        read_listeners(from, from.data[domain], findings, result)
+        read_listeners(from, block, findings, result)
       else
-        read_block(from, { domain }, from.data[domain], findings, block_of(result, EVERY_LISTENER, domain))
+        read_block(from, { domain }, block, findings, block_of(result, EVERY_LISTENER, domain))
       end
     end
   end

@@ -37,47 +37,55 @@ local function did_you_mean(name, names)
   return near and (", did you mean '%s'?"):format(near) or ''
 end
 
--- Checks one option; adds it to `options` when it is fine.
-local function take_option(maker, where, key, value, options)
-  local path = { where.kind, where.name, where.member }
-  path[#path + 1] = key
-  if key == 'name' then
-    where.findings:add(where.from, path, "'name' is the heading of the section, not an option")
-    return
+local function below(path, key)
+  local inner = { table.unpack(path) }
+  inner[#inner + 1] = key
+  return inner
+end
+
+-- Checks the options of a block, and adds them to `options`.
+local function take_options(maker, where, path, block, options)
+  local given, bad = {}, {}
+  for key, value in pairs(block) do
+    given[tostring(key)] = value
   end
-  local wrong = kumo.policy.check_option(maker, tostring(key), value)
-  if wrong then
-    where.findings:add(where.from, path, wrong.message)
-  else
-    options[key] = value
+  if given.name ~= nil then
+    where.findings:add(where.from, below(path, 'name'), "'name' is the heading of the section, not an option")
+    given.name = nil
+  end
+  for _, wrong in ipairs(kumo.policy.check_options(maker, given)) do
+    bad[wrong.name] = true
+    where.findings:add(where.from, below(path, wrong.name), wrong.message)
+  end
+  for key, value in pairs(given) do
+    if not bad[key] then
+      options[key] = value
+    end
   end
 end
 
-local function read_source(where, block, into)
-  local options = into[where.name] or {}
-  into[where.name] = options
-  for _, key in ipairs(utils.sorted_keys(block)) do
-    take_option(SOURCE, where, key, block[key], options)
-  end
+local function read_source(where, path, block, into)
+  local name = tostring(path[2])
+  into[name] = into[name] or {}
+  take_options(SOURCE, where, path, block, into[name])
 end
 
-local function read_pool(where, block, into)
-  local pool = into[where.name] or { entries = {}, members = {} }
-  into[where.name] = pool
-  for _, source in ipairs(utils.sorted_keys(block)) do
-    local options = block[source]
-    if not is_table(options) then
-      local text = ("'%s': a member of a pool is a table, which may be empty"):format(tostring(source))
-      where.findings:add(where.from, { where.kind, where.name, source }, text)
-    else
-      local entry = { name = tostring(source) }
-      local inner = { kind = where.kind, name = where.name, member = source, from = where.from, findings = where.findings }
-      for _, key in ipairs(utils.sorted_keys(options)) do
-        take_option(POOL_ENTRY, inner, key, options[key], entry)
-      end
+local function read_pool(where, path, block, into)
+  local name = tostring(path[2])
+  local pool = into[name] or { entries = {}, members = {} }
+  into[name] = pool
+  for source, options in pairs(block) do
+    local at = below(path, source)
+    if is_table(options) then
+      local entry = {}
+      take_options(POOL_ENTRY, where, at, options, entry)
+      entry.name = tostring(source)
       table.insert(pool.entries, entry)
       local from = { name = where.from.name, file = where.from.file }
-      table.insert(pool.members, { source = entry.name, from = from, path = { where.kind, where.name, source } })
+      table.insert(pool.members, { source = entry.name, from = from, path = at })
+    else
+      local text = ("'%s': a member of a pool is a table, which may be empty"):format(tostring(source))
+      where.findings:add(where.from, at, text)
     end
   end
 end
@@ -91,20 +99,18 @@ local READERS = { source = read_source, pool = read_pool }
 function mod.parse(read, findings)
   local result = { source = {}, pool = {} }
   for _, from in ipairs(read) do
-    for _, key in ipairs(utils.sorted_keys(from.data)) do
-      local kind, blocks = KINDS[key], from.data[key]
+    for key, blocks in pairs(from.data) do
+      local kind = KINDS[key]
       if not kind then
         findings:add(from, { key }, ("unknown key '%s'%s"):format(key, did_you_mean(key, { 'source', 'pool' })))
       elseif not is_table(blocks) then
         findings:add(from, { key }, ("'%s': expected a table, got a %s"):format(key, type(blocks)))
       else
-        for _, name in ipairs(utils.sorted_keys(blocks)) do
-          if is_table(blocks[name]) then
-            local where = { kind = key, name = tostring(name), from = from, findings = findings }
-            READERS[kind](where, blocks[name], result[kind])
+        for name, block in pairs(blocks) do
+          if is_table(block) then
+            READERS[kind]({ from = from, findings = findings }, { key, name }, block, result[kind])
           else
-            local text = ("'%s': expected a table, got a %s"):format(name, type(blocks[name]))
-            findings:add(from, { key, name }, text)
+            findings:add(from, { key, name }, ("'%s': expected a table, got a %s"):format(name, type(block)))
           end
         end
       end

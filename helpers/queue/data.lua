@@ -30,16 +30,30 @@ local HEADER_OPTIONS = {
 }
 
 -- Options of the helper itself, by place.
-local OF_TENANT = { 'egress_pool', 'require_authz', 'overall_max_message_rate', 'routing_domain', 'campaigns' }
-local OF_QUEUE = { 'overall_max_message_rate', 'require_authz', 'routing_domain' }
+local OF_TENANT = { require_authz = true, overall_max_message_rate = true, routing_domain = true }
+local OF_CAMPAIGN = { overall_max_message_rate = true, routing_domain = true }
+local OF_QUEUE = { overall_max_message_rate = true, require_authz = true, routing_domain = true }
 
-local option_names
+-- Those that mean something in [tenant.*] and nowhere else.
+local OF_TENANTS_ALONE = { 'overall_max_message_rate', 'require_authz' }
+
+-- Names of the options of a queue, each with true.
+local known_options
+
+local function is_known_option(name)
+  if not known_options then
+    known_options = {}
+    for _, known in ipairs(kumo.policy.option_names(MAKER)) do
+      known_options[known] = true
+    end
+  end
+  return known_options[name]
+end
 
 -- All names that may stand in a block, for finding the nearest.
 local function known_names(own)
-  option_names = option_names or kumo.policy.option_names(MAKER)
-  local names = { table.unpack(option_names) }
-  for _, name in ipairs(own) do
+  local names = kumo.policy.option_names(MAKER)
+  for name in pairs(own) do
     names[#names + 1] = name
   end
   return names
@@ -54,7 +68,7 @@ function mod.is_queue_config_option(name, value)
 end
 
 local function is_table(value)
-  return utils.is_walkable(value)
+  return type(value) == 'table' or utils.is_walkable(value)
 end
 
 local function is_list_of_strings(value)
@@ -86,7 +100,8 @@ local OWN_CHECKS = {
 ---@class policy-extras.queue.Reader
 ---@field from policy-extras.DataFile
 ---@field findings policy-extras.Findings
----@field tenants table<string, table> those that any file defines
+---@field tenants table<string, true> those that any file defines
+---@field campaigns table<string, true> those that any tenant has
 ---@field pools table[] where pools are named
 local Reader = {}
 Reader.__index = Reader
@@ -108,38 +123,58 @@ function Reader:unknown(path, own, more)
   self:wrong(path, ("unknown option '%s'%s%s"):format(tostring(key), advice, more or ''))
 end
 
--- Takes a value that is one of the options of a queue or of the helper. True when the name is that of one.
-function Reader:take_option(path, own, value, options)
-  local key = path[#path]
-  if utils.table_contains(own, key) and OWN_CHECKS[key] then
-    local problem = OWN_CHECKS[key](value)
-    if problem then
-      self:wrong(path, ("'%s': %s"):format(key, problem))
+-- Checks options of a queue, and adds them to `options`.
+function Reader:take_options(path, own, given, options)
+  local bad = {}
+  for _, wrong in ipairs(kumo.policy.check_options(MAKER, given)) do
+    bad[wrong.name] = true
+    local at = below(path, wrong.name)
+    if wrong.reason == 'unknown' then
+      self:unknown(at, own)
     else
-      options[key] = value
+      self:wrong(at, wrong.message)
     end
-    return true
   end
-  if type(key) ~= 'string' then
-    return false
+  for name, value in pairs(given) do
+    if not bad[name] then
+      options[name] = value
+    end
   end
-  local wrong = kumo.policy.check_option(MAKER, key, value)
-  if wrong and wrong.reason == 'unknown' then
-    return false
+  if options.egress_pool then
+    table.insert(self.pools, { name = options.egress_pool, from = self.from, path = below(path, 'egress_pool') })
   end
-  if wrong then
-    self:wrong(path, wrong.message)
-    return true
+end
+
+-- Reads a block: options of a queue, those of the helper that `own` names, and tables, which `inner` takes. Without
+-- `inner` a table by an unknown name is a mistake. `inner` may decline a table, which is then passed over.
+function Reader:block(path, block, own, inner)
+  local given, options, has_any = {}, {}, false
+  for key, value in pairs(block) do
+    if is_known_option(key) then
+      given[key] = value
+      has_any = true
+    elseif own[key] then
+      local problem = OWN_CHECKS[key](value)
+      if problem then
+        self:wrong(below(path, key), ("'%s': %s"):format(key, problem))
+      else
+        options[key] = value
+      end
+    elseif inner and is_table(value) then
+      inner(tostring(key), value)
+    else
+      given[tostring(key)] = value
+      has_any = true
+    end
   end
-  options[key] = value
-  if key == 'egress_pool' then
-    table.insert(self.pools, { name = value, from = self.from, path = path })
+  if has_any then
+    self:take_options(path, own, given, options)
   end
-  return true
+  return options
 end
 
 function Reader:warn_ineffective(path, options)
-  for _, name in ipairs { 'overall_max_message_rate', 'require_authz' } do
+  for _, name in ipairs(OF_TENANTS_ALONE) do
     if options[name] ~= nil then
       self.findings:warn(self.from, below(path, name), ("'%s' has an effect only in [tenant.*]"):format(name))
       options[name] = nil
@@ -147,25 +182,9 @@ function Reader:warn_ineffective(path, options)
   end
 end
 
--- A block that holds options and nothing else.
-function Reader:options_only(path, block, own)
-  local options = {}
-  for _, key in ipairs(utils.sorted_keys(block)) do
-    local at = below(path, key)
-    if not self:take_option(at, own, block[key], options) then
-      self:unknown(at, own)
-    end
-  end
-  return options
-end
-
 -- Whether a table in [queue.*] is meant as a block of its own, named after a tenant or campaign.
-function Reader:is_inner_block(path, value, known)
+function Reader:is_inner_block(path, known)
   local key = path[#path]
-  if not is_table(value) then
-    self:unknown(path, OF_QUEUE)
-    return false
-  end
   if known[key] then
     return true
   end
@@ -178,86 +197,72 @@ function Reader:is_inner_block(path, value, known)
   return true
 end
 
--- The campaigns that any tenant defines.
-local function campaigns_of(tenants)
-  local names = {}
-  for _, tenant in pairs(tenants) do
-    if is_table(tenant) then
-      for name in pairs(is_table(tenant.campaigns) and tenant.campaigns or {}) do
-        names[name] = true
-      end
-    end
-  end
-  return names
+-- Whether the keys of a table of the policy may be the plural ones.
+function Reader:is_plural(key, name)
+  return not self.from.file and key == name
 end
 
 function Reader:tenant_in_queue(path, block)
-  local result = { options = {}, campaigns = {} }
-  local known = campaigns_of(self.tenants)
-  for _, key in ipairs(utils.sorted_keys(block)) do
-    local value, at = block[key], below(path, key)
-    if not self.from.file and key == 'campaigns' and is_table(value) then
-      for name, campaign in pairs(value) do
-        result.campaigns[name] = self:options_only(below(at, name), campaign, OF_QUEUE)
-        self:warn_ineffective(below(at, name), result.campaigns[name])
-      end
-    elseif not self:take_option(at, OF_QUEUE, value, result.options) and self:is_inner_block(at, value, known) then
-      result.campaigns[key] = self:options_only(at, value, OF_QUEUE)
-      self:warn_ineffective(at, result.campaigns[key])
-    end
+  local result = { campaigns = {} }
+  local function campaign(at, name, value)
+    result.campaigns[name] = self:block(at, value, OF_QUEUE)
+    self:warn_ineffective(at, result.campaigns[name])
   end
+  result.options = self:block(path, block, OF_QUEUE, function(key, value)
+    local at = below(path, key)
+    if self:is_plural(key, 'campaigns') then
+      for name, inner in pairs(value) do
+        campaign(below(at, name), name, inner)
+      end
+    elseif self:is_inner_block(at, self.campaigns) then
+      campaign(at, key, value)
+    end
+  end)
   self:warn_ineffective(path, result.options)
   return result
 end
 
 function Reader:queue(path, block)
-  local result = { options = {}, tenants = {} }
-  for _, key in ipairs(utils.sorted_keys(block)) do
-    local value, at = block[key], below(path, key)
-    if not self.from.file and key == 'tenants' and is_table(value) then
+  local result = { tenants = {} }
+  result.options = self:block(path, block, OF_QUEUE, function(key, value)
+    local at = below(path, key)
+    if self:is_plural(key, 'tenants') then
       for name, tenant in pairs(value) do
         result.tenants[name] = self:tenant_in_queue(below(at, name), tenant)
       end
-    elseif
-      not self:take_option(at, OF_QUEUE, value, result.options) and self:is_inner_block(at, value, self.tenants)
-    then
+    elseif self:is_inner_block(at, self.tenants) then
       result.tenants[key] = self:tenant_in_queue(at, value)
     end
-  end
+  end)
   self:warn_ineffective(path, result.options)
   return result
 end
 
-function Reader:campaigns(path, block)
-  local result = {}
-  if not is_table(block) then
-    self:wrong(path, 'expected a table of campaigns')
-    return result
-  end
-  for _, name in ipairs(utils.sorted_keys(block)) do
-    local campaign, at = block[name], below(path, name)
+function Reader:campaign_list(path, block, into)
+  for name, campaign in pairs(block) do
+    local at = below(path, name)
     if is_table(campaign) then
-      result[name] = { options = self:options_only(at, campaign, { 'overall_max_message_rate', 'routing_domain' }) }
-      result[name].overall_max_message_rate = result[name].options.overall_max_message_rate
-      result[name].options.overall_max_message_rate = nil
+      local options = self:block(at, campaign, OF_CAMPAIGN)
+      local rate = options.overall_max_message_rate
+      options.overall_max_message_rate = nil
+      into[name] = { options = options, overall_max_message_rate = rate }
     else
-      self:unknown(at, {}, '; a campaign is a table')
+      self:wrong(at, ("'%s': a campaign is a table"):format(tostring(name)))
     end
   end
-  return result
 end
 
 function Reader:tenant(path, block)
-  local result = { options = {}, campaigns = {} }
-  for _, key in ipairs(utils.sorted_keys(block)) do
-    local value, at = block[key], below(path, key)
+  local result = { campaigns = {} }
+  result.options = self:block(path, block, OF_TENANT, function(key, value)
+    local at = below(path, key)
     if key == 'campaigns' or key == 'campaign' then
-      utils.recursive_merge_into(self:campaigns(at, value), result.campaigns)
-    elseif not self:take_option(at, OF_TENANT, value, result.options) then
-      self:unknown(at, OF_TENANT)
+      self:campaign_list(at, value, result.campaigns)
+    else
+      self:unknown(at, utils.merge_into({ campaigns = true }, utils.merge_into(OF_TENANT, {})))
     end
-  end
-  for _, name in ipairs { 'overall_max_message_rate', 'require_authz' } do
+  end)
+  for _, name in ipairs(OF_TENANTS_ALONE) do
     result[name] = result.options[name]
     result.options[name] = nil
   end
@@ -282,29 +287,30 @@ function Reader:blocks(key, blocks, read, into)
     self:wrong({ key }, ("'%s': expected a table, got a %s"):format(key, type(blocks)))
     return
   end
-  for _, name in ipairs(utils.sorted_keys(blocks)) do
+  for name, block in pairs(blocks) do
     local path = { key, name }
-    if is_table(blocks[name]) then
-      into(tostring(name), read(self, path, blocks[name]))
+    if is_table(block) then
+      into(tostring(name), read(self, path, block))
     else
-      self:wrong(path, ("'%s': expected a table, got a %s"):format(name, type(blocks[name])))
+      self:wrong(path, ("'%s': expected a table, got a %s"):format(name, type(block)))
     end
   end
 end
 
 function Reader:file(result)
-  for _, key in ipairs(utils.sorted_keys(self.from.data)) do
-    local value = self.from.data[key]
+  for key, value in pairs(self.from.data) do
     if key == 'tenant' or key == 'tenants' then
       self:blocks(key, value, Reader.tenant, function(name, tenant)
-        result.tenants[name] = utils.recursive_merge_into(tenant, result.tenants[name] or {})
+        local before = result.tenants[name]
+        result.tenants[name] = before and utils.recursive_merge_into(tenant, before) or tenant
       end)
     elseif key == 'queue' or key == 'queues' then
       self:blocks(key, value, Reader.queue, function(name, queue)
         -- Domains reach policy in lower case.
         local domain = name:lower()
         queue.domain = domain
-        result.queues[domain] = utils.recursive_merge_into(queue, result.queues[domain] or {})
+        local before = result.queues[domain]
+        result.queues[domain] = before and utils.recursive_merge_into(queue, before) or queue
       end)
     else
       self:header(key, value, result.headers)
@@ -312,20 +318,31 @@ function Reader:file(result)
   end
 end
 
--- The tenants that any file defines, as written.
-local function tenants_of(read)
-  local tenants = {}
+local function add_campaigns(tenant, campaigns)
+  for _, key in ipairs { 'campaigns', 'campaign' } do
+    if is_table(tenant) and is_table(tenant[key]) then
+      for name in pairs(tenant[key]) do
+        campaigns[name] = true
+      end
+    end
+  end
+end
+
+-- The names of the tenants that any file defines, and those of their campaigns, each with true.
+local function defined_names(read)
+  local tenants, campaigns = {}, {}
   for _, from in ipairs(read) do
     for _, key in ipairs { 'tenant', 'tenants' } do
       local blocks = from.data[key]
       if is_table(blocks) then
         for name, tenant in pairs(blocks) do
-          tenants[name] = tenant
+          tenants[name] = true
+          add_campaigns(tenant, campaigns)
         end
       end
     end
   end
-  return tenants
+  return tenants, campaigns
 end
 
 --- What the files say together.
@@ -334,9 +351,9 @@ end
 ---@return table data {headers, tenants, default, queues (a domain_map), pools}
 function mod.parse(read, findings)
   local result = { headers = {}, tenants = {}, queues = {}, pools = {} }
-  local tenants = tenants_of(read)
+  local tenants, campaigns = defined_names(read)
   for _, from in ipairs(read) do
-    local reader = { from = from, findings = findings, tenants = tenants, pools = result.pools }
+    local reader = { from = from, findings = findings, tenants = tenants, campaigns = campaigns, pools = result.pools }
     setmetatable(reader, Reader):file(result)
   end
   local default = result.queues.default or { options = {}, tenants = {} }

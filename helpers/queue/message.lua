@@ -40,15 +40,14 @@ local function check_authz(msg, name, tenant)
   end
 end
 
-local function assign_tenant(msg, data)
-  local headers = data.headers
+local function assign_tenant(msg, data, headers)
   local name = take_header(msg, headers.tenant_header, headers.remove_tenant_header)
   local how = name and ("'%s' header"):format(headers.tenant_header) or 'default_tenant option'
   name = name or headers.default_tenant
   if not name then
     return
   end
-  local tenant = data.tenants[name]
+  local tenant = resolve.tenant(data, name)
   if not tenant then
     kumo.reject(500, ("tenant '%s' specified by %s is not defined in your queue config"):format(name, how))
   end
@@ -76,7 +75,7 @@ function mod.applier(current)
   end
   return function(msg)
     local data = current()
-    local headers = data.headers
+    local headers = resolve.headers(data)
     if headers.scheduling_header then
       msg:import_scheduling_header(headers.scheduling_header, true)
     end
@@ -84,7 +83,7 @@ function mod.applier(current)
     if campaign then
       msg:set_meta('campaign', campaign)
     end
-    assign_tenant(msg, data)
+    assign_tenant(msg, data, headers)
     local recipient = msg:recipient_list()[1]
     if not recipient then
       return
@@ -107,7 +106,7 @@ local CAMPAIGN_THROTTLE = 'queue-helper-tenant-campaign-overall_max_message_rate
 function mod.throttler(current)
   return function(msg)
     local name = msg:get_meta 'tenant'
-    local tenant = name and current().tenants[name]
+    local tenant = name and resolve.tenant(current(), name)
     if not tenant then
       return
     end

@@ -26,6 +26,53 @@ local function paths_of(kind, ...)
   return { { kind, ... }, { kind .. 's', ... } }
 end
 
+-- Most blocks of which a Lua state keeps a copy.
+local MOST_COPIES = 4096
+
+-- Plain copies of blocks that were looked up: what kumo.memoize keeps takes longer to read.
+local copies = {}
+
+local function copies_of(data)
+  if copies.data ~= data or copies.count >= MOST_COPIES then
+    copies = {
+      data = data,
+      count = 0,
+      headers = utils.deep_copy(data.headers),
+      default = utils.deep_copy(data.default),
+      tenants = {},
+      queues = {},
+    }
+  end
+  return copies
+end
+
+local function block(data, kind, name)
+  local kept = copies_of(data)
+  local found = kept[kind][name]
+  if found == nil then
+    found = data[kind][name]
+    found = found and utils.deep_copy(found) or false
+    kept[kind][name] = found
+    kept.count = kept.count + 1
+  end
+  return found or nil
+end
+
+--- The keys at the top of the files.
+---@param data table see queue/data.lua
+---@return table<string, string|boolean>
+function mod.headers(data)
+  return copies_of(data).headers
+end
+
+--- What [tenant.NAME] says; nil when no file defines it.
+---@param data table
+---@param name string
+---@return table?
+function mod.tenant(data, name)
+  return block(data, 'tenants', name)
+end
+
 --- The blocks that apply to a queue, weakest first.
 ---@param data table see queue/data.lua
 ---@param domain string
@@ -33,15 +80,15 @@ end
 ---@param campaign string?
 ---@return policy-extras.queue.Layer[]
 function mod.layers(data, domain, tenant, campaign)
-  local layers = { { options = data.default, paths = paths_of('queue', 'default') } }
+  local layers = { { options = copies_of(data).default, paths = paths_of('queue', 'default') } }
   local function add(options, paths)
     layers[#layers + 1] = { options = options, paths = paths }
   end
-  local queue = data.queues[domain:lower()]
+  local queue = block(data, 'queues', domain:lower())
   if queue then
     add(queue.options, paths_of('queue', queue.domain))
   end
-  local definition = tenant and data.tenants[tenant]
+  local definition = tenant and block(data, 'tenants', tenant)
   if definition then
     add(definition.options, paths_of('tenant', tenant))
     local known = campaign and definition.campaigns[campaign]

@@ -24,6 +24,12 @@ function policy.set_development_recipient(address) end
 ---@return {reason: 'unknown'|'invalid', message: string, nearest: string?}?
 function policy.check_option(maker, name, value) end
 
+---The same for many options at once: an entry for each that is not fine.
+---@param maker string
+---@param options table<string, any>
+---@return {name: string, reason: 'unknown'|'invalid', message: string, nearest: string?}[]
+function policy.check_options(maker, options) end
+
 ---Names of the options of a function such as `make_queue_config`.
 ---@param maker string
 ---@return string[]

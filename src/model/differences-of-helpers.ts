@@ -3,6 +3,7 @@ import { type Difference, decided, extension } from './difference.ts';
 /** Where the helpers (policy-extras.NAME) and what serves them are not as in KumoMTA. */
 export const helperDifferences: readonly Difference[] = [
   extension('function', 'kumo.policy.check_option', 'For helpers that read options from data files.'),
+  extension('function', 'kumo.policy.check_options', 'For helpers that read options from data files.'),
   extension('function', 'kumo.policy.option_names', 'For helpers that read options from data files.'),
   extension('function', 'kumo.policy.nearest_name', 'So that errors of helpers name what was meant.'),
   extension(

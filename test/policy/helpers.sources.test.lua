@@ -15,8 +15,8 @@ test('sources merge by option, pools by member', function()
   local source = kumo.invoke_get_egress_source 'ip-1'
   test.equal({ source.name, source.source_address, source.ehlo_domain }, { 'ip-1', '192.0.2.1', 'uno.example' })
   test.equal(kumo.invoke_get_egress_pool('both').entries, {
-    { name = 'ip-1', weight = 3 },
     { name = 'ip-2', weight = 1 },
+    { name = 'ip-1', weight = 3 },
     { name = 'ip-1', weight = 5 },
   })
   test.equal(kumo.serde.json_encode(kumo.invoke_get_egress_pool('empty').entries), '[]')

@@ -4,6 +4,7 @@ import {
   checkOption,
   defineFunction,
   list,
+  map,
   nearestName,
   type OptionsDeclaration,
   Several,
@@ -61,6 +62,18 @@ export const policyDataFunctions = {
       'What would be wrong with an option in the table of options of a function such as `make_queue_config`: nil when ' +
       'it is fine.',
     call: ({ maker, name, value }) => checkOption(declarationOf(maker), name, value),
+  }),
+  check_options: defineFunction({
+    params: { maker: string(), options: map(unchecked()) },
+    returns: "{name: string, reason: 'unknown'|'invalid', message: string, nearest: string?}[]",
+    doc: 'The same for many options at once: an entry for each that is not fine.',
+    call: ({ maker, options }) => {
+      const declaration = declarationOf(maker);
+      return Object.entries(options).flatMap(([name, value]) => {
+        const wrong = checkOption(declaration, name, value);
+        return wrong === undefined ? [] : [{ name, ...wrong }];
+      });
+    },
   }),
   option_names: defineFunction({
     params: { maker: string() },
