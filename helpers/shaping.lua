@@ -229,7 +229,14 @@ function mod:setup_with_automation(options)
     end)
   end
   kumo.on('explain_egress_path_config', function(domain, source, site)
-    return load():explain_egress_path_config(domain, source, site)
+    local list = load():explain_egress_path_config(domain, source, site)
+    for _, entry in ipairs(list) do
+      if entry.option == 'refresh_strategy' then
+        return list
+      end
+    end
+    list[#list + 1] = { option = 'refresh_strategy', value = 'Epoch', origin = 'shaping helper' }
+    return list
   end)
   kumo.on('validate_config', function()
     local ok, problem = pcall(validate, files, options)

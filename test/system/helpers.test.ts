@@ -238,7 +238,7 @@ test('a bad edit changes nothing, and names file, line and what was meant', asyn
       queuesFile(drop.port, '[queue."dest.example"]\negress_pool = "pool-9"\n'),
       /queues\.toml:13:1: .*egress_pool 'pool-9' is not in your sources data/,
     ],
-    ['queues.toml', 'tenant_header = \n', /queues\.toml: .*line 1/],
+    ['queues.toml', 'tenant_header = \n', /queues\.toml:1:\d+: /],
     [
       'sources.toml',
       sourcesFile.replace('"pool-2"."ip-2"', '"pool-2"."ip-9"'),

@@ -12,6 +12,7 @@ import {
   type UnnamedFunction,
   unchecked,
 } from '../../model/define/index.ts';
+import { withoutComments } from '../../model/index.ts';
 import { declaredOptions } from '../../model/options/index.ts';
 import {
   type DataPath,
@@ -44,7 +45,11 @@ let latest: { text: string; isToml: boolean; positions: DataPositions } | undefi
 
 function positionsIn(text: string, isToml: boolean): DataPositions {
   if (latest?.text !== text || latest.isToml !== isToml) {
-    latest = { text, isToml, positions: isToml ? positionsInToml(text) : positionsInJson(text) };
+    latest = {
+      text,
+      isToml,
+      positions: isToml ? positionsInToml(text) : positionsInJson(withoutComments(text)),
+    };
   }
   return latest.positions;
 }
