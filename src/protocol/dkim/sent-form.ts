@@ -3,6 +3,9 @@ import { normalizeLineEndings } from '../smtp/index.ts';
 import { type Canonicalization, canonicalBody } from './canonical-body.ts';
 import { sha256 } from './sha256.ts';
 
+/** Bodies up to this size are made canonical in the same place; their hash is taken at once. */
+const room = Buffer.allocUnsafeSlow(64 * 1024);
+
 /**
  * A message as SMTP sends it, which is what a signature has to be made over: a bare CR or LF leaves as CRLF. Knows
  * the hashes of its body, so that several signatures read it once for each canonicalization.
@@ -37,7 +40,7 @@ export class SentForm {
     let hash = this.#hashes.get(canonicalization);
     if (hash === undefined) {
       const body = this.bytes.subarray(this.bodyStart);
-      hash = sha256(canonicalBody(canonicalization, body)).toString('base64');
+      hash = sha256(canonicalBody(canonicalization, body, room)).toString('base64');
       this.#hashes.set(canonicalization, hash);
     }
     return hash;

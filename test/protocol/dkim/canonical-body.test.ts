@@ -62,6 +62,33 @@ test('any body comes out as regular expressions would have it, and stays so', ()
   );
 });
 
+test('long bodies, at any place in memory, with and without room for the result', () => {
+  const words = fc.constantFrom(
+    'word',
+    'longer-word',
+    ' ',
+    ' ',
+    ' ',
+    '!',
+    '\t',
+    '  ',
+    '\r\n',
+    ' \r\n',
+    '\xe9\xff',
+  );
+  const text = fc.array(words, { minLength: 50, maxLength: 300 }).map((pieces) => pieces.join(''));
+  fc.assert(
+    fc.property(text, fc.nat(7), (body, offset) => {
+      const memory = Buffer.from(`${'x'.repeat(offset)}${body}`, 'latin1');
+      const place = memory.subarray(offset);
+      const room = Buffer.alloc(offset * 100);
+      const result = canonicalBody('relaxed', place, room).toString('latin1');
+      expect(result).toBe(byTheBook.relaxed(body));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
 test('a body that is canonical already is not copied', () => {
   const body = Buffer.from('one two\r\n three\r\n\r\n');
   for (const how of ['simple', 'relaxed'] as const) {
