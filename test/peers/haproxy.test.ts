@@ -91,13 +91,13 @@ end)`,
   const received = await receiver.untilCounts({ Reception: 100, Delivery: 100 });
   expect(drop.messages).toHaveLength(100);
   for (const { type, peer_address } of sent.filter(({ type }) => type === 'Reception')) {
-    expect({ type, peer: peer_address.addr }).toEqual({ type, peer: '127.0.0.1' });
+    expect({ type, peer: peer_address!.addr }).toEqual({ type, peer: '127.0.0.1' });
   }
   for (const { source_address } of sent.filter(({ type }) => type === 'Delivery')) {
     expect(source_address).toMatchObject({ protocol: 'haproxy', server: `127.0.0.1:${out}` });
   }
   const peers = new Set(
-    received.filter(({ type }) => type === 'Reception').map(({ peer_address }) => peer_address.addr),
+    received.filter(({ type }) => type === 'Reception').map(({ peer_address }) => peer_address!.addr),
   );
   expect(peers).toEqual(new Set(['127.0.0.9']));
 }, 240_000);
