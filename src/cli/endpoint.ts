@@ -1,33 +1,81 @@
+import { STATUS_CODES } from 'node:http';
 import type { Command } from 'commander';
 
-export interface EndpointOptions {
-  endpoint: string;
-}
+/** How long an answer may take, ms (operations.md 8). */
+const TIMEOUT = 60_000;
 
 const DEFAULT = 'http://127.0.0.1:8000';
 
-/** Adds `--endpoint`, whose default KUMO_KCLI_ENDPOINT gives (operations.md 8). */
+/** Adds `--endpoint`; it may as well stand before the name of the command (operations.md 8). */
 export function endpointOption(command: Command): Command {
-  return command.option(
+  const url = command.createOption(
     '--endpoint <url>',
-    'HTTP listener of the server (env KUMO_KCLI_ENDPOINT)',
-    process.env.KUMO_KCLI_ENDPOINT ?? DEFAULT,
+    `HTTP listener of the server (env KUMO_KCLI_ENDPOINT; default ${DEFAULT})`,
   );
+  return command.addOption(url);
 }
 
-/** Asks the server. Throws, with what it said, unless it answers with success. */
-export async function request(
-  { endpoint }: EndpointOptions,
-  method: 'GET' | 'POST',
-  path: string,
-): Promise<Response> {
-  let response: Response;
-  try {
-    response = await fetch(new URL(path, endpoint), { method });
-  } catch (error) {
-    const cause = (error as Error).cause as Error | undefined;
-    throw new Error(`cannot reach ${endpoint}: ${cause?.message || (error as Error).message}`);
+/** The server that the command is about. Usage error when what names it is no URL. */
+export function serverOf(command: Command): Server {
+  const { endpoint } = command.optsWithGlobals<{ endpoint?: string }>();
+  const url = endpoint ?? process.env.KUMO_KCLI_ENDPOINT ?? DEFAULT;
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
+    command.error(`error: endpoint '${url}' must be a URL such as ${DEFAULT}`);
   }
-  if (response.ok) return response;
-  throw new Error(`${endpoint}: ${response.status} ${(await response.text()).trim()}`);
+  return new Server(url);
+}
+
+/** What is sent: `query` in the URL without what is undefined, `body` as JSON. */
+export interface Asked {
+  query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  body?: unknown;
+}
+
+/** The HTTP API of a running server. Every method throws with what the server said unless that is success. */
+export class Server {
+  readonly endpoint: string;
+  readonly #timeout: number;
+
+  /** `timeout` in ms. */
+  constructor(endpoint: string, timeout: number = TIMEOUT) {
+    this.endpoint = endpoint;
+    this.#timeout = timeout;
+  }
+
+  async getJson<T>(path: string, asked: Asked = {}): Promise<T> {
+    return JSON.parse(await this.text('GET', path, asked)) as T;
+  }
+
+  async postJson<T>(path: string, body: unknown): Promise<T> {
+    return JSON.parse(await this.text('POST', path, { body })) as T;
+  }
+
+  async text(method: 'GET' | 'POST' | 'DELETE', path: string, { query, body }: Asked = {}): Promise<string> {
+    const url = new URL(path, this.endpoint);
+    for (const [name, value] of Object.entries(query ?? {})) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    const init: RequestInit = { method, signal: AbortSignal.timeout(this.#timeout) };
+    if (body !== undefined) {
+      init.body = JSON.stringify(body);
+      init.headers = { 'content-type': 'application/json' };
+    }
+    const { status, text } = await this.#fetch(url, init);
+    if (status >= 200 && status < 300) return text;
+    const reason = STATUS_CODES[status] ?? 'unknown';
+    throw new Error(`request status ${status}: ${reason}. Response body: ${text.trim()}`);
+  }
+
+  async #fetch(url: URL, init: RequestInit): Promise<{ status: number; text: string }> {
+    try {
+      const response = await fetch(url, init);
+      return { status: response.status, text: await response.text() };
+    } catch (error) {
+      if ((error as Error).name === 'TimeoutError') {
+        throw new Error(`${this.endpoint} did not answer within ${this.#timeout / 1000} s`);
+      }
+      const cause = (error as Error).cause as Error | undefined;
+      throw new Error(`cannot reach ${this.endpoint}: ${cause?.message || (error as Error).message}`);
+    }
+  }
 }

@@ -1,8 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { productVersion } from '../io/files/index.ts';
 import { apiCommand } from './api.ts';
+import { endpointOption } from './endpoint.ts';
 import { explainThrottleCommand } from './explain-throttle.ts';
 import { generateCommand } from './generate.ts';
+import { operatorsCommands } from './operators-commands.ts';
 import { policyCommand } from './policy.ts';
 import { resolveQueueConfigCommand, resolveShapingDomainCommand, resolveSiteNameCommand } from './resolve.ts';
 import { serveOptions } from './serve.ts';
@@ -21,10 +23,12 @@ function commandLine(): Command {
     .version(productVersion(), '-V, --version')
     .exitOverride();
   serveOptions(program);
+  endpointOption(program);
   for (const command of [
     sinkCommand(),
     tailCommand(),
     policyCommand(),
+    ...operatorsCommands(),
     validateShapingCommand(),
     resolveShapingDomainCommand(),
     resolveQueueConfigCommand(),

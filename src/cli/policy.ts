@@ -1,11 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import type { PolicyStatus } from '../model/index.ts';
-import { type EndpointOptions, endpointOption, request } from './endpoint.ts';
-
-interface StatusOptions extends EndpointOptions {
-  json?: boolean;
-}
+import type { Server } from './endpoint.ts';
+import { asks, type ServerFlags, serverCommand } from './server-command.ts';
 
 /** Between two questions whether a reload is done, ms, and how often it is asked at most. */
 const ASK_EVERY = 100;
@@ -14,27 +11,29 @@ const MOST_QUESTIONS = 1500;
 /** `moonpost policy status` and `moonpost policy reload`: which generation of the policy serves. */
 export function policyCommand(): Command {
   const command = new Command('policy').description('the policy of a running server').exitOverride();
-  const status = new Command('status')
-    .description('which generation serves, since when, from which files; what failed; what takes a restart')
-    .option('--json', 'as JSON')
-    .action(async (options: StatusOptions) => show(await ask(options), options));
-  const reload = new Command('reload')
-    .description('read the policy again although no file changed, and say what came of it')
-    .option('--json', 'as JSON')
-    .action(async (options: StatusOptions) => show(await reloaded(options), options));
-  for (const one of [status, reload]) command.addCommand(endpointOption(one).exitOverride());
+  const status = serverCommand(
+    'status',
+    'which generation serves, since when, from which files; what failed; what takes a restart',
+  );
+  const reload = serverCommand(
+    'reload',
+    'read the policy again although no file changed, and say what came of it',
+  );
+  asks(status, async (server, flags) => show(await ask(server), flags));
+  asks(reload, async (server, flags) => show(await reloaded(server), flags));
+  for (const one of [status, reload]) command.addCommand(one.exitOverride());
   return command;
 }
 
-async function ask(options: EndpointOptions): Promise<PolicyStatus> {
-  return (await (await request(options, 'GET', '/api/admin/policy-status/v1')).json()) as PolicyStatus;
+function ask(server: Server): Promise<PolicyStatus> {
+  return server.getJson('/api/admin/policy-status/v1');
 }
 
-async function reloaded(options: EndpointOptions): Promise<PolicyStatus> {
-  const before = await ask(options);
-  await request(options, 'POST', '/api/admin/bump-config-epoch');
+async function reloaded(server: Server): Promise<PolicyStatus> {
+  const before = await ask(server);
+  await server.text('POST', '/api/admin/bump-config-epoch');
   for (let asked = 0; asked < MOST_QUESTIONS; asked++) {
-    const now = await ask(options);
+    const now = await ask(server);
     const isDone = now.generation !== before.generation || now.failure?.at !== before.failure?.at;
     if (isDone && !now.is_building) return now;
     await sleep(ASK_EVERY);
@@ -43,7 +42,7 @@ async function reloaded(options: EndpointOptions): Promise<PolicyStatus> {
 }
 
 /** Exits with 1 when what is on disk does not serve. */
-function show(status: PolicyStatus, options: StatusOptions): void {
+function show(status: PolicyStatus, options: ServerFlags): void {
   process.stdout.write(options.json === true ? `${JSON.stringify(status, null, 2)}\n` : formatStatus(status));
   if (status.failure !== null) process.exitCode = 1;
 }

@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import { bounceCommand } from './bounce.ts';
+import { bounceCancelCommand } from './bounce-cancel.ts';
+import { bounceListCommand } from './bounce-list.ts';
+import { inspectMessageCommand } from './inspect-message.ts';
+import { inspectScheduledQueueCommand } from './inspect-sched-q.ts';
+import { providerSummaryCommand } from './provider-summary.ts';
+import { queueSummaryCommand } from './queue-summary.ts';
+import { rebindCommand } from './rebind.ts';
+import { suspendCommand } from './suspend.ts';
+import { suspendCancelCommand } from './suspend-cancel.ts';
+import { suspendListCommand } from './suspend-list.ts';
+import { suspendReadyQueueCommand } from './suspend-ready-q.ts';
+import { suspendReadyQueueCancelCommand } from './suspend-ready-q-cancel.ts';
+import { suspendReadyQueueListCommand } from './suspend-ready-q-list.ts';
+
+/** The commands that ask a running server (operations.md 8). */
+export function operatorsCommands(): Command[] {
+  return [
+    queueSummaryCommand(),
+    providerSummaryCommand(),
+    inspectMessageCommand(),
+    inspectScheduledQueueCommand(),
+    suspendCommand(),
+    suspendListCommand(),
+    suspendCancelCommand(),
+    suspendReadyQueueCommand(),
+    suspendReadyQueueListCommand(),
+    suspendReadyQueueCancelCommand(),
+    bounceCommand(),
+    bounceListCommand(),
+    bounceCancelCommand(),
+    rebindCommand(),
+  ];
+}
