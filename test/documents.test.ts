@@ -9,6 +9,7 @@ const DOCUMENTS = [
   'CONTRIBUTING.md',
   'CHANGELOG.md',
   'examples/README.md',
+  'helpers/README.md',
   ...readdirSync(join(root, 'policy/reference')).map((name) => `policy/reference/${name}`),
 ];
 
