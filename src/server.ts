@@ -8,6 +8,7 @@ import { attachLimits, createSharedLimits, releaseShard, type SharedLimits } fro
 import { mergeSnapshots } from './io/metrics/index.ts';
 import { type PortReservation, reservePort } from './io/net/index.ts';
 import { readNodeId } from './io/node-id/index.ts';
+import { openFileAdvice, openFileLimit } from './io/open-files/index.ts';
 import { asUser, dropPrivileges } from './io/privileges/index.ts';
 import { lockSpool, pairSpoolDirectories, type SpoolLock } from './io/spool/index.ts';
 import { DEVELOPMENT_RECIPIENT, type Diagnostics, type InitDeclaration } from './model/index.ts';
@@ -92,6 +93,8 @@ async function serve(
   const nodeId = asUser(options.user, () => readNodeId({ directory: spoolPath(declarations, 'data') }));
   say(`NodeId is ${nodeId}`);
   say(`available_parallelism=${options.shards}`);
+  const advice = openFileAdvice(openFileLimit());
+  if (advice !== undefined) diagnostics.warn('kumod', advice);
   return new Coordinator(options, declarations, nodeId, diagnostics, home).run();
 }
 
@@ -265,9 +268,7 @@ class Coordinator {
         return;
       case 'monitored-files':
         return this.#policy.monitoredFiles();
-      case 'inspect-message':
-      case 'inspect-queue':
-      case 'ready-states':
+      default:
         return inspectProcess(question, this.#pool);
     }
   }

@@ -15,13 +15,32 @@ const REASONS = {
   ProxyUnhealthy: 'its proxy fails',
 };
 
+/** A shortage that goes on is told of again after this long, ms. */
+const TELL_EVERY = 60_000;
+
+/** Says that connections cannot be made, now and then. */
+function shortageTeller(diagnostics: Diagnostics): (why: string) => void {
+  let told = Number.NEGATIVE_INFINITY;
+  return (why) => {
+    const now = systemClock.monotonic();
+    if (now - told < TELL_EVERY) return;
+    told = now;
+    const advice = 'ulimit -Hn, LimitNOFILE= of systemd, net.ipv4.ip_local_port_range';
+    diagnostics.warn('ready-queue', `no connection can be made, mail waits: ${why} (see ${advice})`);
+  };
+}
+
 /** Where mail comes from and goes to in spite of what is in it: the health of sources, and the development recipient. */
 export function sourceParts(
   declarations: readonly InitDeclaration[],
   counters: Counters,
   registry: Registry,
   diagnostics: Diagnostics,
-): { health: SourceHealth; developmentRecipient: EnvelopeAddress | undefined } {
+): {
+  health: SourceHealth;
+  developmentRecipient: EnvelopeAddress | undefined;
+  onShortage: (why: string) => void;
+} {
   const health = new SourceHealth({
     clock: systemClock,
     counters,
@@ -38,5 +57,5 @@ export function sourceParts(
   const recipient = declarations.findLast(({ kind }) => kind === DEVELOPMENT_RECIPIENT);
   const developmentRecipient =
     recipient === undefined ? undefined : EnvelopeAddress.parse(recipient.options as string);
-  return { health, developmentRecipient };
+  return { health, developmentRecipient, onShortage: shortageTeller(diagnostics) };
 }

@@ -79,6 +79,11 @@ export const queueDifferences: readonly Difference[] = [
   ),
   decided(
     'behaviour',
+    'no descriptor or port left for a connection',
+    'The message in hand waits 0 to 59 s, uncounted, with a Delayed record; neither the host nor the source is blamed, and operators are told once a minute. In KumoMTA it is a failed attempt.',
+  ),
+  decided(
+    'behaviour',
     'memory limits',
     'Memory is looked at once a second, and a level is left 2 % below where it began. When there is none left the garbage of the engine is collected, at most once a minute; caches are not purged and log segments not closed, for they are small and bounded. A limit on address space (ulimit -v) does not count: the engine reserves far more than it uses. Sessions that are open may finish what they send.',
   ),

@@ -80,6 +80,8 @@ export interface Peers {
   answer: (command: string, address: string) => string | undefined;
   /** Addresses where nobody answers. */
   dead: Set<string>;
+  /** This machine has no descriptors left. */
+  isShort: boolean;
   /** Addresses of proxies that nobody answers at. */
   deadProxies: Set<string>;
   /** Addresses that connections were made from. */
@@ -88,6 +90,8 @@ export interface Peers {
   unplumbed: Set<string>;
   /** What was dialled, in order, whoever answered. */
   dials: DialTarget[];
+  /** Says something unasked on every connection. */
+  say(line: string): void;
 }
 
 export interface Rooms {
@@ -130,10 +134,14 @@ export function mailRooms(
     peak: 0,
     answer: () => undefined,
     dead: new Set(),
+    isShort: false,
     deadProxies: new Set(),
     sources: [],
     unplumbed: new Set(),
     dials: [],
+    say: (line) => {
+      for (const voice of voices.get(peers) ?? []) voice(line);
+    },
   };
   const shared = {
     policy,
@@ -210,11 +218,15 @@ export function transaction(clock: FakeClock, recipients: string[], body: string
   };
 }
 
+/** The writing ends of the connections that are open. */
+const voices = new WeakMap<Peers, Set<(line: string) => void>>();
+
 async function dialPeer(target: DialTarget, peers: Peers): Promise<Transport> {
   peers.dials.push(target);
   if (target.localAddress !== undefined && peers.unplumbed.has(target.localAddress)) {
     throw new DialError('unplumbed', 'bind EADDRNOTAVAIL');
   }
+  if (peers.isShort) throw new DialError('shortage', 'connect EMFILE');
   if (peers.dead.has(target.address)) throw new DialError('refused', 'connect ECONNREFUSED');
   const { proxy } = target;
   if (proxy !== undefined && peers.deadProxies.has(proxy.server.address)) {
@@ -222,6 +234,8 @@ async function dialPeer(target: DialTarget, peers: Peers): Promise<Transport> {
   }
   peers.sources.push(proxy?.source ?? target.localAddress ?? '');
   const pair = transportPair(undefined, { address: target.address, port: target.port });
+  const voice = (line: string): void => void pair.server.write(`${line}\r\n`);
+  voices.set(peers, (voices.get(peers) ?? new Set()).add(voice));
   peers.open++;
   peers.peak = Math.max(peers.peak, peers.open);
   let input = '';
@@ -255,6 +269,7 @@ async function dialPeer(target: DialTarget, peers: Peers): Promise<Transport> {
     end: () => {},
     closed: () => {
       peers.open--;
+      voices.get(peers)!.delete(voice);
     },
   });
   const banner = peers.answer('CONNECT', target.address) ?? '220 peer.example';

@@ -31,7 +31,8 @@ export function describeCandidate(candidate: Candidate): string {
 /**
  * At which step no session came about. `unplumbed`: the source address is not one of this machine; `family`: it is
  * not of the family of the candidate's; `proxy`: the proxy cannot be reached or does not do its work;
- * `proxy-unplumbed`: the proxy cannot send from its address; `dial`: the connection failed in another way;
+ * `proxy-unplumbed`: the proxy cannot send from its address; `shortage`: this machine has no descriptor or port left;
+ * `dial`: the connection failed in another way;
  * `starttls`: STARTTLS was refused or missing, or its handshake failed; `starttls-timeout`: the handshake took too
  * long; `tls-policy`: DANE or MTA-STS forbids to send there now; `auth`: AUTH may not or did not work; `closed`: the
  * connection was lost on the way.
@@ -41,6 +42,7 @@ export type ConnectFailureKind =
   | 'family'
   | 'proxy'
   | 'proxy-unplumbed'
+  | 'shortage'
   | 'refused'
   | 'unreachable'
   | 'dial'

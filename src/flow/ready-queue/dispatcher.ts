@@ -330,7 +330,7 @@ export class Dispatcher implements Connection {
     const failures: ConnectFailure[] = [];
     for (let next = this.#candidates.shift(); next !== undefined; next = this.#candidates.shift()) {
       if (health.check(source)) {
-        if (failures.length === 0) return this.#leaveSource();
+        if (failures.length === 0) return this.#hand.reinsert();
         break;
       }
       const rate = limits.connectionRate;
@@ -345,6 +345,7 @@ export class Dispatcher implements Connection {
         return true;
       } catch (error) {
         if (!(error instanceof ConnectFailure)) throw error;
+        if (error.kind === 'shortage') return this.#hand.postpone(error.message);
         failures.push(error);
         this.#watchdog.progress();
         const failure = sourceFailureOf(error);
@@ -352,13 +353,6 @@ export class Dispatcher implements Connection {
       }
     }
     await this.#noHostAnswered(failures);
-    return false;
-  }
-
-  /** The source is left out for now: its mail looks for another one, uncounted (delivery.md 15). */
-  #leaveSource(): false {
-    const { message } = this.#hand;
-    if (message !== undefined) this.#hand.settle(message, { kind: 'reinsert' });
     return false;
   }
 

@@ -53,6 +53,23 @@ export class Hand {
     this.#queue.putBack(queued);
   }
 
+  /**
+   * The source is left out for now: the message looks for another one, uncounted (delivery.md 15). Gives false, for
+   * that the connection is over.
+   */
+  reinsert(): false {
+    if (this.#message !== undefined) this.settle(this.#message, { kind: 'reinsert' });
+    return false;
+  }
+
+  /** This machine cannot make another connection, for which no message pays: later, uncounted. Gives false likewise. */
+  postpone(shortage: string): false {
+    this.#parts.onShortage?.(shortage);
+    const why = reply(451, '4.3.1', `KumoMTA internal: no connection can be made now: ${shortage}`);
+    if (this.#message !== undefined) this.requeueDropped(this.#message, why, why);
+    return false;
+  }
+
   settle(queued: QueuedMessage, settlement: Settlement): void {
     if (this.#message === queued) this.#message = undefined;
     queued.home.settle(queued, settlement);

@@ -4,8 +4,10 @@ import type {
   Counters,
   DeliveryLog,
   Diagnostics,
+  GenerationOutcome,
   Leases,
   MemoryState,
+  Message,
   MessageStore,
   PolicyEvents,
   SourceHealth,
@@ -37,6 +39,10 @@ export interface ReadyParts {
   hostname: string;
   /** Who gets all mail instead of its recipients; see kumo.policy.set_development_recipient. */
   developmentRecipient?: EnvelopeAddress | undefined;
+  /** Makes the messages of a request with `deferred_generation`. Rejects when it cannot ever. */
+  generate: (message: Message) => Promise<GenerationOutcome>;
+  /** No descriptor or port was left for a connection. */
+  onShortage?: (why: string) => void;
   /** A ready queue of that name has been forgotten. */
   onReaped: (name: string) => void;
   /** Number of shards in the process; `max_ready` is divided among them. */

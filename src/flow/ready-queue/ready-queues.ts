@@ -1,5 +1,6 @@
 import {
   DEFERRED_INJECTION_QUEUE,
+  GENERATOR_QUEUE,
   type MessageHome,
   type SourceHealth,
   type Timer,
@@ -9,6 +10,7 @@ import type { MaildirTarget } from '../delivery/index.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { easeMemory } from './ease-memory.ts';
 import { EgressCatalog, UNSPECIFIED } from './egress-catalog.ts';
+import { generationQueue } from './generation-queue.ts';
 import { injectionQueue } from './injection-queue.ts';
 import { LuaDispatcher, type LuaProtocol, luaSite } from './lua-queue.ts';
 import { maildirQueue } from './maildir-queue.ts';
@@ -32,6 +34,7 @@ export class ReadyQueues {
   readonly #queues = new Map<string, Live>();
   readonly #maildirs = new Map<string, WorkerQueue>();
   readonly #injection: WorkerQueue;
+  readonly #generation: WorkerQueue;
   readonly #feedParts: FeedParts;
   #upkeep: Timer;
   /** Where the look at all queues goes on, when it takes more than one turn. */
@@ -44,6 +47,7 @@ export class ReadyQueues {
     this.#parts = parts;
     this.#catalog = new EgressCatalog(parts);
     this.#injection = injectionQueue(parts);
+    this.#generation = generationQueue(parts);
     const { clock, throttles } = parts;
     this.#feedParts = { clock, throttles, resolve: (home, options) => this.#routes(home, options) };
     this.#upkeep = parts.clock.after(UPKEEP, this.#maintain);
@@ -89,7 +93,7 @@ export class ReadyQueues {
     this.#upkeep.cancel();
     const smtp = [...this.#queues.values()].map(({ queue }) => queue.stop());
     const maildirs = [...this.#maildirs.values()].map((queue) => queue.stop());
-    await Promise.all([...smtp, ...maildirs, this.#injection.stop()]);
+    await Promise.all([...smtp, ...maildirs, this.#injection.stop(), this.#generation.stop()]);
   }
 
   async #routes(home: MessageHome, options: QueueOptions): Promise<Routes> {
@@ -97,6 +101,7 @@ export class ReadyQueues {
     const { protocol } = options;
     const now = this.#parts.clock.monotonic();
     if (home.name === DEFERRED_INJECTION_QUEUE) return onlyTo(this.#injection);
+    if (home.name === GENERATOR_QUEUE) return onlyTo(this.#generation);
     if (protocol.kind === 'maildir') return onlyTo(this.#maildir(protocol));
     if (protocol.kind === 'xfer') throw new Error('protocol xfer is not available yet');
     const domain = home.parts.routingDomain ?? home.parts.domain;

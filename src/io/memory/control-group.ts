@@ -6,8 +6,8 @@ export interface GroupMemory {
   hard: number;
   /** Where the system begins to take memory back (`memory.high`). */
   soft: number | undefined;
-  /** What its processes need: without the pages of files that can be read again. */
-  usage(): number;
+  /** What its processes need: without the pages of files that can be read again. Undefined when it cannot be read. */
+  usage(): number | undefined;
 }
 
 /** Reads a file; undefined when it cannot be read. */
@@ -46,7 +46,7 @@ function version2(path: string, read: ReadFile): GroupMemory | undefined {
   const hard = numberIn(read(join(path, 'memory.max')));
   const soft = numberIn(read(join(path, 'memory.high')));
   if (hard === undefined && soft === undefined) return undefined;
-  const usage = (): number => {
+  const usage = (): number | undefined => {
     const stat = read(join(path, 'memory.stat'));
     return workingSet(read(join(path, 'memory.current')), field(stat, 'inactive_file'), field(stat, 'anon'));
   };
@@ -56,7 +56,7 @@ function version2(path: string, read: ReadFile): GroupMemory | undefined {
 function version1(path: string, read: ReadFile): GroupMemory | undefined {
   const hard = numberIn(read(join(path, 'memory.limit_in_bytes')));
   if (hard === undefined) return undefined;
-  const usage = (): number => {
+  const usage = (): number | undefined => {
     const stat = read(join(path, 'memory.stat'));
     const current = read(join(path, 'memory.usage_in_bytes'));
     return workingSet(current, field(stat, 'total_inactive_file'), field(stat, 'total_rss'));
@@ -64,8 +64,9 @@ function version1(path: string, read: ReadFile): GroupMemory | undefined {
   return { hard, soft: numberIn(read(join(path, 'memory.soft_limit_in_bytes'))), usage };
 }
 
-function workingSet(current: string | undefined, inactiveFile: number, anon: number): number {
-  return Math.max((numberIn(current) ?? 0) - inactiveFile, anon);
+function workingSet(current: string | undefined, inactiveFile: number, anon: number): number | undefined {
+  const all = numberIn(current);
+  return all === undefined ? undefined : Math.max(all - inactiveFile, anon);
 }
 
 /** Undefined for `max`, and for what is no number. */

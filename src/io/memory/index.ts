@@ -23,9 +23,18 @@ export function usableMemory(declared: Partial<MemoryLimits> = {}): MemoryLimits
   return memoryLimits(declared, { hard, ...(group?.soft !== undefined && { soft: group.soft }) });
 }
 
-/** Bytes that count against the limits: of the control group when it has a limit, else of this process. */
-export function memoryUsage(): number {
-  return groupMemory()?.usage() ?? process.memoryUsage.rss();
+/**
+ * Bytes that count against the limits: of the control group when it has a limit, else of this process. Undefined when
+ * they cannot be read now, such as for want of a descriptor.
+ */
+export function memoryUsage(): number | undefined {
+  const group = groupMemory();
+  if (group !== undefined) return group.usage();
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return undefined;
+  }
 }
 
 let gc: (() => void) | undefined;

@@ -2,8 +2,8 @@ import type { Clock, Diagnostics, MemoryLevel, MemoryLimits, MemoryState, Timer 
 
 export interface MemoryWatchParts {
   limits: MemoryLimits;
-  /** Bytes in use now. */
-  usage(): number;
+  /** Bytes in use now; undefined when that cannot be told, and the last answer counts. */
+  usage(): number | undefined;
   clock: Clock;
   diagnostics: Diagnostics;
   /** The level has changed. */
@@ -53,7 +53,7 @@ export class MemoryWatch implements MemoryState {
   }
 
   look(): void {
-    this.usage = this.#parts.usage();
+    this.usage = this.#parts.usage() ?? this.usage;
     const level = this.#levelNow();
     if (level === 'none') this.#collect();
     if (level === this.#level) return;

@@ -6,7 +6,8 @@ import { SocketTransport } from './socket-transport.ts';
  * Why no connection came about. `unplumbed`: the local address is not one of this machine. `refused`: nobody
  * listens there. `timeout`: no answer in time. `unreachable`: no route to it. `family`: the local address and the
  * remote one are not both IPv4 or both IPv6. `proxy`: the proxy cannot be reached or does not do its work;
- * `proxy-unplumbed`: it does not send from the address that it was told. `failed`: anything else.
+ * `proxy-unplumbed`: it does not send from the address that it was told. `shortage`: this machine has no descriptor or
+ * port left for a connection. `failed`: anything else.
  */
 export type DialFailureKind =
   | 'unplumbed'
@@ -16,6 +17,7 @@ export type DialFailureKind =
   | 'family'
   | 'proxy'
   | 'proxy-unplumbed'
+  | 'shortage'
   | 'failed';
 
 export class DialError extends Error {
@@ -62,7 +64,8 @@ export async function openSocket({ address, port, localAddress, timeout }: DialT
     try {
       socket = connect({ host: address, port, localAddress, allowHalfOpen: false });
     } catch (error) {
-      reject(new DialError('failed', (error as Error).message));
+      const kind = isShortage(error as NodeJS.ErrnoException) ? 'shortage' : 'failed';
+      reject(new DialError(kind, (error as Error).message));
       return;
     }
     const timer = setTimeout(
@@ -100,10 +103,11 @@ export function familyOf(address: string): 4 | 6 {
 }
 
 function failureKind(error: NodeJS.ErrnoException, bound: boolean): DialFailureKind {
+  if (isShortage(error)) return 'shortage';
   switch (error.code) {
     case 'EADDRNOTAVAIL':
       // Without a local address it means that no free port was left.
-      return bound ? 'unplumbed' : 'failed';
+      return bound ? 'unplumbed' : 'shortage';
     case 'ECONNREFUSED':
       return 'refused';
     case 'ETIMEDOUT':
@@ -114,4 +118,9 @@ function failureKind(error: NodeJS.ErrnoException, bound: boolean): DialFailureK
     default:
       return 'failed';
   }
+}
+
+/** Nothing is wrong with the target: there is no more of something here. */
+function isShortage({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'EMFILE' || code === 'ENFILE' || code === 'ENOBUFS' || code === 'ENOMEM';
 }

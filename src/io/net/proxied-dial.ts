@@ -109,7 +109,8 @@ async function throughAddress(
     socket = await openSocket({ address, port: server.port, localAddress, timeout: patience.share });
   } catch (error) {
     const { kind, message } = error as DialError;
-    throw kind === 'unplumbed' || kind === 'family' ? error : proxyError(server, message);
+    const isOurs = kind === 'unplumbed' || kind === 'family' || kind === 'shortage';
+    throw isOurs ? error : proxyError(server, message);
   }
   const remote: Endpoint = { address: target.address, port: target.port };
   const proxy = { protocol: route.protocol, server };

@@ -73,6 +73,13 @@ describe('the greeting', () => {
     expect(failure.candidate.address).toBe('192.0.2.1');
   });
 
+  test.each(['250 hello', '354 go on', '221 bye'])('a banner that is none: %s', async (banner) => {
+    expect(await failureOf({ banner })).toMatchObject({
+      kind: 'banner',
+      text: expect.stringContaining(banner),
+    });
+  });
+
   test('a refused greeting is left with QUIT', async () => {
     const { connecting, servers, clock } = converse({ banner: '554 no' });
     await connecting.catch(() => {});
@@ -100,6 +107,7 @@ describe('the greeting', () => {
     ['unplumbed', 'unplumbed'],
     ['refused', 'refused'],
     ['timeout', 'timeout'],
+    ['shortage', 'shortage'],
     ['failed', 'dial'],
   ])('a dial that is %s', async (dialed, kind) => {
     const connecting = connectSmtp({

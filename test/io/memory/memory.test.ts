@@ -30,6 +30,8 @@ describe('the memory of the control group', () => {
     expect([found.hard, found.soft, found.usage()]).toEqual([1000 * MIB, 700 * MIB, 200 * MIB]);
     there[`${V2}/memory.stat`] = `anon ${450 * MIB}\ninactive_file ${300 * MIB}\n`;
     expect(found.usage()).toBe(450 * MIB);
+    delete there[`${V2}/memory.current`];
+    expect(found.usage()).toBeUndefined();
   });
 
   test('version 2: the nearest group around it that has a limit', () => {
@@ -92,12 +94,12 @@ describe('the watch', () => {
     const clock = new FakeClock();
     const said: string[] = [];
     const levels: MemoryLevel[] = [];
-    const reading = { mib: 0 };
+    const reading: { mib: number | undefined } = { mib: 0 };
     let collected = 0;
     const say = (_: string, text: string): void => void said.push(text);
     const watch = new MemoryWatch({
       limits: memoryLimits({}, { hard: 1000 * MIB }),
-      usage: () => reading.mib * MIB,
+      usage: () => (reading.mib === undefined ? undefined : reading.mib * MIB),
       clock,
       diagnostics: { error: say, warn: say, info: say, debug: say },
       onChange: (level) => void levels.push(level),
@@ -119,6 +121,17 @@ describe('the watch', () => {
     expect(said).toHaveLength(6);
     watch.stop();
     expect(clock.pending).toBe(0);
+  });
+
+  test('keeps its verdict while nothing can be read', async () => {
+    const { clock, levels, reading, watch } = watched();
+    watch.start();
+    for (const mib of [800, undefined, undefined]) {
+      reading.mib = mib;
+      await clock.advance(1000);
+    }
+    expect([levels, watch.usage]).toEqual([['none'], 800 * MIB]);
+    watch.stop();
   });
 
   test('does not flap around a limit', async () => {
