@@ -5,6 +5,8 @@ Log records to somewhere else: a web server, or whatever a function of the polic
 
     -- Each record as a POST with a JSON body.
     log_hooks:new_json { name = 'webhook', url = 'http://10.0.0.1:4242/log' }
+    -- Or lists of up to 100 records.
+    log_hooks:new_json { name = 'lists', url = 'http://10.0.0.1:4242/logs', batch_size = 100, max_batch_latency = '5s' }
 
     -- Your own delivery, 100 records at a time.
     log_hooks:new {
@@ -63,6 +65,9 @@ local TRY_LATER = { [408] = true, [425] = true, [429] = true }
 ---@field url string
 ---@field log_parameters? table
 ---@field queue_config? table
+---@field batch_size? integer most records per request; with more than 1 each request has a JSON list of records
+---@field min_batch_size? integer
+---@field max_batch_latency? string how long to wait for a batch to fill
 
 ---@class policy-extras.log_hooks.DispositionOptions
 ---@field name string
@@ -78,7 +83,15 @@ local OPTIONS = {
   max_batch_latency = 'string',
   filter = 'function',
 }
-local JSON_OPTIONS = { name = 'string', url = 'string', log_parameters = 'table', queue_config = 'table' }
+local JSON_OPTIONS = {
+  name = 'string',
+  url = 'string',
+  log_parameters = 'table',
+  queue_config = 'table',
+  batch_size = 'number',
+  min_batch_size = 'number',
+  max_batch_latency = 'string',
+}
 local DISPOSITION_OPTIONS = { name = 'string', hook = 'function', log_parameters = 'table' }
 
 -- Raises an error unless the options are these and the required ones are there.
@@ -180,8 +193,33 @@ local function settle(response)
   kumo.reject((TRY_LATER[code] or response:status_is_server_error()) and 400 or 500, disposition)
 end
 
---- Sends each log record to a URL, as a POST with a JSON body. A server that cannot be reached, or answers 5xx, 408, 425
---- or 429, gets the record again later; any other status but 2xx drops it. At the top of the policy.
+local function poster(url)
+  local connection = { client = kumo.http.build_client {} }
+  local function post(body)
+    local request = connection.client:post(url)
+    request:header('Content-Type', JSON)
+    request:body(body)
+    return settle(request:send())
+  end
+  function connection:send(msg)
+    return post(msg:get_data())
+  end
+  function connection:send_batch(messages)
+    local records = {}
+    for i, msg in ipairs(messages) do
+      records[i] = msg:get_data()
+    end
+    return post(('[%s]'):format(table.concat(records, ',')))
+  end
+  function connection:close()
+    self.client:close()
+  end
+  return connection
+end
+
+--- Sends log records to a URL, as POSTs with a JSON body: the record, or with batch_size a list of them. A server that
+--- cannot be reached, or answers 5xx, 408, 425 or 429, gets them again later; any other status but 2xx drops them. At the
+--- top of the policy.
 ---@param options policy-extras.log_hooks.JsonOptions
 function mod:new_json(options)
   check('log_hooks:new_json', options, JSON_OPTIONS, { 'name', 'url' })
@@ -189,18 +227,11 @@ function mod:new_json(options)
     name = options.name,
     log_parameters = options.log_parameters,
     queue_config = options.queue_config,
+    batch_size = options.batch_size,
+    min_batch_size = options.min_batch_size,
+    max_batch_latency = options.max_batch_latency,
     constructor = function()
-      local connection = { client = kumo.http.build_client {} }
-      function connection:send(msg)
-        local request = self.client:post(options.url)
-        request:header('Content-Type', JSON)
-        request:body(msg:get_data())
-        return settle(request:send())
-      end
-      function connection:close()
-        self.client:close()
-      end
-      return connection
+      return poster(options.url)
     end,
   }
 end

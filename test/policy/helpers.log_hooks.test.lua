@@ -26,7 +26,7 @@ end)
 
 test('mistakes end the load', function()
   test.raises("log_hook with name 'web' has already been configured", log_hooks.new_json, log_hooks, { name = 'web', url = 'x' })
-  test.raises("log_hooks:new_json: unknown option 'batch_size'", log_hooks.new_json, log_hooks, { name = 'a', url = 'x', batch_size = 5 })
+  test.raises("log_hooks:new_json: unknown option 'filter'", log_hooks.new_json, log_hooks, { name = 'a', url = 'x', filter = print })
   test.raises("log_hooks:new_json: missing option 'url'", log_hooks.new_json, log_hooks, { name = 'a' })
   test.raises("log_hooks:new: unknown option 'constuctor', did you mean 'constructor'?", log_hooks.new, log_hooks, { name = 'a', constuctor = print })
   test.raises('log_hooks:new: filter: expected a function, got a string', log_hooks.new, log_hooks, { name = 'a', constructor = print, filter = 'x' })

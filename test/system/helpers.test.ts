@@ -312,6 +312,22 @@ test('a receiver of events that is down, and then busy, gets every one when it i
   expect(refusals).toBeGreaterThan(5);
 });
 
+test('a web hook takes records in lists', async () => {
+  const drop = await MailDrop.start();
+  const web = await webService();
+  const lists = hook(web.port).replace(
+    'name =',
+    "batch_size = 10, min_batch_size = 5, max_batch_latency = '2s', name =",
+  );
+  const server = await Moonpost.start({ policy: policyOf(lists), files: filesFor(drop.port) });
+  for (let n = 0; n < 6; n++) expect(await sendOne(server.smtp, 'a@dest.example')).toMatch(/^250/);
+  await server.untilCounts({ Delivery: 6 });
+  await server.untilEmpty();
+  const bodies = web.posted.map(({ body }) => JSON.parse(body) as LogRecord[]);
+  expect(countTypes(bodies.flat())).toEqual({ Reception: 6, Delivery: 6 });
+  for (const list of bodies) expect(list.length).toBeLessThanOrEqual(10);
+});
+
 test('--validate tells what all helpers find, with places', () => {
   const directory = mkdtempSync(join(tmpdir(), 'moonpost-'));
   const files = {
