@@ -94,6 +94,17 @@ test('several signatures, and changes of the body between them', function()
   test.equal(tags(msg).bh, kumo.digest.sha256('other\r\n').base64)
 end)
 
+test('a message of several megabytes', function()
+  local text = ('x'):rep(76) .. '\r\n'
+  local body = text:rep(40000)
+  local msg = message('From: a@example.com\r\n\r\n' .. body)
+  msg:dkim_sign(kumo.dkim.ed25519_signer(options()))
+  msg:dkim_sign(kumo.dkim.rsa_sha256_signer(options { key = { key_data = RSA } }))
+  for _, value in ipairs(msg:get_all_named_header_values 'DKIM-Signature') do
+    test.equal(value:match 'bh=([^;]*)', kumo.digest.sha256(body).base64)
+  end
+end)
+
 test('a key in a file is used until the file says otherwise, and kept when it is gone', function(directory)
   local path = directory .. '/s1.key'
   local function sign()

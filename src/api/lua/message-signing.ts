@@ -1,6 +1,6 @@
 import { SigningTurns } from '../../io/dkim/index.ts';
 import { instanceOf, methodsOf } from '../../model/define/index.ts';
-import type { MaybePromise, Message, PolicyHost } from '../../model/index.ts';
+import type { Clock, MaybePromise, Message, PolicyHost } from '../../model/index.ts';
 import { DkimSigner, SentForm } from '../../protocol/dkim/index.ts';
 import { sharedBy } from './kept.ts';
 import { SIGNING_THREADS } from './kumo.dkim.ts';
@@ -20,23 +20,32 @@ const aside = sharedBy((host) => {
 /** By the bytes of a message, which are replaced and never changed: what is known of one body ends with it. */
 const forms = new WeakMap<Buffer, SentForm>();
 
+/** Signs what the message is now. The body of a long one is hashed in steps, so that other mail goes on. */
 function sign(message: Message, data: Buffer, signer: DkimSigner, host: PolicyHost): MaybePromise<void> {
   const form = forms.get(data) ?? SentForm.of(data);
-  const line = signer.sign(form, host.clock.now(), aside(host));
-  if (typeof line === 'string') return prepend(message, data, form, line);
-  return line.then((signed) =>
-    withData(message, (now) => {
-      if (now !== data && !now.equals(data)) throw new Error('the message was changed while it was signed');
-      prepend(message, data, form, signed);
-    }),
-  );
+  const { bodyCanonicalization } = signer.options;
+  const finish = (): MaybePromise<void> => {
+    const line = signer.sign(form, host.clock.now(), aside(host));
+    if (typeof line === 'string') return prepend(message, data, form, line);
+    return line.then((signed) => prepend(message, data, form, signed));
+  };
+  if (!form.takesLong(bodyCanonicalization)) return finish();
+  return inTurns(form.hashing(bodyCanonicalization), host.clock).then(finish);
 }
 
-function prepend(message: Message, data: Buffer, form: SentForm, line: string): void {
-  const header = Buffer.from(line);
-  const signed = Buffer.concat([header, data]);
-  forms.set(signed, form.prepended(header, signed));
-  message.setData(signed);
+async function inTurns(steps: Iterable<undefined>, clock: Clock): Promise<void> {
+  for (const _ of steps) await new Promise<void>((resolve) => clock.after(0, resolve));
+}
+
+/** Adds the header line to the message, which is the same as when the signature was begun, or it is an error. */
+function prepend(message: Message, data: Buffer, form: SentForm, line: string): MaybePromise<void> {
+  return withData(message, (now) => {
+    if (now !== data && !now.equals(data)) throw new Error('the message was changed while it was signed');
+    const header = Buffer.from(line);
+    const signed = Buffer.concat([header, data]);
+    forms.set(signed, form.prepended(header, signed));
+    message.setData(signed);
+  });
 }
 
 export const signingMethods = {

@@ -23,6 +23,38 @@ export function canonicalBody(canonicalization: Canonicalization, body: Buffer, 
   return canonicalization === 'simple' ? simpleBody(body) : relaxedBody(body, room);
 }
 
+/**
+ * The same in pieces of about `length` octets, one after the other, for those who have to let others run in between.
+ * Each counts until the next is asked for.
+ */
+export function* canonicalPieces(
+  canonicalization: Canonicalization,
+  body: Buffer,
+  length: number,
+  room?: Buffer,
+): Generator<Buffer, void> {
+  let start = 0;
+  for (;;) {
+    const cut = withinText(body, start + length);
+    if (cut === body.length) {
+      yield canonicalBody(canonicalization, body.subarray(start), room);
+      return;
+    }
+    const piece = body.subarray(start, cut);
+    // Without the CRLF that a body ends in.
+    yield canonicalization === 'simple' ? piece : relaxedBody(piece, room).subarray(0, -2);
+    start = cut;
+  }
+}
+
+/** The first place at `from` or later with text right before and after it; the length where there is none. */
+function withinText(body: Buffer, from: number): number {
+  for (let at = from; at < body.length; at++) {
+    if (!isBlank(body[at]!) && !isBlank(body[at - 1]!)) return at;
+  }
+  return body.length;
+}
+
 /** RFC 6376 §3.4.3: without the empty lines at its end; one CRLF ends it, also where there is nothing. */
 function simpleBody(body: Buffer): Buffer {
   let end = body.length;

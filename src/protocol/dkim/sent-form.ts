@@ -1,7 +1,12 @@
+import { createHash } from 'node:crypto';
 import { endOfHeaders } from '../mime/index.ts';
 import { normalizeLineEndings } from '../smtp/index.ts';
-import { type Canonicalization, canonicalBody } from './canonical-body.ts';
+import { type Canonicalization, canonicalBody, canonicalPieces } from './canonical-body.ts';
 import { sha256 } from './sha256.ts';
+
+/** Octets that are hashed before others may run: about 3 ms. */
+const STEP = 1024 * 1024;
+const PIECE = 60 * 1024;
 
 /** Bodies up to this size are made canonical in the same place; their hash is taken at once. */
 const room = Buffer.allocUnsafeSlow(64 * 1024);
@@ -33,6 +38,26 @@ export class SentForm {
     const bytes =
       message.length === line.length + this.bytes.length ? message : Buffer.concat([line, this.bytes]);
     return new SentForm(bytes, line.length + this.bodyStart, this.#hashes);
+  }
+
+  /** Whether the hash of the body would take long: more than some milliseconds. `hashing` takes it in steps. */
+  takesLong(canonicalization: Canonicalization): boolean {
+    return this.bytes.length - this.bodyStart > STEP && !this.#hashes.has(canonicalization);
+  }
+
+  /** Takes the hash of the body in steps, between which others may run; afterwards bodyHash has it. */
+  *hashing(canonicalization: Canonicalization): Generator<undefined, void> {
+    const body = this.bytes.subarray(this.bodyStart);
+    const hash = createHash('sha256');
+    let hashed = 0;
+    for (const piece of canonicalPieces(canonicalization, body, PIECE, room)) {
+      hash.update(piece);
+      hashed += piece.length;
+      if (hashed < STEP) continue;
+      hashed = 0;
+      yield;
+    }
+    this.#hashes.set(canonicalization, hash.digest('base64'));
   }
 
   /** SHA-256 of the canonical body in base64. */

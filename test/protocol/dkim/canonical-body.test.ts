@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Canonicalization, canonicalBody } from '../../../src/protocol/dkim/index.ts';
+import { type Canonicalization, canonicalBody, canonicalPieces } from '../../../src/protocol/dkim/index.ts';
 
 const canonical = (how: Canonicalization, body: string) =>
   canonicalBody(how, Buffer.from(body, 'latin1')).toString('latin1');
@@ -62,7 +62,7 @@ test('any body comes out as regular expressions would have it, and stays so', ()
   );
 });
 
-test('long bodies, at any place in memory, with and without room for the result', () => {
+test('long bodies, at any place in memory, with and without room for the result, and in pieces', () => {
   const words = fc.constantFrom(
     'word',
     'longer-word',
@@ -84,6 +84,10 @@ test('long bodies, at any place in memory, with and without room for the result'
       const room = Buffer.alloc(offset * 100);
       const result = canonicalBody('relaxed', place, room).toString('latin1');
       expect(result).toBe(byTheBook.relaxed(body));
+      for (const how of ['simple', 'relaxed'] as const) {
+        const pieces = [...canonicalPieces(how, place, 20 + offset)];
+        expect(Buffer.concat(pieces).toString('latin1')).toBe(byTheBook[how](body));
+      }
     }),
     { numRuns: 2000 },
   );

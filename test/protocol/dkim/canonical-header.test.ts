@@ -101,6 +101,19 @@ describe('what is signed is what is sent', () => {
     expect(form.bodyHash('relaxed')).toBe('47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=');
   });
 
+  test('a long body has the same hash in steps', () => {
+    const text = Buffer.from(`From: a\r\n\r\n${'some  words \r\n'.repeat(250_000)}\r\n\r\n`);
+    for (const how of ['simple', 'relaxed'] as const) {
+      const form = SentForm.of(text);
+      expect(form.takesLong(how)).toBe(true);
+      const steps = [...form.hashing(how)].length;
+      expect(steps).toBeGreaterThan(1);
+      expect(form.takesLong(how)).toBe(false);
+      expect(form.bodyHash(how)).toBe(SentForm.of(text).bodyHash(how));
+    }
+    expect(SentForm.of(Buffer.from('From: a\r\n\r\nshort')).takesLong('relaxed')).toBe(false);
+  });
+
   test('one more header on top leaves body and hashes', () => {
     for (const text of ['From: a\r\n\r\nbody\r\n', 'From: a\n\nbody\n']) {
       const first = SentForm.of(Buffer.from(text));
