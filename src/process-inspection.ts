@@ -1,9 +1,10 @@
-import type {
-  InspectedMessage,
-  InspectedQueue,
-  InspectionRequest,
-  ReadyQueueStates,
-  ReadyState,
+import {
+  type InspectedQueue,
+  type InspectionRequest,
+  type InspectionRequests,
+  mergePreviews,
+  type ReadyQueueStates,
+  type ReadyState,
 } from './model/index.ts';
 import type { ShardPool } from './shard-pool.ts';
 
@@ -11,7 +12,7 @@ import type { ShardPool } from './shard-pool.ts';
 export async function inspectProcess(
   { kind, asked }: InspectionRequest,
   shards: ShardPool,
-): Promise<InspectedMessage | InspectedQueue | ReadonlyMap<string, ReadyQueueStates> | undefined> {
+): Promise<InspectionRequests[keyof InspectionRequests]['answer']> {
   switch (kind) {
     case 'inspect-message':
       return (await shards.askAll(kind, asked)).find((message) => message !== undefined);
@@ -19,6 +20,8 @@ export async function inspectProcess(
       return mergeQueues(await shards.askAll(kind, asked), asked.limit);
     case 'ready-states':
       return mergeStates(await shards.askAll(kind, asked));
+    case 'preview':
+      return mergePreviews(await shards.askAll(kind, asked));
   }
 }
 

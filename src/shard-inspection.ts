@@ -1,11 +1,23 @@
 import type { ReadyQueues } from './flow/ready-queue/index.ts';
 import type { ScheduledQueues } from './flow/scheduled-queue/index.ts';
-import type { InspectionRequest, ReadyQueueStates } from './model/index.ts';
+import {
+  type AdminTarget,
+  type InspectionRequest,
+  PREVIEW_SAMPLE,
+  type ReadyQueueStates,
+  type TargetPart,
+} from './model/index.ts';
+
+/** The rooms of a shard with mail in them, as far as they are open. */
+interface InspectedRooms {
+  queues: ScheduledQueues | undefined;
+  ready: ReadyQueues | undefined;
+}
 
 /** What a shard has of what an administrator asks to see; nothing as long as its spool is not open. */
 export async function inspectShard(
   { kind, asked }: InspectionRequest,
-  { queues, ready }: { queues: ScheduledQueues | undefined; ready: ReadyQueues | undefined },
+  { queues, ready }: InspectedRooms,
 ): Promise<unknown> {
   switch (kind) {
     case 'inspect-message':
@@ -18,5 +30,22 @@ export async function inspectShard(
         if (Object.keys(own).length > 0) states.set(name, own);
       return states;
     }
+    case 'preview':
+      return previewTarget(asked, { queues, ready });
   }
+}
+
+async function previewTarget(target: AdminTarget, { queues, ready }: InspectedRooms): Promise<TargetPart> {
+  if (target.kind === 'scheduled') {
+    return (await queues?.inspection.preview(target.selector)) ?? { byQueue: new Map(), sample: [] };
+  }
+  const part = { byQueue: new Map<string, number>(), sample: [] as TargetPart['sample'] };
+  for (const queue of ready?.live() ?? []) {
+    if (queue.name !== target.name || queue.length === 0) continue;
+    part.byQueue.set(queue.name, (part.byQueue.get(queue.name) ?? 0) + queue.length);
+    for (const { entry, home } of queue.waiting(0, PREVIEW_SAMPLE)) {
+      part.sample.push({ id: entry.id, queue: home.name });
+    }
+  }
+  return part;
 }

@@ -11,6 +11,7 @@ import type {
   ListedRule,
   NewRule,
   PolicyStatus,
+  ShardInspectionRequests,
 } from './model/index.ts';
 
 /** What a shard is started with. */
@@ -32,7 +33,7 @@ export interface ShardStart {
 }
 
 /** What the coordinator asks of every shard. */
-export interface ShardRequests extends InspectionRequests {
+export interface ShardRequests extends ShardInspectionRequests {
   metrics: { asked: undefined; answer: RegistrySnapshot };
   /** Load the next generation of the policy beside the one that serves. */
   'prepare-policy': { asked: NextGeneration; answer: undefined };

@@ -34,6 +34,7 @@ import { CANDIDATE_TIME, declaredBudget, declaredLimits } from './policy-start.t
 import { ShardAdmin } from './shard-admin.ts';
 import { spoolOptions, watchedDisks } from './shard-disks.ts';
 import { ShardDns } from './shard-dns.ts';
+import { httpParts } from './shard-http.ts';
 import { inspectShard } from './shard-inspection.ts';
 import { type ShardLimits, shardLimits } from './shard-limits.ts';
 import { ShardLog } from './shard-log.ts';
@@ -143,18 +144,9 @@ class Shard {
       isLogStalled: () => this.#log.refusesMail,
       newMessageId: this.#newMessageId,
     });
+    const served = httpParts(this.#coordinator, this.#admin.port, () => this.#whyNot());
     for (const options of this.#declared<HttpListenerOptions>('start_http_listener')) {
-      this.#http.push(
-        await serveHttp(options, {
-          refusal: () => this.#whyNot(),
-          collectMetrics: () => this.#coordinator.ask('metrics', undefined),
-          policyStatus: () => this.#coordinator.ask('policy-status', undefined),
-          rebind: (request) => this.#coordinator.ask('rebind', request),
-          admin: this.#admin.port,
-          inspect: (kind, asked) => this.#coordinator.ask(kind, asked),
-          bumpConfigEpoch: () => this.#coordinator.ask('bump-epoch', 'bump-config-epoch'),
-        }),
-      );
+      this.#http.push(await serveHttp(options, served));
     }
     this.#post({ kind: 'bound' });
   }
@@ -258,9 +250,7 @@ class Shard {
         return this.#admin.actions.counts(question.asked);
       case 'old-policies':
         return this.#policy.old;
-      case 'inspect-message':
-      case 'inspect-queue':
-      case 'ready-states':
+      default:
         return inspectShard(question, this.#rooms);
     }
   }

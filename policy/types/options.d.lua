@@ -408,8 +408,8 @@
 ---@field campaign? string Queues of this campaign; any when not given, as with the other criteria.
 ---@field tenant? string Queues of this tenant.
 ---@field domain? string Queues of this domain.
----@field queue_names? string[] Exactly these queues; takes the place of the criteria.
 ---@field routing_domain? string Queues of this routing domain.
+---@field queue_names? string[] Exactly these queues; takes the place of the criteria.
 ---@field suppress_logging? boolean No AdminBounce records.
 ---@field reason string Why, for the records and the lists.
 ---@field duration? number|string How long it holds.
@@ -420,6 +420,7 @@
 ---@field campaign? string Queues of this campaign; any when not given, as with the other criteria.
 ---@field tenant? string Queues of this tenant.
 ---@field domain? string Queues of this domain.
+---@field routing_domain? string Queues of this routing domain.
 ---@field queue_names? string[] Exactly these queues; takes the place of the criteria.
 ---@field reason string Why, for the records and the lists.
 ---@field duration? number|string How long it holds.

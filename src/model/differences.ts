@@ -5,6 +5,7 @@ import { helperDifferences } from './differences-of-helpers.ts';
 import { listenerDifferences } from './differences-of-listeners.ts';
 import { messageDifferences } from './differences-of-messages.ts';
 import { moduleDifferences } from './differences-of-modules.ts';
+import { operationDifferences } from './differences-of-operation.ts';
 import { queueDifferences } from './differences-of-queues.ts';
 import { reloadDifferences } from './differences-of-reload.ts';
 import { shapingDifferences } from './differences-of-shaping.ts';
@@ -371,6 +372,7 @@ const later: readonly Difference[] = [
 
 export const differences: readonly Difference[] = [
   ...listenerDifferences,
+  ...operationDifferences,
   ...queueDifferences,
   ...dnsDifferences,
   ...reloadDifferences,

@@ -1,4 +1,5 @@
 import type { JsonObject } from './json.ts';
+import type { QueueSelector } from './queue-selector.ts';
 
 /** A queued message as administrators see it. */
 export interface InspectedMessage {
@@ -49,6 +50,13 @@ export interface InspectionRequests {
   };
   /** By the name of the ready queue; those that nothing holds up are left out. */
   'ready-states': { asked: undefined; answer: ReadonlyMap<string, ReadyQueueStates> };
+  /** What a change would touch; nothing is changed. */
+  preview: { asked: AdminTarget; answer: Preview };
+}
+
+/** The same of one shard. */
+export interface ShardInspectionRequests extends Omit<InspectionRequests, 'preview'> {
+  preview: { asked: AdminTarget; answer: TargetPart };
 }
 
 /** One of those requests. */
@@ -61,3 +69,49 @@ export type Inspect = <Kind extends keyof InspectionRequests>(
   kind: Kind,
   asked: InspectionRequests[Kind]['asked'],
 ) => Promise<InspectionRequests[Kind]['answer']>;
+
+/** The messages that an administrator means: of scheduled queues, or of a ready queue. */
+export type AdminTarget = { kind: 'scheduled'; selector: QueueSelector } | { kind: 'ready'; name: string };
+
+/** What a shard has of them. */
+export interface TargetPart {
+  /** Messages by queue, without those that have none. */
+  byQueue: ReadonlyMap<string, number>;
+  /** A few of the messages. */
+  sample: TargetMessage[];
+}
+
+export interface TargetMessage {
+  id: string;
+  /** Its scheduled queue. */
+  queue: string;
+}
+
+/** What the whole process has of them. */
+export interface Preview {
+  messages: number;
+  queues: number;
+  /** The queues with the most messages. */
+  deepest: { queue: string; messages: number }[];
+  sample: TargetMessage[];
+}
+
+/** How many queues and messages a preview shows. */
+export const PREVIEW_SAMPLE = 10;
+
+/** Adds up what the shards have. */
+export function mergePreviews(parts: readonly TargetPart[]): Preview {
+  const byQueue = new Map<string, number>();
+  let messages = 0;
+  for (const part of parts) {
+    for (const [queue, count] of part.byQueue) {
+      byQueue.set(queue, (byQueue.get(queue) ?? 0) + count);
+      messages += count;
+    }
+  }
+  const deepest = Array.from(byQueue, ([queue, count]) => ({ queue, messages: count }))
+    .sort((a, b) => b.messages - a.messages || (a.queue < b.queue ? -1 : 1))
+    .slice(0, PREVIEW_SAMPLE);
+  const sample = parts.flatMap((part) => part.sample).slice(0, PREVIEW_SAMPLE);
+  return { messages, queues: byQueue.size, deepest, sample };
+}

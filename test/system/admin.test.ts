@@ -173,7 +173,7 @@ test('what is wrong with a request is said with 400; nothing holds then', async 
     ['suspend', [], /reason|table/],
     ['suspend', 'not json', /JSON/i],
     ['suspend', { reason: 'r', domian: 'x' }, /domian.*domain/],
-    ['suspend', { reason: 'r', routing_domain: 'x' }, /routing_domain/],
+    ['suspend', { reason: 'r', dry_run: 'yes' }, /dry_run/],
     ['suspend', { reason: 'r', duration: 'soon' }, /'soon' is no duration/],
     ['bounce', { reason: 7 }, /reason: expected a string/],
     ['bounce', { reason: 'r', expires: '2001-01-01T00:00:00Z' }, /this time is over/],

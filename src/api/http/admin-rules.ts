@@ -1,8 +1,16 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { type OptionsDeclaration, PolicyValueError, parseOptions } from '../../model/define/index.ts';
-import { type AdminKind, type AdminPort, describeRule, type NewRule } from '../../model/index.ts';
+import {
+  type AdminKind,
+  type AdminPort,
+  type AdminTarget,
+  describeRule,
+  type Inspect,
+  type NewRule,
+} from '../../model/index.ts';
 import { type AdminRuleOptions, newRule } from '../../model/options/index.ts';
 import { parseUuid } from '../../protocol/uuid/index.ts';
+import { describePreview, splitDryRun } from './dry-run.ts';
 
 /** One kind of rules of administrators, as an endpoint has it. */
 export interface RuleEndpoint {
@@ -18,20 +26,28 @@ export interface RuleEndpoint {
   answer: (id: string) => object;
 }
 
+/** What these endpoints need of the process. */
+export interface RuleParts {
+  admin: AdminPort;
+  inspect: Inspect;
+}
+
 /**
- * POST, GET and DELETE of one kind of rules (operations.md 5.1 to 5.3). A change is answered when every shard has it.
- * `now` in ms since the epoch.
+ * POST, GET and DELETE of one kind of rules (operations.md 5.1 to 5.3). A change is answered when every shard has it;
+ * with `dry_run` nothing is changed. `now` in ms since the epoch.
  */
 export function ruleEndpoint(
   app: FastifyInstance,
   endpoint: RuleEndpoint,
-  port: AdminPort,
+  { admin: port, inspect }: RuleParts,
   now: () => number,
 ): void {
   const { path, kind } = endpoint;
   app.post(path, async (request, reply) => {
-    const rule = parseRule(endpoint, request.body, now());
+    const { dryRun, body } = splitDryRun(request.body);
+    const rule = parseRule(endpoint, body, now());
     if (typeof rule === 'string') return refuse(reply, 400, rule);
+    if (dryRun) return describePreview(await inspect('preview', targetOf(kind, rule)));
     const result = await port.put(kind, rule, endpoint.sweep);
     return 'id' in result ? endpoint.answer(result.id) : refuse(reply, 400, result.problem);
   });
@@ -40,11 +56,15 @@ export function ruleEndpoint(
     return listed.map((one) => describeRule(kind, one, now()));
   });
   app.delete(path, async (request, reply) => {
-    const given = idIn(request.body);
+    const { dryRun, body } = splitDryRun(request.body);
+    const given = idIn(body);
     if (given === undefined) return refuse(reply, 400, `expected {"id": UUID} and nothing else`);
     const id = parseUuid(given)?.hyphenated;
     if (id === undefined) return refuse(reply, 400, `'${given}' is no UUID`);
-    if (await port.delete(kind, id)) return text(reply).send(`removed ${id}`);
+    if (dryRun) {
+      const found = (await port.list(kind)).find(({ rule }) => rule.id === id);
+      if (found !== undefined) return describePreview(await inspect('preview', targetOf(kind, found.rule)));
+    } else if (await port.delete(kind, id)) return text(reply).send(`removed ${id}`);
     return text(reply).code(404).send(`${endpoint.noun} entry ${id} not found`);
   });
 }
@@ -57,6 +77,12 @@ function parseRule({ options }: RuleEndpoint, body: unknown, now: number): NewRu
     if (error instanceof PolicyValueError) return error.message;
     throw error;
   }
+}
+
+/** Whose mail the rule is about. */
+function targetOf(kind: AdminKind, { selector }: Pick<NewRule, 'selector'>): AdminTarget {
+  if (kind !== 'suspend-ready-q') return { kind: 'scheduled', selector };
+  return { kind: 'ready', name: selector.queue_names?.[0] ?? '' };
 }
 
 function idIn(body: unknown): string | undefined {

@@ -62,10 +62,10 @@ function route(app: FastifyInstance, parts: HttpParts): void {
   metrics(app, parts.collectMetrics);
   policyStatus(app, parts.policyStatus);
   bumpConfigEpoch(app, parts.bumpConfigEpoch);
-  rebind(app, parts.rebind);
-  bounce(app, parts.admin, systemClock.now);
-  suspend(app, parts.admin, systemClock.now);
-  suspendReadyQueue(app, parts.admin, systemClock.now);
+  rebind(app, parts);
+  bounce(app, parts, systemClock.now);
+  suspend(app, parts, systemClock.now);
+  suspendReadyQueue(app, parts, systemClock.now);
   inspectMessage(app, parts.inspect);
   inspectScheduledQueue(app, parts.inspect, systemClock.now);
   readyQueueStates(app, parts.inspect);

@@ -1,10 +1,9 @@
 import type { FastifyInstance } from 'fastify';
-import type { AdminPort } from '../../model/index.ts';
 import { adminSuspendReadyQueueOptions } from '../../model/options/index.ts';
-import { ruleEndpoint } from './admin-rules.ts';
+import { type RuleParts, ruleEndpoint } from './admin-rules.ts';
 
 /** /api/admin/suspend-ready-q/v1 (operations.md 5.3): the mail of a ready queue goes by other sources for a while. */
-export function suspendReadyQueue(app: FastifyInstance, port: AdminPort, now: () => number): void {
+export function suspendReadyQueue(app: FastifyInstance, parts: RuleParts, now: () => number): void {
   const endpoint = {
     path: '/api/admin/suspend-ready-q/v1',
     kind: 'suspend-ready-q' as const,
@@ -13,5 +12,5 @@ export function suspendReadyQueue(app: FastifyInstance, port: AdminPort, now: ()
     sweep: false,
     answer: (id: string) => ({ id }),
   };
-  ruleEndpoint(app, endpoint, port, now);
+  ruleEndpoint(app, endpoint, parts, now);
 }

@@ -1,10 +1,9 @@
 import type { FastifyInstance } from 'fastify';
-import type { AdminPort } from '../../model/index.ts';
 import { adminSuspendOptions } from '../../model/options/index.ts';
-import { ruleEndpoint } from './admin-rules.ts';
+import { type RuleParts, ruleEndpoint } from './admin-rules.ts';
 
 /** /api/admin/suspend/v1 (operations.md 5.2): nothing of the selected scheduled queues is delivered for a while. */
-export function suspend(app: FastifyInstance, port: AdminPort, now: () => number): void {
+export function suspend(app: FastifyInstance, parts: RuleParts, now: () => number): void {
   const endpoint = {
     path: '/api/admin/suspend/v1',
     kind: 'suspend' as const,
@@ -13,5 +12,5 @@ export function suspend(app: FastifyInstance, port: AdminPort, now: () => number
     sweep: false,
     answer: (id: string) => ({ id }),
   };
-  ruleEndpoint(app, endpoint, port, now);
+  ruleEndpoint(app, endpoint, parts, now);
 }

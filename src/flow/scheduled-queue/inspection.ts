@@ -1,6 +1,14 @@
-import type { InspectedMessage, InspectedQueue, Message, QueuedMessage } from '../../model/index.ts';
+import type {
+  InspectedMessage,
+  InspectedQueue,
+  Message,
+  QueuedMessage,
+  QueueSelector,
+  TargetPart,
+} from '../../model/index.ts';
 import { QueueConfig } from '../../model/options/index.ts';
 import type { ScheduleParts } from './parts.ts';
+import { previewQueues } from './preview.ts';
 import type { ScheduledQueue } from './queue.ts';
 
 /** Messages read at a time. */
@@ -47,6 +55,11 @@ export class Inspection {
       const found = await this.#find(id);
       return found && this.#show(found, wantBody);
     });
+  }
+
+  /** What the selected queues have. */
+  preview(selector: QueueSelector): Promise<TargetPart> {
+    return this.#inTurn(() => previewQueues(this.#parts, this.#room, selector));
   }
 
   #inTurn<T>(look: () => Promise<T>): Promise<T> {

@@ -25,6 +25,7 @@ const criteria = {
   }),
   tenant: field(string(), { doc: 'Queues of this tenant.' }),
   domain: field(string(), { doc: 'Queues of this domain.' }),
+  routing_domain: field(string(), { doc: 'Queues of this routing domain.' }),
   queue_names: field(list(string()), {
     default: [],
     doc: 'Exactly these queues; takes the place of the criteria.',
@@ -48,7 +49,6 @@ export const adminBounceOptions = defineOptions(
   },
   {
     ...criteria,
-    routing_domain: field(string(), { doc: 'Queues of this routing domain.' }),
     suppress_logging: field(boolean(), { default: false, doc: 'No AdminBounce records.' }),
     ...shared,
   },
