@@ -35,6 +35,7 @@ import { ShardAdmin } from './shard-admin.ts';
 import { spoolOptions, watchedDisks } from './shard-disks.ts';
 import { ShardDns } from './shard-dns.ts';
 import { httpParts } from './shard-http.ts';
+import { policyInjection, shardInjection } from './shard-injection.ts';
 import { inspectShard } from './shard-inspection.ts';
 import { type ShardLimits, shardLimits } from './shard-limits.ts';
 import { ShardLog } from './shard-log.ts';
@@ -90,6 +91,7 @@ class Shard {
   #ready: ReadyQueues | undefined;
   #queues: ScheduledQueues | undefined;
   #reception: Reception | undefined;
+  #injection!: ReturnType<typeof shardInjection>;
 
   constructor(start: ShardStart, post: (message: FromShard) => void) {
     this.#start = start;
@@ -144,9 +146,18 @@ class Shard {
       isLogStalled: () => this.#log.refusesMail,
       newMessageId: this.#newMessageId,
     });
+    this.#injection = shardInjection({
+      ...this.#limits,
+      declarations,
+      policy: this.#policy,
+      registry: this.#registry,
+      newMessageId: this.#newMessageId,
+      refusal: () => this.#whyNot(),
+      take: (message, as) => this.#reception!.inject(message, as),
+    });
     const served = httpParts(this.#coordinator, this.#admin.port, () => this.#whyNot());
     for (const options of this.#declared<HttpListenerOptions>('start_http_listener')) {
-      this.#http.push(await serveHttp(options, served));
+      this.#http.push(await serveHttp(options, { ...this.#start, ...served, injection: this.#injection }));
     }
     this.#post({ kind: 'bound' });
   }
@@ -200,6 +211,7 @@ class Shard {
       metricsText: async () => formatPrometheus(await this.#coordinator.ask('metrics', undefined)),
       newMessageId: () => this.#newMessageId(),
       inject: (message: Message) => this.#reception!.inject(message),
+      injection: policyInjection(() => this.#injection, this.#start.hostname),
       once: (key) => this.#limits.counters.add(`said ${key}`, 1) === 1,
       validationFailed: () => {},
       configEpoch: () => this.#generation.value,
@@ -310,6 +322,7 @@ class Shard {
       dial: this.#dns.dial,
       security: this.#security,
       hostname: this.#start.hostname,
+      generate: (message) => this.#injection.generate(message),
       shards: this.#start.shards,
       onReaped: (name) => this.#log.forget(name),
     });
@@ -338,6 +351,7 @@ class Shard {
     await this.#opening?.catch(() => {});
     await this.#smtp?.stop();
     await this.#reception?.idle();
+    await this.#injection?.idle();
     await this.#queues?.stop();
     await this.#ready?.stop();
     // Connections that ended just now have settled messages that are still being written.

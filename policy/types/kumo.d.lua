@@ -224,7 +224,7 @@ function kumo.set_spoolin_threads(count) end
 ---@param count integer
 function kumo.set_logging_threads(count) end
 
----How fast recipients may come over HTTP. Accepted without effect in this release.
+---How fast recipients may come over HTTP, for all clients together; requests wait for their turn. nil: without limit. Call it in the event `pre_init` or `init`; a change holds after a restart.
 ---@param spec? string
 function kumo.set_httpinject_recipient_rate_limit(spec) end
 

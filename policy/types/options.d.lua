@@ -68,9 +68,9 @@
 ---A port that serves the HTTP API and the metrics.
 ---@class kumo.HttpListenerOptions
 ---@field listen? string IP:PORT. Port 0 lets the system choose.
----@field hostname? string Name for certificates and injected mail. Without it the name of the machine. (No effect yet.)
+---@field hostname? string Name for certificates and injected mail. Without it the name of the machine.
 ---@field trusted_hosts? string[] Clients that may use the administrative endpoints without a password.
----@field request_body_limit? integer Bytes of a request after decompression. (No effect yet.)
+---@field request_body_limit? integer Bytes of a request after decompression.
 ---@field use_tls? boolean Serve HTTPS. (No effect yet.)
 ---@field tls_certificate? kumo.KeySource PEM. Without it a self-signed one for the host name. (No effect yet.)
 ---@field tls_private_key? kumo.KeySource Key of the certificate, PEM. (No effect yet.)

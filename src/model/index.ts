@@ -15,6 +15,7 @@ export * from './effective-options.ts';
 export * from './fifo.ts';
 export * from './float.ts';
 export * from './gcra.ts';
+export * from './generation.ts';
 export * from './header-import.ts';
 export * from './inspection.ts';
 export * from './json.ts';

@@ -1,6 +1,7 @@
 import type { AdminPort } from './admin-actions.ts';
 import type { Clock } from './clock.ts';
 import type { Diagnostics } from './diagnostics.ts';
+import type { InjectionPort } from './generation.ts';
 import type { QueuePort } from './kept/index.ts';
 import type { Counters, Throttles } from './limits.ts';
 import type { Message } from './message.ts';
@@ -43,6 +44,8 @@ export interface PolicyHost {
   newMessageId(): string;
   /** kumo.inject_message. */
   inject(message: Message): Promise<void>;
+  /** kumo.api.inject; absent where no mail is taken. */
+  readonly injection?: InjectionPort;
   /** True for the first caller with this key in the whole process; for what is to be said once. */
   once(key: string): boolean;
   /** The queues of kumo.mpsc of the whole process; without them they are those of this owner alone. */

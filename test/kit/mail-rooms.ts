@@ -165,6 +165,7 @@ export function mailRooms(
     security: testSecurity({ clock, said }),
     health: new SourceHealth({ clock, counters }),
     hostname: 'mta.example',
+    generate: async () => ({ kind: 'failed', text: 'there is no injection here' }),
     shards: 1,
     onReaped: () => {},
     ...limits,

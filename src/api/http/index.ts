@@ -7,6 +7,7 @@ import type { HttpListenerOptions } from '../../model/options/index.ts';
 import { CidrSet } from '../../protocol/ip/index.ts';
 import { bounce } from './bounce.v1.ts';
 import { bumpConfigEpoch } from './bump-config-epoch.ts';
+import { type InjectionListener, inject } from './inject.v1.ts';
 import { inspectMessage } from './inspect-message.v1.ts';
 import { inspectScheduledQueue } from './inspect-sched-q.v1.ts';
 import { liveness } from './liveness.v1.ts';
@@ -14,6 +15,7 @@ import { metrics } from './metrics.ts';
 import { policyStatus } from './policy-status.v1.ts';
 import { readyQueueStates } from './ready-q-states.v1.ts';
 import { rebind } from './rebind.v1.ts';
+import { TOO_LARGE, unpackBodies } from './request-body.ts';
 import { suspend } from './suspend.v1.ts';
 import { suspendReadyQueue } from './suspend-ready-q.v1.ts';
 
@@ -31,7 +33,16 @@ export interface HttpParts {
   admin: AdminPort;
   /** What is in the queues of every shard. */
   inspect: Inspect;
+  /** Makes messages of requests. */
+  injection: InjectionListener['injection'];
+  /** Name of this machine, for listeners that name none. */
+  hostname: string;
+  /** Milliseconds that a request may take to arrive. Default 60,000. */
+  requestTimeout?: number;
 }
+
+/** A request that takes longer to arrive is answered 408, ms. */
+const REQUEST_TIMEOUT = 60_000;
 
 export interface HttpServer {
   close(): Promise<void>;
@@ -49,15 +60,20 @@ const SHARED_PORT: object = { reusePort: true };
 export async function serveHttp(options: HttpListenerOptions, parts: HttpParts): Promise<HttpServer> {
   // What is not as declared is an error, not something to drop or to bend in silence.
   const ajv = { customOptions: { removeAdditional: false, coerceTypes: false } as const };
-  const app = fastify({ logger: false, forceCloseConnections: true, ajv });
+  const { requestTimeout = REQUEST_TIMEOUT, hostname } = parts;
+  const bodyLimit = options.request_body_limit;
+  // Node looks for slow requests only this often.
+  const http = { connectionsCheckingInterval: Math.ceil(requestTimeout / 4) };
+  const app = fastify({ logger: false, forceCloseConnections: true, ajv, bodyLimit, requestTimeout, http });
   guard(app, new CidrSet(options.trusted_hosts));
-  route(app, parts);
+  unpackBodies(app);
   const { address, port } = options.listen;
+  route(app, parts, { injection: parts.injection, via: address, hostname: options.hostname ?? hostname });
   await app.listen({ host: address, port, ...SHARED_PORT });
   return { close: () => app.close() };
 }
 
-function route(app: FastifyInstance, parts: HttpParts): void {
+function route(app: FastifyInstance, parts: HttpParts, listener: InjectionListener): void {
   liveness(app, parts.refusal);
   metrics(app, parts.collectMetrics);
   policyStatus(app, parts.policyStatus);
@@ -69,6 +85,7 @@ function route(app: FastifyInstance, parts: HttpParts): void {
   inspectMessage(app, parts.inspect);
   inspectScheduledQueue(app, parts.inspect, systemClock.now);
   readyQueueStates(app, parts.inspect);
+  inject(app, listener);
 }
 
 /** Every endpoint that is served. */
@@ -89,8 +106,10 @@ export function endpoints(): { method: string; path: string }[] {
     rebind: unused,
     admin: { put: unused, list: unused, delete: unused },
     inspect: unused,
+    injection: { post: unused },
+    hostname: '',
   };
-  route(app, parts);
+  route(app, parts, { ...parts, via: '' });
   return found;
 }
 
@@ -106,6 +125,8 @@ function guard(app: FastifyInstance, trusted: CidrSet): void {
   });
   app.setErrorHandler(async (error: Error & { statusCode?: number }, _request, reply) => {
     const code = error.statusCode ?? 500;
+    // Others match on the text (operations.md 2.2).
+    if (code === 413) return reply.code(code).type('text/plain; charset=utf-8').send(TOO_LARGE);
     await reply.code(code).type('text/plain; charset=utf-8').send(`Error: ${error.message}`);
   });
 }

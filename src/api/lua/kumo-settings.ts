@@ -74,11 +74,14 @@ export const settingFunctions = {
   set_readyq_threads: accepted('set_readyq_threads', threads, count),
   set_spoolin_threads: accepted('set_spoolin_threads', threads, count),
   set_logging_threads: accepted('set_logging_threads', threads, count),
-  set_httpinject_recipient_rate_limit: accepted(
-    'set_httpinject_recipient_rate_limit',
-    'How fast recipients may come over HTTP.',
-    { spec: optional(throttleSpec()) },
-  ),
+  set_httpinject_recipient_rate_limit: defineFunction({
+    params: { spec: optional(throttleSpec()) },
+    doc:
+      'How fast recipients may come over HTTP, for all clients together; requests wait for their turn. nil: without limit. ' +
+      'Call it in the event `pre_init` or `init`; a change holds after a restart.',
+    call: ({ spec }, { host, where }) =>
+      host.declare({ kind: 'set_httpinject_recipient_rate_limit', options: spec ?? null, where: where() }),
+  }),
   set_memory_hard_limit: memoryLimit(
     'set_memory_hard_limit',
     'Bytes of memory that the others follow from: the limit of the control group, or what the machine has, unless it is set.',

@@ -1,8 +1,8 @@
 import {
   type DeliveryEvent,
+  GENERATOR_QUEUE,
   type GenerationOutcome,
   type Message,
-  GENERATOR_QUEUE,
   type QueuedMessage,
 } from '../../model/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';

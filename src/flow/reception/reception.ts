@@ -31,7 +31,7 @@ import {
   tooSlow,
 } from './answers.ts';
 import { splitRecipients } from './batches.ts';
-import { receptionEvents, unwoundEvent } from './records.ts';
+import { type InjectedAs, injectionEvent, receptionEvents, unwoundEvent } from './records.ts';
 import { type Judgement, judge } from './reports.ts';
 import { receivedHeader } from './trace-headers.ts';
 import type { Transaction } from './transaction.ts';
@@ -143,17 +143,22 @@ export class Reception {
     this.#log(unwoundEvent(message, queue.name, why));
   }
 
-  /** Takes one message that policy made (kumo.inject_message). Rejects when it could not be kept. */
-  async inject(message: Message): Promise<void> {
+  /**
+   * Takes one message that policy made (kumo.inject_message), or a request over HTTP. Rejects when it could not be
+   * kept. Resolves when the disk has it, unless it is deferred.
+   */
+  async inject(message: Message, as: InjectedAs = {}): Promise<void> {
     await this.#redirect(message);
     const name = queueNameOf(message);
     if (name === NULL_QUEUE) return;
     const { queues, store } = this.#parts;
     const queue = await queues.resolve(name);
-    await store.keep(message);
+    await this.#keep(message, as.isDeferred ?? false);
+    if (as.peer !== undefined) this.#log(injectionEvent(message, name, as));
     const verdict = await queues.ask(queue, message);
     if (verdict?.kind === 'failed') {
-      store.spool.remove(message.entry!);
+      if (as.peer !== undefined) this.#unwind(message, queue, verdict.why);
+      else store.spool.remove(message.entry!);
       throw new Error(verdict.why);
     }
     queues.insert(queue, message, verdict);

@@ -23,13 +23,40 @@ function receptionEvent(message: Message, queue: string, transaction: Transactio
     subject: message,
     queue,
     site: '',
-    response: reply(250, '', transaction.listener.deferred_spool ? 'deferred_spool: not on disk yet' : ''),
+    response: reply(250, '', keptText(transaction.listener.deferred_spool)),
     peer: { name: transaction.ehloDomain ?? '', addr: transaction.peer.address },
     attempts: 0,
     deliveryProtocol: null,
     tls: transaction.tls,
     sessionId: transaction.sessionId,
   };
+}
+
+/** How an injected message comes. */
+export interface InjectedAs {
+  /** It is kept in memory until an attempt fails. */
+  isDeferred?: boolean;
+  /** Address that it came from; set when its reception is logged. */
+  peer?: string;
+}
+
+/** The record of a message that came over HTTP. */
+export function injectionEvent(message: Message, queue: string, as: InjectedAs): DeliveryEvent {
+  return {
+    type: 'Reception',
+    subject: message,
+    queue,
+    site: '',
+    response: reply(250, '', keptText(as.isDeferred ?? false)),
+    peer: { name: '', addr: as.peer ?? '' },
+    attempts: 0,
+    deliveryProtocol: null,
+  };
+}
+
+/** A weaker promise is visible in the log. */
+function keptText(isDeferred: boolean): string {
+  return isDeferred ? 'deferred_spool: not on disk yet' : '';
 }
 
 /** The record of a message that was kept, and taken back since it could not be inserted. */

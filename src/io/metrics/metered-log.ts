@@ -34,7 +34,9 @@ export class MeteredLog implements DeliveryLog {
   }
 
   write(event: DeliveryEvent): MaybePromise<void> {
-    if (event.type === 'Reception') this.#received.add();
+    // Injection counts recipients, whether or not they become messages.
+    const isInjected = event.subject.meta.reception_protocol === 'HTTP';
+    if (event.type === 'Reception' && !isInjected) this.#received.add();
     const name = outcomes[event.type];
     const service = services[event.deliveryProtocol ?? ''];
     if (name !== undefined && service !== undefined) this.#countOutcome(name, service, event);

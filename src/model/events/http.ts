@@ -8,8 +8,7 @@ export const httpEvents = [
     often: 'Once per recipient.',
     persisted: 'Everything it sets is kept with the message.',
     failure: 'That recipient fails; the others go on.',
-    doc: 'As smtp_server_message_received, for HTTP.',
-    status: 'planned',
+    doc: 'As smtp_server_message_received, for HTTP. `auth_info` has peer_address, identities and groups.',
   }),
   defineEvent({
     name: 'http_server_validate_auth_basic',

@@ -19,7 +19,6 @@ export const httpListenerOptions = defineOptions(
       doc: 'IP:PORT. Port 0 lets the system choose.',
     }),
     hostname: field(string(), {
-      effect: 'later',
       doc: 'Name for certificates and injected mail. Without it the name of the machine.',
     }),
     trusted_hosts: field(cidrList(), {
@@ -28,7 +27,6 @@ export const httpListenerOptions = defineOptions(
     }),
     request_body_limit: field(integer({ min: 0 }), {
       default: 2_097_152,
-      effect: 'later',
       doc: 'Bytes of a request after decompression.',
     }),
     use_tls: field(boolean(), { default: false, effect: 'later', doc: 'Serve HTTPS.' }),

@@ -1,3 +1,4 @@
+export * from './field-template.ts';
 export * from './file-kinds.ts';
 export * from './positions.ts';
 export * from './public-suffix.ts';

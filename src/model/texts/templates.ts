@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { LRUCache } from 'lru-cache';
 import type * as Jinja from 'minijinja-js';
@@ -51,46 +52,64 @@ function renderJinja(name: string, source: string, context: Json, now: number): 
   try {
     return environment.renderNamedStr(name, source, context);
   } catch (error) {
-    throw new Error(errorText(error));
+    throw jinjaError(error);
   }
 }
 
+/** What values are escaped for where a template puts them. */
+export type Escaping = 'none' | 'html';
+
 /** Throws what is wrong with the syntax of a Jinja template. */
-export function checkJinja(source: string): void {
-  keptName(source);
+export function checkJinja(source: string, escaping: Escaping = 'none'): void {
+  keptName(source, escaping);
 }
 
 /** As renderTemplate, for one that is used again and again: it is compiled once. Takes half as long. */
-export function renderKeptJinja(source: string, context: Json, now: number): string {
-  const name = keptName(source);
+export function renderKeptJinja(
+  source: string,
+  context: Json,
+  now: number,
+  escaping: Escaping = 'none',
+): string {
+  const name = keptName(source, escaping);
   presentTime = now;
   try {
     return environment!.renderTemplate(name, context);
   } catch (error) {
-    throw new Error(errorText(error));
+    throw jinjaError(error);
   }
 }
 
-/** Names in the environment by source. */
-const kept = new LRUCache<string, string>({
-  max: 128,
-  dispose: (name) => environment!.removeTemplate(name),
-});
-let keptCount = 0;
+const keptNames = (): LRUCache<string, string> =>
+  new LRUCache({ max: 128, dispose: (name) => environment?.removeTemplate(name) });
 
-function keptName(source: string): string {
-  let name = kept.get(source);
+/** Names in the environment by source. */
+const kept: Record<Escaping, LRUCache<string, string>> = { none: keptNames(), html: keptNames() };
+
+function keptName(source: string, escaping: Escaping): string {
+  let name = kept[escaping].get(source);
   if (name === undefined) {
     environment ??= jinjaEnvironment();
-    name = `template ${keptCount++}`;
+    // Templates can include what they can name; nobody can guess the template of somebody else.
+    name = `${randomBytes(12).toString('hex')}.${escaping === 'html' ? 'html' : 'txt'}`;
     try {
       environment.addTemplate(name, source);
     } catch (error) {
-      throw new Error(errorText(error));
+      throw jinjaError(error);
     }
-    kept.set(source, name);
+    kept[escaping].set(source, name);
   }
   return name;
+}
+
+/** A template that broke the engine leaves it of no use; the next one has a new one. */
+function jinjaError(error: unknown): Error {
+  if ((error as Error).name === 'RuntimeError' || error instanceof RangeError) {
+    environment = undefined;
+    for (const names of Object.values(kept)) names.clear();
+    return new Error('the template needs more memory than templates may have');
+  }
+  return new Error(errorText(error));
 }
 
 /**
@@ -117,6 +136,7 @@ function jinjaEnvironment(): Jinja.Environment {
   made.enablePyCompat();
   made.fuel = FUEL;
   made.addFilter('normalize_smtp_response', (text: unknown) => normalizeSmtpResponse(String(text)));
+  made.addFilter('wordcount', (text: unknown) => String(text).match(/\S+/g)?.length ?? 0);
   made.addGlobal('now', () => presentTime / 1000);
   for (const [filter, style] of Object.entries(DATE_STYLES)) {
     made.addFilter(filter, (at: unknown) => dateText(at, style));

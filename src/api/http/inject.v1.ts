@@ -1,0 +1,32 @@
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import { type Injection, injectionSchema } from '../../flow/http-injection/index.ts';
+
+const answer = Type.Object({
+  success_count: Type.Integer(),
+  fail_count: Type.Integer(),
+  failed_recipients: Type.Array(Type.String()),
+  errors: Type.Array(Type.String()),
+});
+
+/** Where requests come in. */
+export interface InjectionListener {
+  injection: Pick<Injection, 'post'>;
+  /** Address of the listener, without port. */
+  via: string;
+  hostname: string;
+}
+
+/** POST /api/inject/v1 (operations.md 4): one message for each recipient, which the disk has before the answer. */
+export function inject(app: FastifyInstance, { injection, via, hostname }: InjectionListener): void {
+  const schema = { body: injectionSchema, response: { 200: answer } };
+  // The room checks the request, so that policy is told the same.
+  const validatorCompiler = () => () => true;
+  app.post('/api/inject/v1', { schema, validatorCompiler }, (request) => {
+    const auth = { peer_address: request.ip, identities: [], groups: [TRUSTED] };
+    return injection.post(request.body, { peer: request.ip, via, hostname, auth });
+  });
+}
+
+/** Others do not come this far. */
+const TRUSTED = 'kumomta:http-listener-trusted-ip';
