@@ -191,7 +191,8 @@ async function compare(): Promise<void> {
           `msg:dkim_sign ${rate.toFixed(0)}/s, ${inPolicy.loop.toFixed(3)} ms`,
       );
       console.log(
-        `  at most ${GOAL_MS} ms ${verdict(inPolicy.loop <= GOAL_MS)}; at least ${GOAL_TIMES} times mailauth ` +
+        `  at most ${GOAL_MS} ms for a signature ${verdict(signer.loop <= GOAL_MS)}, with the event of policy around it ` +
+          `${verdict(inPolicy.loop <= GOAL_MS)}; at least ${GOAL_TIMES} times mailauth ` +
           `${verdict(rate >= GOAL_TIMES * one)} (${(rate / one).toFixed(2)}; ${(rate / two).toFixed(2)} against 2 threads)`,
       );
     }
