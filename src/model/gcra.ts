@@ -1,4 +1,4 @@
-import type { ThrottleSpec, ThrottleVerdict } from './limits.ts';
+import type { ThrottleFill, ThrottleSpec, ThrottleVerdict } from './limits.ts';
 
 /**
  * The generic cell rate algorithm. A bucket is one number: the theoretical arrival time (TAT), the moment, in
@@ -60,6 +60,22 @@ export function gcraAdmit(tat: number, spec: ThrottleSpec, now: number, quantity
   const ahead = next - now;
   const admitted = ahead <= gcraDepth(spec) + SLACK;
   return { tat: admitted ? next : tat, verdict: gcraVerdict(spec, admitted, ahead, quantity) };
+}
+
+/** How much is left in the bucket at `now` (ms, monotonic). */
+export function gcraLook(tat: number, spec: ThrottleSpec, now: number): ThrottleFill {
+  return gcraFill(spec, Math.max(tat, now) - now);
+}
+
+/** How much is left in a bucket that is full again in `ahead` ms. */
+export function gcraFill(spec: ThrottleSpec, ahead: number): ThrottleFill {
+  const interval = spec.period / spec.limit;
+  const room = gcraDepth(spec) - ahead + SLACK;
+  return {
+    capacity: gcraCapacity(spec),
+    remaining: Math.max(0, Math.floor(room / interval)),
+    clearsIn: Math.max(0, interval - room),
+  };
 }
 
 /** Writing the three numbers costs half a microsecond, and a spec is asked about many times. */

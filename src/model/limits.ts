@@ -26,10 +26,22 @@ export interface ThrottleVerdict {
   retryAfter: number | undefined;
 }
 
+/** How much is left of a budget. */
+export interface ThrottleFill {
+  /** Requests that a full bucket admits at once. */
+  capacity: number;
+  /** Requests that would be admitted now. */
+  remaining: number;
+  /** Milliseconds until the next request is admitted; 0 when it is now. */
+  clearsIn: number;
+}
+
 /** Process-wide (or wider) request budgets. Every implementation passes test/contract/throttles.ts. */
 export interface Throttles {
   /** Takes `quantity` from the budget of `key` if it is there; a refusal takes nothing. */
   admit(key: string, spec: ThrottleSpec, quantity?: number): MaybePromise<ThrottleVerdict>;
+  /** How much is left of that budget. Takes and keeps nothing. */
+  look?(key: string, spec: ThrottleSpec): MaybePromise<ThrottleFill>;
 }
 
 /** A held slot of a limit. */
@@ -73,6 +85,8 @@ export interface Leases {
    * owners that hold none come first. Returns a cancel; cancelling withdraws the want.
    */
   want(key: string, retry: () => void, owner?: object): () => void;
+  /** Slots of that limit that this process holds. Takes and keeps nothing. */
+  look?(key: string): number;
 }
 
 /**

@@ -20,6 +20,16 @@ export function leasesContract(name: string, make: () => Leases): void {
       expect(await leases.tryAcquire('key', limitOf(2))).toBeUndefined();
     });
 
+    test('a look counts the slots that are taken and takes none', async () => {
+      const leases = make();
+      expect(leases.look!('key')).toBe(0);
+      const held = await leases.tryAcquire('key', limitOf(2));
+      for (let n = 0; n < 5; n++) expect(leases.look!('key')).toBe(1);
+      expect(await leases.tryAcquire('key', limitOf(2))).toBeDefined();
+      held!.release();
+      expect(leases.look!('key')).toBe(1);
+    });
+
     test('a second release does nothing', async () => {
       const leases = make();
       const lease = await leases.tryAcquire('key', limitOf(1));

@@ -34,6 +34,23 @@ export function throttlesContract(name: string, make: (clock: FakeClock) => Thro
       expect((await throttles.admit('key', tenPerSecond)).throttled).toBe(false);
     });
 
+    test('a look tells how much is left and takes nothing', async () => {
+      const clock = new FakeClock();
+      const throttles = make(clock);
+      const tenPerSecond = spec(10, 1000);
+      for (let n = 0; n < 30; n++) {
+        const fill = await throttles.look!('key', tenPerSecond);
+        expect(fill).toMatchObject({ capacity: 10, remaining: 10, clearsIn: 0 });
+      }
+      for (let n = 0; n < 10; n++) await throttles.admit('key', tenPerSecond);
+      const empty = await throttles.look!('key', tenPerSecond);
+      expect(empty.remaining).toBe(0);
+      expect(empty.clearsIn).toBeCloseTo(100, 1);
+      await clock.advance(250);
+      expect(await throttles.look!('key', tenPerSecond)).toMatchObject({ remaining: 2, clearsIn: 0 });
+      expect((await throttles.admit('key', tenPerSecond)).throttled).toBe(false);
+    });
+
     test.each([
       [10, 1, 2],
       [10, 5, 6],

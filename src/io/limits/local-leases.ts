@@ -64,6 +64,10 @@ export class LocalLeases implements Leases {
     };
   }
 
+  look(key: string): number {
+    return this.#limits.get(key)?.held ?? 0;
+  }
+
   #slots(key: string, limit = Number.POSITIVE_INFINITY): Slots {
     let slots = this.#limits.get(key);
     if (slots === undefined) {

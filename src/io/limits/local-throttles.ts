@@ -2,6 +2,8 @@ import {
   type Clock,
   gcraAdmit,
   gcraFloor,
+  gcraLook,
+  type ThrottleFill,
   type ThrottleSpec,
   type Throttles,
   type ThrottleVerdict,
@@ -34,6 +36,11 @@ export class LocalThrottles implements Throttles {
       if (this.#buckets.size > this.#sweepAt) this.#sweep(now);
     }
     return verdict;
+  }
+
+  look(key: string, spec: ThrottleSpec, emptyAt?: number): ThrottleFill {
+    const tat = this.#buckets.get(throttleKey(key, spec)) ?? 0;
+    return gcraLook(gcraFloor(tat, spec, emptyAt), spec, this.#clock.monotonic());
   }
 
   #sweep(now: number): void {

@@ -8,6 +8,7 @@ import { type Holding, SlotLine } from './slot-line.ts';
 /** Leases of this process, which know how many it holds. */
 export interface NodeLeases extends Leases {
   tryAcquire(key: string, limit: LimitSpec, duration?: number, owner?: object): CountedLease | undefined;
+  look(key: string): number;
 }
 
 export interface RedisLeasesParts {
@@ -102,6 +103,10 @@ export class RedisLeases implements Leases {
     return () => {
       if (withdraw()) this.#forgetUnused(key, share);
     };
+  }
+
+  look(key: string): number {
+    return this.#parts.local.look(key);
   }
 
   /** Enters all that is held; Redis is back. */

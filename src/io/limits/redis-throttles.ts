@@ -2,8 +2,10 @@ import {
   type Clock,
   gcraCapacity,
   gcraDepth,
+  gcraFill,
   gcraVerdict,
   type MaybePromise,
+  type ThrottleFill,
   type ThrottleSpec,
   type Throttles,
   type ThrottleVerdict,
@@ -16,6 +18,7 @@ import { GCRA } from './redis-scripts.ts';
 /** Throttles of this process, which can count a bucket as empty at a time. */
 export interface NodeThrottles extends Throttles {
   admit(key: string, spec: ThrottleSpec, quantity?: number, emptyAt?: number): MaybePromise<ThrottleVerdict>;
+  look(key: string, spec: ThrottleSpec, emptyAt?: number): ThrottleFill;
 }
 
 export interface RedisThrottlesParts {
@@ -51,6 +54,16 @@ export class RedisThrottles implements Throttles {
     if (nodes.isSettling) return this.#admitBoth(key, spec, quantity);
     // Refused or away: the mail goes on either way.
     return this.#ask(key, spec, quantity).catch(() => this.#admitShare(key, spec, quantity));
+  }
+
+  look(key: string, spec: ThrottleSpec): MaybePromise<ThrottleFill> {
+    const { local, link, nodes } = this.#parts;
+    if (spec.local) return local.look(key, spec);
+    const share = (): ThrottleFill => local.look(`away ${key}`, nodes.throttle(spec), nodes.awaySince);
+    // A request for nothing is always admitted, and says how far the bucket is from full.
+    return link.isUp
+      ? this.#ask(key, spec, 0).then(({ resetAfter }) => gcraFill(spec, resetAfter), share)
+      : share();
   }
 
   #ask(key: string, spec: ThrottleSpec, quantity: number): Promise<ThrottleVerdict> {

@@ -98,7 +98,10 @@ export class SharedLeases implements Leases {
     };
   }
 
-  /** Stops listening for calls. */
+  look(name: string): number {
+    return this.held(this.#table.find(name));
+  }
+
   close(): void {
     this.#mailboxes[this.#shard]!.close();
   }
@@ -321,6 +324,7 @@ export class SharedLeases implements Leases {
 
   /** Slots that all shards hold together; without the lock it may be out of date by one of theirs. */
   held(slot: number): number {
+    if (slot < 0) return 0;
     let held = 0;
     for (let shard = 0; shard < this.#shards; shard++) held += this.#words[this.#cell(slot, shard) + HELD]!;
     return held;

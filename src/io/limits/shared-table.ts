@@ -94,6 +94,15 @@ export class SharedTable {
     unlock(this.words, this.#layout.start + key.bucket, this.#owner);
   }
 
+  /** Where `name` has its slot now; -1 when it has none. Takes the lock for the look. */
+  find(name: string): number {
+    const key = this.key(name);
+    this.lock(key);
+    const slot = this.locate(key, false);
+    this.unlock(key);
+    return slot;
+  }
+
   /**
    * Index of the first word of the slot of `key`; -1 when it has none and none is to be made, or when the
    * bucket is full of keys in use. A new slot has zeros after its header. Under the lock of `key`.

@@ -2,6 +2,8 @@ import {
   type Clock,
   gcraAdmit,
   gcraFloor,
+  gcraLook,
+  type ThrottleFill,
   type ThrottleSpec,
   type Throttles,
   type ThrottleVerdict,
@@ -49,6 +51,18 @@ export class SharedThrottles implements Throttles {
       const { tat, verdict } = gcraAdmit(gcraFloor(this.#tat(slot), spec, emptyAt), spec, now, quantity);
       if (!verdict.throttled) this.#tats[(slot + SLOT_HEADER) >> 1] = tat;
       return verdict;
+    } finally {
+      this.#table.unlock(entry);
+    }
+  }
+
+  look(key: string, spec: ThrottleSpec, emptyAt?: number): ThrottleFill {
+    const entry = this.#table.key(throttleKey(key, spec));
+    this.#table.lock(entry);
+    try {
+      const slot = this.#table.locate(entry, false);
+      const tat = slot < 0 ? 0 : this.#tat(slot);
+      return gcraLook(gcraFloor(tat, spec, emptyAt), spec, this.#clock.monotonic());
     } finally {
       this.#table.unlock(entry);
     }
