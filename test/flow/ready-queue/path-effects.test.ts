@@ -1,14 +1,22 @@
 import { describe, expect, test } from 'vitest';
-import { LocalLeases } from '../../../src/io/limits/index.ts';
+import { LocalLeases, LocalThrottles } from '../../../src/io/limits/index.ts';
 import { parseOptions } from '../../../src/model/define/index.ts';
-import type { DeliveryEvent, Leases, PolicyResult } from '../../../src/model/index.ts';
+import type { DeliveryEvent, Leases, PolicyResult, Throttles } from '../../../src/model/index.ts';
 import {
   EgressPool,
   EgressSource,
   egressPoolOptions,
   egressSourceOptions,
 } from '../../../src/model/options/index.ts';
-import { mailRooms, pathConfig, queueConfig, type Rooms, returns } from '../../kit/mail-rooms.ts';
+import { FakeClock } from '../../kit/fake-clock.ts';
+import {
+  mailRooms,
+  pathConfig,
+  queueConfig,
+  type Rooms,
+  returns,
+  transaction,
+} from '../../kit/mail-rooms.ts';
 
 const SECOND = 1000;
 
@@ -114,6 +122,64 @@ test('a connection extends its slot before each message, and ends when it has lo
   expect(extended).toBe(5);
   expect(rooms.records().filter((record) => record.startsWith('Delayed'))).toEqual([]);
   expect(rooms.peers.peak).toBe(1);
+});
+
+test('a peer that takes leave while nobody asks it anything: the next message has a fresh connection at once', async () => {
+  const rooms = roomsWith({ path: { connection_limit: 1, reconnect_strategy: 'TerminateSession' } });
+  await send(rooms);
+  expect(rooms.peers.open).toBe(1);
+  rooms.peers.say('421 4.4.2 idle too long');
+  await send(rooms, ['b@dest.example']);
+  expect(rooms.records()).toEqual(['Reception 250', 'Delivery 250', 'Reception 250', 'Delivery 250']);
+  expect(last(rooms).attempts).toBe(0);
+  expect(rooms.peers.dials).toHaveLength(2);
+});
+
+test('one long wait of a rate sends all of a ready queue back; the rate is not asked for each', async () => {
+  const local = new LocalThrottles(new FakeClock());
+  let refused = 0;
+  const throttles: Throttles = {
+    admit(key, spec) {
+      const verdict = local.admit(key, spec);
+      if (verdict.throttled) refused++;
+      return verdict;
+    },
+  };
+  const rooms = mailRooms(
+    {
+      get_egress_path_config: () =>
+        pathConfig({ connection_limit: 1, max_message_rate: '1/min,max_burst=1' }),
+    },
+    ...([undefined, undefined, { throttles }] as const),
+  );
+  await rooms.receive(Array.from({ length: 20 }, (_, n) => `u${n}@dest.example`));
+  await rooms.clock.advance(100);
+  expect(rooms.records().filter((record) => record === 'Delayed 400')).toHaveLength(19);
+  expect(refused).toBe(1);
+});
+
+test('recipients with the same answer share a record, others have their own', async () => {
+  const rooms = roomsWith({});
+  rooms.peers.answer = (command) => {
+    if (command.startsWith('RCPT TO:<bad')) return '550 5.1.1 unknown';
+    return command.startsWith('RCPT TO:<later') ? `451 4.2.1 ${command.slice(9, 16)}` : undefined;
+  };
+  const names = ['a', 'bad1', 'later1', 'b', 'bad2', 'later2', 'c'].map((name) => `${name}@dest.example`);
+  const received = transaction(rooms.clock, names, 'Subject: x\r\n\r\nhi\r\n');
+  received.listener = { ...received.listener, batch_handling: 'BatchByDomain' };
+  await rooms.reception.receive(received);
+  await rooms.clock.advance(SECOND);
+  const shared = rooms.events
+    .slice(1)
+    .map(({ type, recipients }) => [type, ...recipients!.map((name) => name.split('@')[0])]);
+  expect(shared).toEqual([
+    ['Delivery', 'a', 'b', 'c'],
+    // The command is part of the answer.
+    ['Bounce', 'bad1'],
+    ['TransientFailure', 'later1'],
+    ['Bounce', 'bad2'],
+    ['TransientFailure', 'later2'],
+  ]);
 });
 
 test('a smaller max_ready sends the newest back, uncounted', async () => {
