@@ -114,18 +114,22 @@ const ofMail = (records: readonly LogRecord[]): LogRecord[] =>
 
 const messageFor = (tenant: string, n = 0): string => `X-Tenant: ${tenant}\r\nSubject: ${n}\r\n\r\nbody`;
 
-/** Sends messages of a tenant until one is delivered so. */
-async function untilDelivered(server: Moonpost, tenant: string, by: Partial<LogRecord>): Promise<void> {
-  const fits = (record: LogRecord): boolean =>
-    record.type === 'Delivery' &&
-    Object.entries(by).every(([name, value]) => record[name as keyof LogRecord] === value);
-  await eventually(
-    async () => {
-      expect(await sendOne(server.smtp, 'a@dest.example', messageFor(tenant))).toMatch(/^250/);
-      return server.records().some(fits) ? true : undefined;
-    },
-    { what: () => `nothing of ${tenant} went by ${JSON.stringify(by)}\n${server.errors}` },
-  );
+/** Saves a file, and waits until what it says is in service. */
+async function edit(server: Moonpost, file: string, content: string): Promise<void> {
+  const { generation: before } = await status(server);
+  save(server, file, content);
+  await untilStatus(server, ({ generation }) => generation > before);
+}
+
+let sent = 0;
+
+/** Sends one message of a tenant; gives the record of its delivery. */
+async function delivered(server: Moonpost, tenant: string): Promise<LogRecord> {
+  const recipient = `user-${++sent}@dest.example`;
+  expect(await sendOne(server.smtp, recipient, messageFor(tenant))).toMatch(/^250/);
+  const isIt = (record: LogRecord): boolean =>
+    record.type === 'Delivery' && String(record.recipient) === recipient;
+  return (await server.until((records) => records.some(isIt))).find(isIt)!;
 }
 
 interface Posted {
@@ -200,33 +204,29 @@ test('mail goes out through two pools, and every event of it reaches the web hoo
 test('edits of every file take effect live', async () => {
   const drop = await MailDrop.start();
   const server = await Moonpost.start({ policy: policyOf(), files: filesFor(drop.port), shards: 2 });
-  await untilDelivered(server, 'one', { egress_pool: 'pool-1', egress_source: 'ip-1' });
+  expect(await delivered(server, 'one')).toMatchObject({ egress_pool: 'pool-1', egress_source: 'ip-1' });
 
-  save(server, 'queues.toml', queuesFile(drop.port, '[queue."dest.example".one]\negress_pool = "pool-2"\n'));
-  await untilDelivered(server, 'one', { egress_pool: 'pool-2' });
+  const inPool2 = '[queue."dest.example".one]\negress_pool = "pool-2"\n';
+  await edit(server, 'queues.toml', queuesFile(drop.port, inPool2));
+  expect(await delivered(server, 'one')).toMatchObject({ egress_pool: 'pool-2', egress_source: 'ip-2' });
 
-  save(server, 'sources.toml', sourcesFile.replace('"pool-2"."ip-2"', '"pool-2"."ip-3"'));
-  await untilDelivered(server, 'one', { egress_source: 'ip-3' });
+  await edit(server, 'sources.toml', sourcesFile.replace('"pool-2"."ip-2"', '"pool-2"."ip-3"'));
+  expect(await delivered(server, 'one')).toMatchObject({ egress_pool: 'pool-2', egress_source: 'ip-3' });
 
   expect(await sendOne(server.smtp, 'a@new.example')).toMatch(/^550/);
-  save(server, 'listener_domains.toml', `${listenerDomains}["new.example"]\nrelay_to = true\n`);
-  await eventually(async () =>
-    (await sendOne(server.smtp, 'a@new.example')).startsWith('250') ? true : undefined,
-  );
+  await edit(server, 'listener_domains.toml', `${listenerDomains}["new.example"]\nrelay_to = true\n`);
+  expect(await sendOne(server.smtp, 'a@new.example')).toMatch(/^250/);
 
-  save(
-    server,
-    'shaping.toml',
-    `${shapingFile}[provider.sink]\nmatch = [{ DomainSuffix = "dest.example" }]\n`,
-  );
-  await untilDelivered(server, 'two', { provider_name: 'sink' });
+  const provider = '[provider.sink]\nmatch = [{ DomainSuffix = "dest.example" }]\n';
+  await edit(server, 'shaping.toml', `${shapingFile}${provider}`);
+  expect(await delivered(server, 'two')).toMatchObject({ provider_name: 'sink' });
   expect(server.errors).not.toMatch(/not taken/);
 });
 
 test('a bad edit changes nothing, and names file, line and what was meant', async () => {
   const drop = await MailDrop.start();
   const server = await Moonpost.start({ policy: policyOf(), files: filesFor(drop.port), shards: 2 });
-  await untilDelivered(server, 'one', { egress_pool: 'pool-1' });
+  expect(await delivered(server, 'one')).toMatchObject({ egress_pool: 'pool-1' });
   const bad: [string, string, RegExp][] = [
     [
       'queues.toml',
