@@ -4,6 +4,7 @@
 ---What the HTTP API does, for policy.
 ---@class kumo.api
 ---@field admin kumo.api.admin
+---@field inject kumo.api.inject
 local api = {}
 
 return api

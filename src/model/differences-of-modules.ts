@@ -27,7 +27,6 @@ const LATER: Readonly<Record<string, { names: readonly string[]; reason: string 
   },
   'kumo.spf': { names: ['check_host', 'check_msg'], reason: 'Checks of incoming mail come later.' },
   'kumo.dmarc': { names: ['check_msg'], reason: 'Checks of incoming mail come later.' },
-  'kumo.api.inject': { names: ['inject_v1', 'build_v1'], reason: 'Comes with injection over HTTP.' },
   tsa: { names: ['configure_tsa_db_path', 'start_http_listener'], reason: 'Comes with tsa-daemon.' },
 };
 

@@ -2,6 +2,7 @@ import { type Difference, decided, extension, planned } from './difference.ts';
 import { deliveryDifferences } from './differences-of-delivery.ts';
 import { dnsDifferences } from './differences-of-dns.ts';
 import { helperDifferences } from './differences-of-helpers.ts';
+import { injectionDifferences } from './differences-of-injection.ts';
 import { listenerDifferences } from './differences-of-listeners.ts';
 import { messageDifferences } from './differences-of-messages.ts';
 import { moduleDifferences } from './differences-of-modules.ts';
@@ -360,8 +361,8 @@ const later: readonly Difference[] = [
   ),
   planned(
     'endpoint',
-    'POST /api/inject/v1',
-    'Injection comes later; /api/admin has rebind, suspend, suspend-ready-q, bounce, inspect-message, inspect-sched-q, ready-q-states, policy-status and bump-config-epoch.',
+    'other endpoints of administrators',
+    'They come later; /api/admin has rebind, suspend, suspend-ready-q, bounce, inspect-message, inspect-sched-q, ready-q-states, policy-status and bump-config-epoch.',
   ),
   planned(
     'command',
@@ -374,6 +375,7 @@ export const differences: readonly Difference[] = [
   ...listenerDifferences,
   ...operationDifferences,
   ...queueDifferences,
+  ...injectionDifferences,
   ...dnsDifferences,
   ...reloadDifferences,
   ...sourceDifferences,

@@ -6,11 +6,13 @@ import { luaModules, luaObjects } from '../../src/api/lua/index.ts';
 import { systemClock } from '../../src/io/clock/index.ts';
 import { ConfiguredResolvers } from '../../src/io/dns/index.ts';
 import { LocalThrottles } from '../../src/io/limits/index.ts';
+import { Registry } from '../../src/io/metrics/index.ts';
 import { ConfiguredMtaSts } from '../../src/io/mta-sts/index.ts';
 import { createPolicyEngine } from '../../src/lua/index.ts';
 import { parseOptions } from '../../src/model/define/index.ts';
 import { events } from '../../src/model/events/index.ts';
 import { budgetOptions } from '../../src/model/options/index.ts';
+import { policyInjection, shardInjection } from '../../src/shard-injection.ts';
 import { notingHost } from '../api/lua/kit.ts';
 import { startEchoServer } from '../kit/echo-server.ts';
 
@@ -60,6 +62,17 @@ for (const file of files) {
     helpersDir: join(import.meta.dirname, '../../helpers'),
     budget: ample,
   });
+
+  const injection = shardInjection({
+    declarations: [],
+    policy: engine,
+    throttles,
+    registry: new Registry(),
+    newMessageId: () => host.newMessageId(),
+    refusal: () => undefined,
+    take: (message) => host.inject(message),
+  });
+  Object.assign(host, { injection: policyInjection(() => injection, 'mx.example') });
 
   const started = await engine.fire('pre_init', []);
   if (started.kind === 'error') throw new Error(started.message);

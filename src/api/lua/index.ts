@@ -13,6 +13,7 @@ import {
   adminSuspendReadyQueueModule,
   apiModule,
 } from './kumo.api.admin.ts';
+import { injectModule } from './kumo.api.inject.ts';
 import { counterSeriesModule, counterSeriesObject } from './kumo.counter_series.ts';
 import { cryptoModule } from './kumo.crypto.ts';
 import { binaryResultObject, digestModule } from './kumo.digest.ts';
@@ -56,6 +57,7 @@ export const luaModules: ModuleDeclaration[] = [
   adminBounceModule,
   adminSuspendModule,
   adminSuspendReadyQueueModule,
+  injectModule,
   counterSeriesModule,
   cryptoModule,
   digestModule,
