@@ -158,6 +158,7 @@ const LONG = new Map([
   ['outbound.bench.ts', '100,000 messages to 50 receivers with faults of their own'],
   ['rate.bench.ts', 'rates held over a minute'],
   ['scale.bench.ts', 'a million queued messages'],
+  ['webhook.bench.ts', 'a receiver of log records that is slow or away'],
 ]);
 
 function runSmall(): boolean {
