@@ -13,10 +13,12 @@ import { suspendListCommand } from './suspend-list.ts';
 import { suspendReadyQueueCommand } from './suspend-ready-q.ts';
 import { suspendReadyQueueCancelCommand } from './suspend-ready-q-cancel.ts';
 import { suspendReadyQueueListCommand } from './suspend-ready-q-list.ts';
+import { topCommand } from './top.ts';
 
 /** The commands that ask a running server (operations.md 8). */
 export function operatorsCommands(): Command[] {
   return [
+    topCommand(),
     queueSummaryCommand(),
     providerSummaryCommand(),
     inspectMessageCommand(),
