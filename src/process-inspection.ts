@@ -1,25 +1,36 @@
 import {
+  earliestStates,
   type InspectedQueue,
   type InspectionRequest,
   type InspectionRequests,
   mergePreviews,
+  mergeReadyQueues,
   type ReadyQueueStates,
-  type ReadyState,
 } from './model/index.ts';
+import { explainProcess, mergeShared } from './process-explanation.ts';
 import type { ShardPool } from './shard-pool.ts';
 
 /** What all shards have of what an administrator asks to see. */
 export async function inspectProcess(
   { kind, asked }: InspectionRequest,
   shards: ShardPool,
+  logDirs: readonly string[],
 ): Promise<InspectionRequests[keyof InspectionRequests]['answer']> {
   switch (kind) {
     case 'inspect-message':
       return (await shards.askAll(kind, asked)).find((message) => message !== undefined);
     case 'inspect-queue':
       return mergeQueues(await shards.askAll(kind, asked), asked.limit);
+    case 'inspect-ready-queue': {
+      const parts = await shards.askAll(kind, asked);
+      return mergeReadyQueues(parts.filter((part) => part !== undefined));
+    }
     case 'ready-states':
       return mergeStates(await shards.askAll(kind, asked));
+    case 'explain':
+      return { facts: await explainProcess(asked, shards), logDirs: [...logDirs] };
+    case 'explain-shared':
+      return mergeShared(await shards.askAll(kind, asked));
     case 'preview':
       return mergePreviews(await shards.askAll(kind, asked));
   }
@@ -41,20 +52,13 @@ export function mergeQueues(
   };
 }
 
-/** Of the same state in several shards the one that lasts for longest. */
+/** What holds up ready queues, of all shards. */
 export function mergeStates(
   parts: readonly ReadonlyMap<string, ReadyQueueStates>[],
 ): Map<string, ReadyQueueStates> {
   const all = new Map<string, ReadyQueueStates>();
   for (const part of parts) {
-    for (const [name, states] of part) {
-      const merged = all.get(name) ?? {};
-      for (const [state, own] of Object.entries(states) as [keyof ReadyQueueStates, ReadyState][]) {
-        const known = merged[state];
-        if (known === undefined || own.since < known.since) merged[state] = own;
-      }
-      all.set(name, merged);
-    }
+    for (const [name, states] of part) all.set(name, earliestStates([all.get(name) ?? {}, states]));
   }
   return all;
 }

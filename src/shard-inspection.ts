@@ -1,8 +1,9 @@
-import type { ReadyQueues } from './flow/ready-queue/index.ts';
+import { inspectReadyQueue, type ReadyQueues, sharedFacts } from './flow/ready-queue/index.ts';
 import type { ScheduledQueues } from './flow/scheduled-queue/index.ts';
 import {
   type AdminTarget,
   type InspectionRequest,
+  mergeReadyQueues,
   PREVIEW_SAMPLE,
   type ReadyQueueStates,
   type TargetPart,
@@ -24,12 +25,22 @@ export async function inspectShard(
       return queues?.inspection.message(asked.id, asked.wantBody);
     case 'inspect-queue':
       return queues?.inspection.queue(asked.name, asked.limit, asked.wantBody);
+    case 'inspect-ready-queue':
+      return mergeReadyQueues(
+        [...(ready?.live() ?? [])]
+          .filter(({ name }) => name === asked.name)
+          .map((queue) => inspectReadyQueue(queue, asked.withQueues)),
+      );
     case 'ready-states': {
       const states = new Map<string, ReadyQueueStates>();
       for (const { name, states: own } of ready?.live() ?? [])
         if (Object.keys(own).length > 0) states.set(name, own);
       return states;
     }
+    case 'explain':
+      return { facts: await queues?.explaining.explain(asked.about, asked.even === true), logDirs: [] };
+    case 'explain-shared':
+      return sharedFacts(ready?.live() ?? [], asked);
     case 'preview':
       return previewTarget(asked, { queues, ready });
   }

@@ -74,6 +74,11 @@ export const queueDifferences: readonly Difference[] = [
   ),
   decided(
     'endpoint',
+    'GET /api/admin/inspect-ready-q/v1',
+    '`mx` and `detail` are always null, and the phases of gathering a batch and of asking for slots are not told apart from others. The pool is that of the next message, and the scheduled queues those of the 1,000 oldest of each shard. session_id is null before a host has greeted.',
+  ),
+  decided(
+    'endpoint',
     'GET /api/admin/ready-q-states/v1',
     '`queues` selects the ready queues of those names; in KumoMTA it leaves them out. The texts of `context` are ours.',
   ),

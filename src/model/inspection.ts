@@ -1,5 +1,7 @@
+import type { ExplainAnswer, ExplainAsked, SharedFacts, SharedFactsAsked } from './explanation.ts';
 import type { JsonObject } from './json.ts';
 import type { QueueSelector } from './queue-selector.ts';
+import type { Ceilings } from './throughput.ts';
 
 /** A queued message as administrators see it. */
 export interface InspectedMessage {
@@ -34,6 +36,48 @@ export interface ReadyState {
   since: number;
 }
 
+/** What a connection does now, by the names that clients know. */
+export type ConnectionPhase =
+  | 'Starting'
+  | 'Idle'
+  | 'ConnectionRateThrottled'
+  | 'MessageRateThrottled'
+  | 'AttemptingConnection'
+  | 'DeliveringMessage'
+  | 'Closing';
+
+/** A connection as administrators see it. Times in ms since the epoch. */
+export interface InspectedConnection {
+  /** Null until a host has greeted, and where policy delivers. */
+  sessionId: string | null;
+  startedAt: number;
+  phase: ConnectionPhase;
+  phaseSince: number;
+  /** Messages, each by the best of its outcomes. */
+  delivered: number;
+  transfailed: number;
+  failed: number;
+  /** To the host that it is connected with. */
+  deliveredHere: number;
+}
+
+/** A ready queue as administrators see it. */
+export interface InspectedReadyQueue {
+  source: string;
+  /** Of the message that is next; null when none waits. */
+  pool: string | null;
+  /** Messages that wait. */
+  ready: number;
+  connections: InspectedConnection[];
+  states: ReadyQueueStates;
+  /** ms without progress after which the watchdog ends a connection. */
+  patience: number;
+  path: JsonObject;
+  ceilings: Ceilings;
+  /** Scheduled queues that messages wait from, as far as was looked. */
+  queues: string[];
+}
+
 /** What holds up a ready queue, by the names that clients know. */
 export interface ReadyQueueStates {
   connection_limited?: ReadyState;
@@ -48,10 +92,18 @@ export interface InspectionRequests {
     asked: { name: string; limit: number; wantBody: boolean };
     answer: InspectedQueue | undefined;
   };
+  /** `withQueues`: with the names of the scheduled queues that feed it. */
+  'inspect-ready-queue': {
+    asked: { name: string; withQueues: boolean };
+    answer: InspectedReadyQueue | undefined;
+  };
   /** By the name of the ready queue; those that nothing holds up are left out. */
   'ready-states': { asked: undefined; answer: ReadonlyMap<string, ReadyQueueStates> };
   /** What a change would touch; nothing is changed. */
   preview: { asked: AdminTarget; answer: Preview };
+  /** `even`: although there is no queue of that name. */
+  explain: { asked: { about: ExplainAsked; even?: boolean }; answer: ExplainAnswer };
+  'explain-shared': { asked: SharedFactsAsked; answer: SharedFacts };
 }
 
 /** The same of one shard. */
@@ -114,4 +166,30 @@ export function mergePreviews(parts: readonly TargetPart[]): Preview {
     .slice(0, PREVIEW_SAMPLE);
   const sample = parts.flatMap((part) => part.sample).slice(0, PREVIEW_SAMPLE);
   return { messages, queues: byQueue.size, deepest, sample };
+}
+
+/** Of the same state in several places the one that lasts for longest. */
+export function earliestStates(parts: readonly ReadyQueueStates[]): ReadyQueueStates {
+  const merged: ReadyQueueStates = {};
+  for (const states of parts) {
+    for (const [state, own] of Object.entries(states) as [keyof ReadyQueueStates, ReadyState][]) {
+      const known = merged[state];
+      if (known === undefined || own.since < known.since) merged[state] = own;
+    }
+  }
+  return merged;
+}
+
+/** The parts of a ready queue, one or more in each shard; undefined when there are none. */
+export function mergeReadyQueues(parts: readonly InspectedReadyQueue[]): InspectedReadyQueue | undefined {
+  const [first] = parts;
+  if (first === undefined) return undefined;
+  return {
+    ...first,
+    pool: parts.find(({ pool }) => pool !== null)?.pool ?? null,
+    ready: parts.reduce((sum, { ready }) => sum + ready, 0),
+    connections: parts.flatMap(({ connections }) => connections),
+    states: earliestStates(parts.map(({ states }) => states)),
+    queues: [...new Set(parts.flatMap(({ queues }) => queues))].sort(),
+  };
 }

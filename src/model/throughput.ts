@@ -51,7 +51,9 @@ export function pathCeilings(path: EgressPathOptions, queue?: Pick<Ceilings, 'ma
     ...rates('additional_message_rate_throttles', path.additional_message_rate_throttles),
     queue?.max_message_rate,
   );
-  const reachable = connectionRate && reachableRate(connectionRate, path.max_deliveries_per_connection);
+  const deliveries = path.max_deliveries_per_connection;
+  // 0: a connection may carry any number.
+  const reachable = deliveries === 0 ? null : connectionRate && reachableRate(connectionRate, deliveries);
   const effective = lowest(declared, reachable);
   return {
     max_concurrent_dispatchers: lowest(

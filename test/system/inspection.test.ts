@@ -94,6 +94,21 @@ test('a ready queue that a limit holds up says so until it goes on', async () =>
   expect(name).toMatch(/^unspecified->mx_list:.*@smtp_client$/);
   expect(states[name!].connection_limited.context).toBe('every slot of shared is taken');
   expect(Date.parse(states[name!].connection_limited.since)).toBeGreaterThan(Date.now() - 600_000);
+  const shown = await ask(server, `inspect-ready-q/v1?queue_name=${encodeURIComponent(name!)}`);
+  expect(shown.json).toMatchObject({
+    queue_name: name,
+    egress_source: 'unspecified',
+    egress_pool: 'unspecified',
+    protocol: 'smtp_client',
+    state: { connection_count: 1, connection_rate_throttled: null, suspended: null },
+    path_config: { additional_connection_limits: { shared: { limit: 1, force_local: false } } },
+    scheduled_queue_names: ['dest.test'],
+  });
+  expect(shown.json.state.ready_count).toBeGreaterThan(10);
+  expect(shown.json.state.connection_limited.context).toBe('every slot of shared is taken');
+  expect(shown.json.dispatchers).toHaveLength(1);
+  expect(shown.json.constraints.max_concurrent_dispatchers.value).toBe(1);
+  expect((await ask(server, 'inspect-ready-q/v1?queue_name=other')).status).toBe(404);
   const selected = await ask(server, 'ready-q-states/v1?queues=other&queues=another');
   expect(selected.json.states_by_ready_queue).toEqual({});
   open();

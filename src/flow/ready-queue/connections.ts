@@ -1,5 +1,14 @@
-import type { Clock, Diagnostics, Lease, Leases, ReadyState, Timer } from '../../model/index.ts';
+import type {
+  Clock,
+  Diagnostics,
+  InspectedConnection,
+  Lease,
+  Leases,
+  ReadyState,
+  Timer,
+} from '../../model/index.ts';
 import { acquireSlots, type Slots } from './connection-slots.ts';
+import type { ConnectionStatus } from './connection-status.ts';
 import { idealConnections } from './ideal-connections.ts';
 import type { PathLimits } from './path-limits.ts';
 
@@ -9,6 +18,7 @@ export interface Connection {
   run(): Promise<void>;
   /** Ends it at once; what it has in hand stays in the spool as it is. */
   abort(): void;
+  readonly status: ConnectionStatus;
 }
 
 /** What connections need to know of the ready queue that they serve. */
@@ -57,6 +67,10 @@ export class Connections {
 
   get size(): number {
     return this.#open.size;
+  }
+
+  inspect(): InspectedConnection[] {
+    return Array.from(this.#open.keys(), ({ status }) => status.inspect());
   }
 
   /** What keeps more connections from being opened; undefined when nothing does. */

@@ -12,6 +12,7 @@ import {
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import { type AttemptResult, ConnectFailure, connectSmtp, type SmtpSession } from '../delivery/index.ts';
 import { inOrder, isTransient, settlementOf } from './attempt-records.ts';
+import { ConnectionStatus } from './connection-status.ts';
 import type { Connection } from './connections.ts';
 import { Hand } from './hand.ts';
 import type { ReadyParts } from './parts.ts';
@@ -37,6 +38,7 @@ export class Dispatcher implements Connection {
   readonly #lease: Lease;
   readonly #planFor: (queue: ReadyQueue) => Promise<ConnectionPlan>;
   readonly #hand: Hand;
+  readonly status: ConnectionStatus;
   readonly #watchdog: Watchdog;
   readonly #endCallbacks = new Set<() => void>();
   #end: End | undefined;
@@ -61,7 +63,8 @@ export class Dispatcher implements Connection {
     this.#queue = queue;
     this.#lease = lease;
     this.#planFor = planFor;
-    this.#hand = new Hand(parts, queue);
+    this.status = new ConnectionStatus(parts.clock);
+    this.#hand = new Hand(parts, queue, this.status);
     this.#watchdog = new Watchdog(parts.clock, watchdogTimeout(queue.path), () => this.#abort('stalled'));
   }
 
@@ -77,6 +80,7 @@ export class Dispatcher implements Connection {
     } finally {
       forget();
       this.#lease.leave?.();
+      this.status.enter('Closing');
       this.#watchdog.stop();
       const { message } = this.#hand;
       // Only a defect of ours leaves a message in hand; it goes back rather than nowhere.
@@ -107,6 +111,7 @@ export class Dispatcher implements Connection {
 
   async #awaitNext(): Promise<void> {
     this.#watchdog.rest();
+    this.status.enter('Idle');
     this.#hand.hold(await this.#queue.next(this.#queue.path.idle_timeout, this.#lease));
     this.#watchdog.progress();
   }
@@ -181,6 +186,7 @@ export class Dispatcher implements Connection {
     if (message === undefined) return true;
     const body = await message.data();
     this.#watchdog.progress();
+    this.status.enter('DeliveringMessage');
     const result = await session.attempt({
       sender: message.sender,
       recipients: message.recipients,
@@ -278,7 +284,7 @@ export class Dispatcher implements Connection {
   async #admit(rate: NamedRate, reason: RequeueReason): Promise<boolean> {
     const patience = (): number => this.#queue.path.idle_timeout;
     const sleep = (duration: number): Promise<unknown> =>
-      this.#queue.whileThrottled(reason, rate.key, this.#sleep(duration));
+      this.#queue.whileThrottled(reason, rate.key, this.#sleep(duration), this.status);
     const passed = await passRate(this.#parts.throttles, rate, patience, sleep);
     if (passed === 'passed') return true;
     if (passed === 'ended') return this.#settleEnded();
@@ -336,9 +342,11 @@ export class Dispatcher implements Connection {
       const rate = limits.connectionRate;
       if (rate !== undefined && !(await this.#admit(rate, 'ConnectionRateThrottle'))) return false;
       try {
+        this.status.enter('AttemptingConnection');
         const session = await this.#greet(next);
         if (session === 'ended') return this.#settleEnded();
         this.#session = session;
+        this.status.connected(session.id);
         this.#host = next;
         this.#deliveries = 0;
         this.#queue.connected();

@@ -8,6 +8,7 @@ import {
 } from '../../model/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import { type AttemptFacts, attemptEvents, settlementOf } from './attempt-records.ts';
+import type { ConnectionStatus } from './connection-status.ts';
 import type { ReadyParts } from './parts.ts';
 import type { ReadyQueue } from './ready-queue.ts';
 
@@ -18,13 +19,15 @@ import type { ReadyQueue } from './ready-queue.ts';
 export class Hand {
   readonly #parts: ReadyParts;
   readonly #queue: ReadyQueue;
+  readonly #status: ConnectionStatus;
   readonly #deliveryProtocol: string;
   #message: QueuedMessage | undefined;
 
   /** `deliveryProtocol` is what records call the way of delivery. */
-  constructor(parts: ReadyParts, queue: ReadyQueue, deliveryProtocol = 'ESMTP') {
+  constructor(parts: ReadyParts, queue: ReadyQueue, status: ConnectionStatus, deliveryProtocol = 'ESMTP') {
     this.#parts = parts;
     this.#queue = queue;
+    this.#status = status;
     this.#deliveryProtocol = deliveryProtocol;
   }
 
@@ -142,6 +145,7 @@ export class Hand {
     facts: Partial<AttemptFacts>,
   ): Promise<void> {
     await this.record(queued, message, outcomes, facts);
+    this.#status.count(outcomes);
     this.settle(queued, settlementOf(message, outcomes));
   }
 

@@ -12,6 +12,7 @@ import {
 } from '../../model/index.ts';
 import type { QueueProtocol } from '../../model/options/index.ts';
 import { reply, replyFromText } from '../../protocol/smtp/index.ts';
+import { ConnectionStatus } from './connection-status.ts';
 import type { Connection } from './connections.ts';
 import { Hand } from './hand.ts';
 import type { ReadyParts } from './parts.ts';
@@ -60,6 +61,7 @@ export class LuaDispatcher implements Connection {
   readonly #lease: Lease;
   readonly #protocol: () => LuaProtocol;
   readonly #watchdog: Watchdog;
+  readonly status: ConnectionStatus;
   readonly #endCallbacks = new Set<() => void>();
   readonly #abortCallbacks = new Set<() => void>();
   #end: End | undefined;
@@ -76,6 +78,7 @@ export class LuaDispatcher implements Connection {
     this.#queue = queue;
     this.#lease = lease;
     this.#protocol = protocol;
+    this.status = new ConnectionStatus(parts.clock);
     const patience = queue.path.dispatcher_progress_watchdog_timeout ?? PATIENCE;
     this.#watchdog = new Watchdog(parts.clock, patience, () => this.#abort('stalled'));
   }
@@ -92,6 +95,7 @@ export class LuaDispatcher implements Connection {
     } finally {
       forget();
       this.#lease.leave?.();
+      this.status.enter('Closing');
       const why = reply(451, '4.3.0', 'KumoMTA internal: delivery was interrupted');
       for (const hand of this.#batch) if (hand.message !== undefined) hand.requeue(hand.message, why);
       await this.#close();
@@ -118,7 +122,7 @@ export class LuaDispatcher implements Connection {
 
   #hold(message: QueuedMessage | undefined): QueuedMessage | undefined {
     if (message === undefined) return undefined;
-    const hand = new Hand(this.#parts, this.#queue, 'Lua');
+    const hand = new Hand(this.#parts, this.#queue, this.status, 'Lua');
     hand.hold(message);
     this.#batch.push(hand);
     return message;
@@ -126,6 +130,7 @@ export class LuaDispatcher implements Connection {
 
   async #awaitNext(): Promise<void> {
     this.#watchdog.rest();
+    this.status.enter('Idle');
     const lease = this.#lease;
     const connection = this.#connection!;
     const slot: WantedSlot = {
@@ -162,6 +167,7 @@ export class LuaDispatcher implements Connection {
     const connection = this.#parts.policy.connection?.(maker);
     if (connection === undefined) throw new Error('policy makes no connection objects');
     this.#connection = connection;
+    this.status.enter('AttemptingConnection');
     const { domain, tenant, campaign } = first.home.parts;
     const opened = await this.#unless(this.#endCallbacks, connection.open([domain, tenant, campaign]));
     if (opened === 'ended' || this.#end !== undefined) {
@@ -188,7 +194,7 @@ export class LuaDispatcher implements Connection {
     const before = this.#queue.failedToConnect() - 1;
     if (before <= path.consecutive_connection_failures_before_delay) return;
     const { outcome: delayed, reasons } = unreachableVerdict();
-    await new Hand(this.#parts, this.#queue, 'Lua').concludeWaiting(delayed, reasons);
+    await new Hand(this.#parts, this.#queue, this.status, 'Lua').concludeWaiting(delayed, reasons);
   }
 
   /** Adds to the batch what is ready, and waits for more where policy wants larger batches. */
@@ -239,6 +245,7 @@ export class LuaDispatcher implements Connection {
 
   async #send(messages: readonly Message[]): Promise<boolean> {
     const { constructor: maker, batch_size } = this.#protocol();
+    this.status.enter('DeliveringMessage');
     const method = batch_size > 1 ? 'send_batch' : 'send';
     this.#watchdog.progress();
     const calling = this.#connection!.call(method, batch_size > 1 ? [messages] : [messages[0]]);
@@ -276,7 +283,7 @@ export class LuaDispatcher implements Connection {
   async #admit(rate: NamedRate, reason: RequeueReason): Promise<boolean> {
     const patience = (): number => this.#queue.path.idle_timeout;
     const sleep = (duration: number): Promise<unknown> =>
-      this.#queue.whileThrottled(reason, rate.key, this.#sleep(duration));
+      this.#queue.whileThrottled(reason, rate.key, this.#sleep(duration), this.status);
     const passed = await passRate(this.#parts.throttles, rate, patience, sleep);
     if (passed === 'passed') return true;
     if (passed === 'ended') return this.#settleEnded();

@@ -1,5 +1,6 @@
 import {
   Fifo,
+  type InspectedConnection,
   type Lease,
   type MessageHome,
   type QueuedMessage,
@@ -10,6 +11,7 @@ import {
 } from '../../model/index.ts';
 import type { EgressPathOptions, EgressSourceOptions } from '../../model/options/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
+import type { ConnectionStatus } from './connection-status.ts';
 import { type Connection, Connections, type ConnectionsOwner } from './connections.ts';
 import type { ReadyParts } from './parts.ts';
 import { limitsOf, type NamedRate, type PathLimits, systemShutdownTimeout } from './path-limits.ts';
@@ -81,6 +83,10 @@ export class ReadyQueue implements ConnectionsOwner {
     return this.#connections.size;
   }
 
+  inspectConnections(): InspectedConnection[] {
+    return this.#connections.inspect();
+  }
+
   /** What holds it up. */
   get states(): ReadyQueueStates {
     const { limited } = this.#connections;
@@ -91,8 +97,15 @@ export class ReadyQueue implements ConnectionsOwner {
   }
 
   /** A connection waits for a rate to let it go on. */
-  async whileThrottled<T>(reason: RequeueReason, key: string, waiting: Promise<T>): Promise<T> {
-    if (reason !== 'ConnectionRateThrottle') return waiting;
+  async whileThrottled<T>(
+    reason: RequeueReason,
+    key: string,
+    waiting: Promise<T>,
+    status: ConnectionStatus,
+  ): Promise<T> {
+    const isRate = reason === 'ConnectionRateThrottle';
+    status.enter(isRate ? 'ConnectionRateThrottled' : 'MessageRateThrottled');
+    if (!isRate) return waiting;
     this.#throttled ??= { context: `${key} lets no connection be made yet`, since: this.#parts.clock.now() };
     this.#throttling++;
     try {

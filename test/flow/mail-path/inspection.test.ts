@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { inspectReadyQueue } from '../../../src/flow/ready-queue/index.ts';
+import { mergeReadyQueues } from '../../../src/model/index.ts';
 import { mergeQueues, mergeStates } from '../../../src/process-inspection.ts';
 import { settle } from '../../kit/fake-clock.ts';
 import { mailRooms, pathConfig, queueConfig, type Rooms } from '../../kit/mail-rooms.ts';
@@ -105,6 +107,44 @@ test('a ready queue says that max_connection_rate holds it up', async () => {
   );
   await rooms.clock.advance(60_000);
   expect(queue!.states).toEqual({});
+});
+
+test('a ready queue shows its connections, what they do and what they have done', async () => {
+  const rooms = mailRooms({
+    get_egress_path_config: () => pathConfig({ connection_limit: 1, idle_timeout: '60s' }),
+  });
+  rooms.peers.answer = (command) => (command.startsWith('RCPT TO:<u1@') ? '550 no' : undefined);
+  await rooms.receive(['u0@dest.example']);
+  await rooms.receive(['u1@dest.example']);
+  await rooms.clock.advance(2000);
+  const [queue] = [...rooms.ready.live()];
+  const shown = inspectReadyQueue(queue!, true);
+  expect(shown).toMatchObject({ source: 'unspecified', pool: null, ready: 0, states: {}, queues: [] });
+  expect(shown.path).toMatchObject({ connection_limit: { limit: 1 } });
+  expect(shown.ceilings.max_concurrent_dispatchers).toMatchObject({ value: 1 });
+  const [connection] = shown.connections;
+  expect(connection).toMatchObject({
+    phase: 'Idle',
+    delivered: 1,
+    transfailed: 0,
+    failed: 1,
+    deliveredHere: 1,
+  });
+  expect(connection!.sessionId).toMatch(/^[0-9a-f-]{36}$/);
+  expect(connection!.phaseSince).toBeGreaterThanOrEqual(connection!.startedAt);
+
+  rooms.peers.answer = (command) => (command === '.' ? 'silence' : undefined);
+  await rooms.receive(['u2@dest.example']);
+  await rooms.receive(['u3@dest.example']);
+  await rooms.clock.advance(1);
+  const busy = inspectReadyQueue(queue!, true);
+  expect(busy.connections.map(({ phase }) => phase)).toEqual(['DeliveringMessage']);
+  expect(busy).toMatchObject({ ready: 1, queues: ['dest.example'], pool: 'unspecified' });
+  expect(inspectReadyQueue(queue!, false).queues).toEqual([]);
+  const both = mergeReadyQueues([shown, busy])!;
+  expect(both).toMatchObject({ ready: 1, pool: 'unspecified', queues: ['dest.example'] });
+  expect(both.connections).toHaveLength(2);
+  expect(mergeReadyQueues([])).toBeUndefined();
 });
 
 test('the parts of several shards are one queue, whose messages are due in order', () => {
