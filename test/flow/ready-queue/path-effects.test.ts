@@ -135,6 +135,23 @@ test('a peer that takes leave while nobody asks it anything: the next message ha
   expect(rooms.peers.dials).toHaveLength(2);
 });
 
+test('the rate of a scheduled queue is one by its name, for whoever shares it', async () => {
+  const asked: string[] = [];
+  const local = new LocalThrottles(new FakeClock());
+  const throttles: Throttles = {
+    admit(key, spec) {
+      asked.push(key);
+      return local.admit(key, spec);
+    },
+  };
+  const rooms = mailRooms(
+    { get_queue_config: () => queueConfig({ max_message_rate: '10/s' }) },
+    ...([undefined, undefined, { throttles }] as const),
+  );
+  await send(rooms);
+  expect(asked).toEqual(['schedq-dest.example-message-rate']);
+});
+
 test('one long wait of a rate sends all of a ready queue back; the rate is not asked for each', async () => {
   const local = new LocalThrottles(new FakeClock());
   let refused = 0;
