@@ -8,7 +8,6 @@ import { CidrSet } from '../../protocol/ip/index.ts';
 import { bounce } from './bounce.v1.ts';
 import { bumpConfigEpoch } from './bump-config-epoch.ts';
 import { type InjectionListener, inject } from './inject.v1.ts';
-import { explainEndpoint } from './explain.v1.ts';
 import { inspectMessage } from './inspect-message.v1.ts';
 import { inspectReadyQueue } from './inspect-ready-q.v1.ts';
 import { inspectScheduledQueue } from './inspect-sched-q.v1.ts';
@@ -88,7 +87,6 @@ function route(app: FastifyInstance, parts: HttpParts, listener: InjectionListen
   inspectScheduledQueue(app, parts.inspect, systemClock.now);
   inspectReadyQueue(app, parts, systemClock.now);
   readyQueueStates(app, parts.inspect);
-  explainEndpoint(app, parts.inspect);
   inject(app, listener);
 }
 

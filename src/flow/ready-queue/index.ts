@@ -1,5 +1,4 @@
 export { inspectReadyQueue } from './inspect-ready-queue.ts';
-export { askOrigins, rateFact, sharedFacts } from './explain-route.ts';
 export { createRouting } from './mx-routing.ts';
 export type { ReadyParts } from './parts.ts';
 export type { OfferVerdict, ReadyFeed } from './ready-feed.ts';
