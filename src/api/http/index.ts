@@ -7,6 +7,7 @@ import type { HttpListenerOptions } from '../../model/options/index.ts';
 import { CidrSet } from '../../protocol/ip/index.ts';
 import { bounce } from './bounce.v1.ts';
 import { bumpConfigEpoch } from './bump-config-epoch.ts';
+import { explainEndpoint } from './explain.v1.ts';
 import { type InjectionListener, inject } from './inject.v1.ts';
 import { inspectMessage } from './inspect-message.v1.ts';
 import { inspectReadyQueue } from './inspect-ready-q.v1.ts';
@@ -16,7 +17,7 @@ import { metrics } from './metrics.ts';
 import { policyStatus } from './policy-status.v1.ts';
 import { readyQueueStates } from './ready-q-states.v1.ts';
 import { rebind } from './rebind.v1.ts';
-import { TOO_LARGE, unpackBodies } from './request-body.ts';
+import { parseJson, TOO_LARGE, unpackBodies } from './request-body.ts';
 import { suspend } from './suspend.v1.ts';
 import { suspendReadyQueue } from './suspend-ready-q.v1.ts';
 
@@ -68,6 +69,7 @@ export async function serveHttp(options: HttpListenerOptions, parts: HttpParts):
   const app = fastify({ logger: false, forceCloseConnections: true, ajv, bodyLimit, requestTimeout, http });
   guard(app, new CidrSet(options.trusted_hosts));
   unpackBodies(app);
+  parseJson(app);
   const { address, port } = options.listen;
   route(app, parts, { injection: parts.injection, via: address, hostname: options.hostname ?? hostname });
   await app.listen({ host: address, port, ...SHARED_PORT });
@@ -87,6 +89,7 @@ function route(app: FastifyInstance, parts: HttpParts, listener: InjectionListen
   inspectScheduledQueue(app, parts.inspect, systemClock.now);
   inspectReadyQueue(app, parts, systemClock.now);
   readyQueueStates(app, parts.inspect);
+  explainEndpoint(app, parts.inspect);
   inject(app, listener);
 }
 
@@ -116,14 +119,14 @@ export function endpoints(): { method: string; path: string }[] {
 }
 
 function guard(app: FastifyInstance, trusted: CidrSet): void {
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const path = request.url.split('?')[0]!;
-    if (OPEN_PATHS.has(path) || trusted.has(request.ip)) return;
-    await reply.code(403).type('text/plain; charset=utf-8').send('Error: not allowed from this address');
+    if (OPEN_PATHS.has(path) || trusted.has(request.ip)) done();
+    else reply.code(403).type('text/plain; charset=utf-8').send('Error: not allowed from this address');
   });
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.method === 'GET' || !isFromForeignPage(request.headers)) return;
-    await reply.code(403).type('text/plain; charset=utf-8').send('Error: not allowed from a web page');
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.method === 'GET' || !isFromForeignPage(request.headers)) done();
+    else reply.code(403).type('text/plain; charset=utf-8').send('Error: not allowed from a web page');
   });
   app.setErrorHandler(async (error: Error & { statusCode?: number }, _request, reply) => {
     const code = error.statusCode ?? 500;

@@ -35,12 +35,30 @@ class Unpacked extends Transform {
 /** Unpacks bodies in gzip and deflate (RFC 9110 §8.4.1); what unpacks to too much is answered 413, other codings 415. */
 export function unpackBodies(app: FastifyInstance): void {
   app.removeContentTypeParser('text/plain');
-  app.addHook('preParsing', async (request, _reply, payload) => {
+  app.addHook('preParsing', (request, _reply, payload, done) => {
     const coding = request.headers['content-encoding']?.trim().toLowerCase();
-    if (coding === undefined || coding === '' || coding === 'identity') return payload;
-    if (coding === 'gzip' || coding === 'x-gzip') return unpack(payload, createGunzip());
-    if (coding === 'deflate') return unpack(payload, createInflate());
-    throw new BodyError(415, 'the Content-Encoding of a body can be gzip or deflate');
+    if (coding === undefined || coding === '' || coding === 'identity') done(null, payload);
+    else if (coding === 'gzip' || coding === 'x-gzip') done(null, unpack(payload, createGunzip()));
+    else if (coding === 'deflate') done(null, unpack(payload, createInflate()));
+    else done(new BodyError(415, 'the Content-Encoding of a body can be gzip or deflate'));
+  });
+}
+
+/** Routes whose `config.plainJson` is set take `__proto__` as a key like any other; the others refuse it. */
+export function parseJson(app: FastifyInstance): void {
+  const guarded = app.getDefaultJsonParser('error', 'error');
+  app.removeContentTypeParser('application/json');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    const { plainJson } = request.routeOptions.config as { plainJson?: boolean };
+    if (plainJson !== true) return guarded(request, body as string, done);
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(body as string);
+    } catch {
+      // The text of the error would quote the body.
+      return done(new BodyError(400, 'the body is not JSON'));
+    }
+    done(null, parsed);
   });
 }
 

@@ -141,13 +141,15 @@ export function isSevenBit(body: Buffer): boolean {
 /** Whether a line is longer than LONGEST_LINE. */
 export function hasLongLine(body: Buffer): boolean {
   let start = 0;
-  for (let at = 0; at < body.length; at++) {
-    if (body[at] !== LF) continue;
-    const end = at > start && body[at - 1] === CR ? at - 1 : at;
-    if (end - start > LONGEST_LINE) return true;
-    start = at + 1;
+  // Where a line ends within reach, it and all before it are short enough.
+  while (body.length - start > LONGEST_LINE) {
+    const reach = start + LONGEST_LINE;
+    const end = body.lastIndexOf(LF, reach);
+    if (end >= start) start = end + 1;
+    else if (body[reach] === CR && body[reach + 1] === LF) start = reach + 2;
+    else return true;
   }
-  return body.length - start > LONGEST_LINE;
+  return false;
 }
 
 /** Octets without soft breaks, at least. */
