@@ -15,8 +15,8 @@ export interface TopView {
   error?: string;
 }
 
-/** What FLOWS, counts, titles and the line of keys take. */
-const FIXED_LINES = FLOWS.length + 7;
+/** What the rates, counts and titles take. */
+const FIXED_LINES = FLOWS.length + 6;
 /** Width of the columns of numbers. */
 const NUMBER = 11;
 /** Width of what there is to say of a queue, at least. */
@@ -51,7 +51,7 @@ export function formatTop(view: TopView, columns: number, rows: number): string[
 function headline({ endpoint, time, sample, error }: TopView): string {
   const policy = `policy ${sample.generation}${sample.policyFailed ? ' (newer one FAILED)' : ''}`;
   const state = error === undefined ? '' : `  ${error}`;
-  return `moonpost top  ${time}  ${endpoint}  ${policy}${state}`;
+  return plain(`moonpost top  ${time}  ${endpoint}  ${policy}${state}`);
 }
 
 function topScheduled(rows: readonly ScheduledRow[]): ScheduledRow[] {
@@ -102,15 +102,17 @@ function readyCells({ name, delivered, transient, connections, queued, status }:
   return { name, numbers: [delivered, transient, connections, queued], remark: status.join(', ') };
 }
 
-/** Names, numbers at their right, and what there is to say. Names get what the others leave. */
+/** Names, numbers at their right, and what there is to say, which gets what the others leave. */
 function tableLines(
   title: string,
   numberTitles: readonly string[],
   rows: readonly Cells[],
   columns: number,
 ): string[] {
-  const remarks = rows.some(({ remark }) => remark !== '') ? REMARK : 0;
-  const width = Math.max(20, columns - numberTitles.length * NUMBER - remarks);
+  const room = columns - numberTitles.length * NUMBER;
+  const longest = Math.max(...rows.map(({ name }) => name.length), 0) + 1;
+  const hasRemarks = rows.some(({ remark }) => remark !== '');
+  const width = Math.max(20, hasRemarks ? Math.min(longest, room - REMARK) : room);
   const line = (name: string, numbers: readonly string[], remark: string): string => {
     const cells = numbers.map((number) => number.padStart(NUMBER)).join('');
     return `${padEnd(cut(plain(name), width - 1), width)}${cells}  ${plain(remark)}`.trimEnd();

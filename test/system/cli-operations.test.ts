@@ -1,0 +1,217 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { type Ended, moonpost } from '../kit/command.ts';
+import { eventually } from '../kit/eventually.ts';
+import { MailDrop } from '../kit/mail-drop.ts';
+import { initLua, Moonpost, relayLua } from '../kit/moonpost.ts';
+import { sendOne } from '../kit/smtp-talk.ts';
+
+// Every command is a process of its own; on one slow core each takes seconds.
+vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
+
+let server: Moonpost;
+let drop: MailDrop;
+let url: string;
+
+beforeAll(async () => {
+  drop = await MailDrop.start({ rcpt: () => '451 4.2.0 later' });
+  const policy = initLua() + relayLua(drop.port, { queue: "retry_interval = '1h'" });
+  server = await Moonpost.start({ policy, shards: 2 });
+  url = `http://127.0.0.1:${server.http}`;
+  for (const domain of ['a', 'a', 'a', 'b', 'b', 'c']) await sendOne(server.smtp, `u@${domain}.test`);
+  await server.untilCounts({ TransientFailure: 6 });
+});
+
+afterAll(async () => {
+  await Moonpost.disposeAll();
+  await MailDrop.stopAll();
+});
+
+const run = (...args: string[]): Promise<Ended> => moonpost(args, { KUMO_KCLI_ENDPOINT: url });
+
+/** The output of a command that must succeed. */
+async function said(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(...args);
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  return stdout;
+}
+
+const json = async (...args: string[]): Promise<never> => JSON.parse(await said(...args)) as never;
+
+test('suspend: a dry run changes nothing; then list and cancel', async () => {
+  const dry = await said('suspend', '--domain', 'a.test', '--reason', 'quiet', '--dry-run');
+  expect(dry).toMatch(/^would hold 3 messages in 1 queue\n\nQUEUE +MESSAGES\na\.test +3\n\nMESSAGE +QUEUE\n/);
+  expect(dry.match(/^[0-9a-f]{32} +a\.test$/gm)).toHaveLength(3);
+  expect(await json('suspend-list', '--json')).toEqual([]);
+
+  const { id } = await json('suspend', '--domain', 'a.test', '--reason', 'quiet', '--duration', '1h');
+  expect(await said('suspend-list')).toMatch(
+    new RegExp(`^ID +REASON +REMAIN +CRITERIA\n${id} +quiet +\\d.* +domain=a\\.test\n$`),
+  );
+  expect(await said('queue-summary')).toMatch(/^a\.test +3 +🛑suspend: quiet$/m);
+  const about = await run('suspend-cancel', '--id', id, '--dry-run');
+  expect(about.stdout).toMatch(/^would end an entry that is about 3 messages in 1 queue\n/);
+  expect(about.stderr).toBe('Nothing was changed.\n');
+  expect(await json('suspend-list', '--json')).toMatchObject([{ id, domain: 'a.test', tenant: null }]);
+  expect(await said('suspend-cancel', '--id', id)).toBe(`removed ${id}\n`);
+  expect(await json('suspend-list', '--json')).toEqual([]);
+  const again = await run('suspend-cancel', '--id', id);
+  expect(again).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `Error: request status 404: Not Found. Response body: suspend entry ${id} not found\n`,
+  });
+  expect((await run('suspend-cancel', '--id', id, '--dry-run')).code).toBe(1);
+});
+
+test('suspend-ready-q, its list and its end', async () => {
+  const name = 'unspecified->other.test@smtp_client';
+  const flags = ['--name', name, '--reason', 'blocked'];
+  expect(await said('suspend-ready-q', ...flags, '--dry-run')).toBe(
+    'would look for another source for 0 messages in 0 queues\n',
+  );
+  const { id } = await json('suspend-ready-q', ...flags);
+  const [entry] = await json('suspend-ready-q-list', '--json');
+  expect(entry).toMatchObject({ id, name, reason: 'blocked' });
+  expect(await said('suspend-ready-q-list')).toContain(`${id}  ${name}  blocked`);
+  expect(await json('suspend-ready-q-cancel', '--id', id, '--json')).toEqual({ id, result: `removed ${id}` });
+});
+
+test('queues, messages and providers are shown', async () => {
+  const summary = await said('queue-summary', '--by-volume', '--limit', '2');
+  expect(summary).toMatch(
+    new RegExp(
+      `^SITE +SOURCE +PROTO +D +T +C +Q\nmx_list:127\\.0\\.0\\.1:${drop.port} +unspecified +smtp_client +0 +6 +\\d+ +0\n\nSCHEDULED QUEUE +COUNT\na\\.test +3\nb\\.test +2\n$`,
+    ),
+  );
+  expect((await json('queue-summary', '--json', '--domain', 'b.test')) as unknown).toMatchObject({
+    scheduled: [{ queue: 'b.test', count: 2, status: [] }],
+  });
+  expect(await said('provider-summary')).toMatch(/^PROVIDER +D +T +F +C +Q\nmx_list:\S+ +\S+ +6 /);
+  expect(await said('provider-summary', '--by-pool')).toMatch(
+    /^PROVIDER +POOL +D.*\nmx_list:\S+ +unspecified +/,
+  );
+
+  const queue = (await json('inspect-sched-q', 'b.test', '--limit', '1')) as {
+    num_scheduled: number;
+    messages: { id: string }[];
+  };
+  expect(queue).toMatchObject({ queue_name: 'b.test', num_scheduled: 2 });
+  expect(queue.messages).toHaveLength(1);
+  const all = (await json('inspect-sched-q', 'b.test', '--no-limit')) as typeof queue;
+  expect(all.messages).toHaveLength(2);
+  const { id } = queue.messages[0]!;
+  const message = (await json('inspect-message', id, '--want-body')) as {
+    id: string;
+    message: { data: string };
+  };
+  expect(message).toMatchObject({ id, message: { recipient: 'u@b.test' } });
+  expect(message.message.data).toContain('Received:');
+  expect(await run('inspect-sched-q', 'no.test')).toMatchObject({
+    code: 1,
+    stderr: 'Error: request status 404: Not Found. Response body: Error: no such queue no.test\n',
+  });
+});
+
+test('top prints one frame for scripts', async () => {
+  const frame = await said('top', '--once', '--update-interval', '100ms');
+  expect(frame).toMatch(/^moonpost top {2}\d\d:\d\d:\d\dZ {2}http:\S+ {2}policy 1\n/);
+  expect(frame).toContain('messages 6  scheduled 6 ');
+  expect(frame).toMatch(/^SCHEDULED QUEUE +COUNT\na\.test +3\n/m);
+  const view = (await json('top', '--json', '--update-interval', '100ms')) as { per_second: object };
+  expect(view).toMatchObject({ messages: 6, generation: 1, policyFailed: false });
+  expect(Object.keys(view.per_second)).toEqual(['received', 'delivered', 'deferred', 'failed', 'rejected']);
+  expect(await run('top')).toMatchObject({ code: 2, stderr: expect.stringContaining('--once') });
+});
+
+test('rebind moves the messages of named queues', async () => {
+  const flags = [
+    'rebind',
+    '--queue',
+    'c.test',
+    '--reason',
+    'move',
+    '--data',
+    '{"queue":"no"}',
+    '--set',
+    'queue=d.test',
+  ];
+  expect(await json(...flags, '--dry-run', '--json')).toMatchObject({
+    dry_run: true,
+    messages: 1,
+    queues: 1,
+    sample_queues: [{ queue: 'c.test', messages: 1 }],
+  });
+  expect(server.counts().AdminRebind ?? 0).toBe(0);
+  const { code, stdout, stderr } = await run(...flags);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+  expect(stderr).toContain('in the background');
+  await server.untilCounts({ AdminRebind: 1 });
+  expect((await json('queue-summary', '--json')) as unknown).toMatchObject({
+    scheduled: [{ queue: 'a.test' }, { queue: 'b.test' }, { queue: 'd.test', count: 1 }],
+  });
+});
+
+test('bounce: a dry run, then the messages are gone, then list and cancel', async () => {
+  const everything = await said('bounce', '--everything', '--reason', 'gone', '--dry-run');
+  expect(everything).toMatch(
+    /^would bounce 6 messages in 3 queues\n\nQUEUE +MESSAGES\na\.test +3\nb\.test +2\n/,
+  );
+  expect(await json('bounce-list', '--json')).toEqual([]);
+  expect(server.counts().AdminBounce ?? 0).toBe(0);
+  const { stdout, stderr } = await run(
+    'bounce',
+    '--queue',
+    'a.test',
+    '--queue',
+    'd.test',
+    '--reason',
+    'gone',
+  );
+  const id = stdout.trim();
+  expect(id).toMatch(/^[0-9a-f-]{36}$/);
+  expect(stderr).toContain('bounce-list');
+  await server.untilCounts({ AdminBounce: 4 });
+  await eventually(async () =>
+    /^\S+ +gone +\d.* +4 +queue=a\.test, queue=d\.test$/m.test(await said('bounce-list')) ? true : undefined,
+  );
+  expect(await said('bounce-cancel', '--id', id)).toBe(`removed ${id}\n`);
+});
+
+test('what is wrong with a command line is said with exit code 2, what goes wrong with 1', async () => {
+  const usage: [string[], RegExp][] = [
+    [['bounce', '--reason', 'x'], /say which queues/],
+    [['bounce', '--everything'], /--reason/],
+    [['bounce', '--everything', '--domain', 'x', '--reason', 'x'], /--everything.*cannot be used/],
+    [['suspend', '--queue', 'q', '--tenant', 't', '--reason', 'x'], /--queue.*cannot be used/],
+    [['suspend', '--domain', 'x', '--reason', 'x', '--duration', 'soon'], /duration/],
+    [['rebind', '--domain', 'x', '--reason', 'x', '--data', '{"a":1}'], /strings/],
+    [['rebind', '--domain', 'x', '--reason', 'x', '--set', 'novalue'], /KEY=VALUE/],
+    [['suspend-cancel'], /--id/],
+    [['inspect-sched-q'], /queue/],
+    [['inspect-sched-q', 'x', '--limit', 'many'], /whole number/],
+    [['--endpoint', 'ftp://x', 'bounce-list'], /must be a URL/],
+    [['no-such-command'], /unknown command/],
+  ];
+  for (const [args, why] of usage) {
+    const { code, stdout, stderr } = await run(...args);
+    expect({ args, code, stdout, stderr }).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(why),
+    });
+  }
+  for (const args of [
+    ['--endpoint', 'http://127.0.0.1:1', 'bounce-list'],
+    ['bounce-list', '--endpoint', 'http://127.0.0.1:1'],
+  ]) {
+    const { code, stderr } = await run(...args);
+    expect({ code, stderr }).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^Error: cannot reach http:\/\/127\.0\.0\.1:1: /),
+    });
+  }
+  expect(await run('inspect-message', 'zzz')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('400'),
+  });
+});
