@@ -117,7 +117,9 @@ export function mailRooms(
   handlers: Record<string, Handler> | PolicyEvents = {},
   content?: MemorySpoolContent,
   clock = new FakeClock(),
-  limits: Partial<Pick<ReadyParts, 'leases' | 'throttles' | 'counters' | 'shards' | 'memory'>> = {},
+  limits: Partial<
+    Pick<ReadyParts, 'leases' | 'throttles' | 'counters' | 'shards' | 'memory' | 'generate'>
+  > = {},
   names: { resolver?: Resolver; mtaSts?: MtaStsPolicies } = {},
 ): Rooms {
   // What is no table of functions is asked itself; `policy.fired` is not kept then.
