@@ -4,6 +4,7 @@ import { LocalCounters, LocalThrottles } from './io/limits/index.ts';
 import type { PolicyEngine } from './lua/index.ts';
 import {
   type ExplainedSetting,
+  explainedSettings,
   type InitDeclaration,
   type MxResolution,
   type PolicyHost,
@@ -69,11 +70,11 @@ export class InspectedPolicy {
 
   /** What the helpers say of where options come from; nothing where they are not used. */
   async explainQueue(parts: QueueNameParts): Promise<ExplainedSetting[]> {
-    return settingsOf(await this.#ask('explain_queue_config', queueArguments(parts)));
+    return explainedSettings(await this.#ask('explain_queue_config', queueArguments(parts)));
   }
 
   async explainPath(domain: string, source: string, site: string): Promise<ExplainedSetting[]> {
-    return settingsOf(await this.#ask('explain_egress_path_config', [domain, source, site]));
+    return explainedSettings(await this.#ask('explain_egress_path_config', [domain, source, site]));
   }
 
   close(): void {
@@ -105,11 +106,4 @@ async function loadScript(
 
 function queueArguments({ domain, tenant, campaign, routingDomain }: QueueNameParts): unknown[] {
   return [domain, tenant, campaign, routingDomain];
-}
-
-function settingsOf(answer: unknown): ExplainedSetting[] {
-  if (!Array.isArray(answer)) return [];
-  return answer.filter(
-    (entry): entry is ExplainedSetting => typeof (entry as ExplainedSetting)?.option === 'string',
-  );
 }

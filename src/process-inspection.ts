@@ -7,12 +7,14 @@ import {
   mergeReadyQueues,
   type ReadyQueueStates,
 } from './model/index.ts';
+import { explainProcess, mergeShared } from './process-explanation.ts';
 import type { ShardPool } from './shard-pool.ts';
 
 /** What all shards have of what an administrator asks to see. */
 export async function inspectProcess(
   { kind, asked }: InspectionRequest,
   shards: ShardPool,
+  logDirs: readonly string[],
 ): Promise<InspectionRequests[keyof InspectionRequests]['answer']> {
   switch (kind) {
     case 'inspect-message':
@@ -25,6 +27,10 @@ export async function inspectProcess(
     }
     case 'ready-states':
       return mergeStates(await shards.askAll(kind, asked));
+    case 'explain':
+      return { facts: await explainProcess(asked, shards), logDirs: [...logDirs] };
+    case 'explain-shared':
+      return mergeShared(await shards.askAll(kind, asked));
     case 'preview':
       return mergePreviews(await shards.askAll(kind, asked));
   }

@@ -269,8 +269,14 @@ class Coordinator {
       case 'monitored-files':
         return this.#policy.monitoredFiles();
       default:
-        return inspectProcess(question, this.#pool);
+        return inspectProcess(question, this.#pool, this.#logDirs());
     }
+  }
+
+  #logDirs(): string[] {
+    return declared<LocalLogsOptions>(this.#declarations, 'configure_local_logs').map(
+      ({ log_dir }) => log_dir,
+    );
   }
 
   #drain(why: string): void {

@@ -1,4 +1,4 @@
-import { inspectReadyQueue, type ReadyQueues } from './flow/ready-queue/index.ts';
+import { inspectReadyQueue, type ReadyQueues, sharedFacts } from './flow/ready-queue/index.ts';
 import type { ScheduledQueues } from './flow/scheduled-queue/index.ts';
 import {
   type AdminTarget,
@@ -37,6 +37,10 @@ export async function inspectShard(
         if (Object.keys(own).length > 0) states.set(name, own);
       return states;
     }
+    case 'explain':
+      return { facts: await queues?.explaining.explain(asked.about, asked.even === true), logDirs: [] };
+    case 'explain-shared':
+      return sharedFacts(ready?.live() ?? [], asked);
     case 'preview':
       return previewTarget(asked, { queues, ready });
   }

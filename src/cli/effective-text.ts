@@ -1,4 +1,4 @@
-import { type EffectiveOption, formatOrigin, type Json } from '../model/index.ts';
+import { type EffectiveOption, formatOrigin, type Json, shownOption } from '../model/index.ts';
 import { formatTomlValue } from '../model/texts/index.ts';
 
 /** Wider values put their origin on the line before. */
@@ -13,7 +13,7 @@ export function formatEffective(title: string, options: readonly EffectiveOption
 }
 
 function assignment({ option, value }: EffectiveOption): string {
-  return `${keyText(option)} = ${formatTomlValue(shown(value))}`;
+  return `${keyText(option)} = ${formatTomlValue(shownOption(value))}`;
 }
 
 function withOrigins(options: readonly EffectiveOption[]): string {
@@ -30,7 +30,7 @@ function withOrigins(options: readonly EffectiveOption[]): string {
 export function shownJson(options: readonly EffectiveOption[]): Json {
   return options.map(({ option, value, origin }) => ({
     option,
-    value: shown(value),
+    value: shownOption(value),
     origin: { ...origin } as unknown as Json,
   }));
 }
@@ -40,18 +40,3 @@ function keyText(option: string): string {
   const [name, ...inner] = option.split('.');
   return inner.length === 0 ? name! : `${name}.${JSON.stringify(inner.join('.'))}`;
 }
-
-/** Limits as policy writes them; what is secret is not shown; TOML has no nil. */
-function shown(value: Json): Json {
-  if (Array.isArray(value)) return value.map(shown);
-  if (typeof value !== 'object' || value === null) return value;
-  const { limit, force_local: local, ...rest } = value;
-  if (typeof limit === 'number' && Object.keys(rest).length === 0)
-    return local === true ? `local:${limit}` : limit;
-  const entries = Object.entries(value).filter(([, inner]) => inner !== null);
-  return Object.fromEntries(
-    entries.map(([key, inner]) => [key, SECRET.test(key) ? '(not shown)' : shown(inner)]),
-  );
-}
-
-const SECRET = /^(?:key_data|vault_token)$/;

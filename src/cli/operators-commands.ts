@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { bounceCommand } from './bounce.ts';
 import { bounceCancelCommand } from './bounce-cancel.ts';
 import { bounceListCommand } from './bounce-list.ts';
+import { explainCommand } from './explain.ts';
 import { inspectMessageCommand } from './inspect-message.ts';
 import { inspectScheduledQueueCommand } from './inspect-sched-q.ts';
 import { providerSummaryCommand } from './provider-summary.ts';
@@ -21,6 +22,7 @@ export function operatorsCommands(): Command[] {
     topCommand(),
     queueSummaryCommand(),
     providerSummaryCommand(),
+    explainCommand(),
     inspectMessageCommand(),
     inspectScheduledQueueCommand(),
     suspendCommand(),

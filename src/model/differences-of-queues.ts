@@ -82,6 +82,16 @@ export const queueDifferences: readonly Difference[] = [
     'GET /api/admin/ready-q-states/v1',
     '`queues` selects the ready queues of those names; in KumoMTA it leaves them out. The texts of `context` are ours.',
   ),
+  extension(
+    'endpoint',
+    'GET /api/admin/explain/v1',
+    'Why a queued message (`id`), the mail of a queue (`queue`) or a message that somebody thinks of (`from`, `to`, `tenant`, `campaign`, `routing_domain`) is not delivered now, step by step, with where each option was said, and what comes next. Nothing is taken, made or counted. Handlers that receive mail and throttle_insert_ready_queue are not run. Of very many sources the first 8 are told of.',
+  ),
+  extension(
+    'command',
+    'explain',
+    'The same as a page for a terminal, with the records of the message as far as its log can be read.',
+  ),
   decided(
     'behaviour',
     'no descriptor or port left for a connection',

@@ -63,6 +63,29 @@ export function effectiveOptions<T>(
   return result;
 }
 
+/** The entries of an answer of an explain_ event; what is no such entry is left out. */
+export function explainedSettings(answer: unknown): ExplainedSetting[] {
+  if (!Array.isArray(answer)) return [];
+  return answer.filter(
+    (entry): entry is ExplainedSetting => typeof (entry as ExplainedSetting)?.option === 'string',
+  );
+}
+
+/** A value as policy writes it: limits as numbers, nothing for nil, and what is secret is not shown. */
+export function shownOption(value: Json): Json {
+  if (Array.isArray(value)) return value.map(shownOption);
+  if (typeof value !== 'object' || value === null) return value;
+  const { limit, force_local: local, ...rest } = value;
+  if (typeof limit === 'number' && Object.keys(rest).length === 0)
+    return local === true ? `local:${limit}` : limit;
+  const entries = Object.entries(value).filter(([, inner]) => inner !== null);
+  return Object.fromEntries(
+    entries.map(([key, inner]) => [key, SECRET.test(key) ? '(not shown)' : shownOption(inner)]),
+  );
+}
+
+const SECRET = /^(?:key_data|vault_token)$/;
+
 function originOf(
   said: ExplainedSetting | undefined,
   format: (value: unknown) => Json | undefined,

@@ -1,3 +1,4 @@
+import type { ExplainAnswer, ExplainAsked, SharedFacts, SharedFactsAsked } from './explanation.ts';
 import type { JsonObject } from './json.ts';
 import type { QueueSelector } from './queue-selector.ts';
 import type { Ceilings } from './throughput.ts';
@@ -100,6 +101,9 @@ export interface InspectionRequests {
   'ready-states': { asked: undefined; answer: ReadonlyMap<string, ReadyQueueStates> };
   /** What a change would touch; nothing is changed. */
   preview: { asked: AdminTarget; answer: Preview };
+  /** `even`: although there is no queue of that name. */
+  explain: { asked: { about: ExplainAsked; even?: boolean }; answer: ExplainAnswer };
+  'explain-shared': { asked: SharedFactsAsked; answer: SharedFacts };
 }
 
 /** The same of one shard. */

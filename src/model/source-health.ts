@@ -84,6 +84,12 @@ export class SourceHealth {
     return false;
   }
 
+  /** For how many ms more the source is left out, as far as any shard knows; 0 for one that works. */
+  leftOutFor({ name }: WatchedSource): number {
+    const { clock, counters } = this.#parts;
+    return Math.max(0, counters.get(suspensionKey(name)) - clock.monotonic());
+  }
+
   /** A connection of the source failed. */
   failed(source: WatchedSource, why: SourceFailure): void {
     this.#parts.onFailed?.(source.name, why);

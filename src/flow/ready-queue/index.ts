@@ -1,3 +1,4 @@
+export { askOrigins, rateFact, sharedFacts } from './explain-route.ts';
 export { inspectReadyQueue } from './inspect-ready-queue.ts';
 export { createRouting } from './mx-routing.ts';
 export type { ReadyParts } from './parts.ts';

@@ -64,6 +64,7 @@ export function createRouting(
         name: mx.siteName,
         security: securityOf(mx),
         expires: clock.monotonic() + mx.ttl,
+        mx,
         plan: (path, source) => planMx(mx, resolver, rulesOf(path, source)),
       };
     },

@@ -2,6 +2,8 @@ import {
   DEFERRED_INJECTION_QUEUE,
   GENERATOR_QUEUE,
   type MessageHome,
+  type QueueNameParts,
+  type RouteFacts,
   type SourceHealth,
   type Timer,
 } from '../../model/index.ts';
@@ -10,6 +12,7 @@ import type { MaildirTarget } from '../delivery/index.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { easeMemory } from './ease-memory.ts';
 import { EgressCatalog, UNSPECIFIED } from './egress-catalog.ts';
+import { explainRoute } from './explain-route.ts';
 import { generationQueue } from './generation-queue.ts';
 import { injectionQueue } from './injection-queue.ts';
 import { LuaDispatcher, type LuaProtocol, luaSite } from './lua-queue.ts';
@@ -62,6 +65,12 @@ export class ReadyQueues {
   /** Sources that are left out, for metrics; each is told of by one shard. */
   suspendedSources(): ReturnType<SourceHealth['made']> {
     return this.#parts.health.made();
+  }
+
+  /** The way that mail of a queue would take, and what holds it up there. Makes nothing and takes nothing. */
+  explainRoute(names: QueueNameParts, options: QueueOptions): Promise<RouteFacts> {
+    const find = (name: string, { security }: Site) => this.#queues.get(name + security)?.queue;
+    return explainRoute({ parts: this.#parts, catalog: this.#catalog, find }, names, options);
   }
 
   /** Every ready queue, for metrics and status. */

@@ -1,4 +1,4 @@
-import type { ConnectionPlan } from '../../model/index.ts';
+import type { ConnectionPlan, MxResolution } from '../../model/index.ts';
 import type { EgressPathOptions, EgressSourceOptions, MxListEntry } from '../../model/options/index.ts';
 
 /** Where mail for a domain goes: the hosts and the name that groups domains with the same hosts. */
@@ -11,6 +11,8 @@ export interface Site {
   security: string;
   /** Monotonic ms until which this answer holds. */
   expires: number;
+  /** What DNS said, where it was asked. */
+  mx?: MxResolution;
   /** The connection plan: the addresses to try, in order, or why there are none. Made anew for each connection. */
   plan(path: EgressPathOptions, source: EgressSourceOptions): Promise<ConnectionPlan>;
 }

@@ -62,6 +62,11 @@ export class Inspection {
     return this.#inTurn(() => previewQueues(this.#parts, this.#room, selector));
   }
 
+  /** The message with that id, as it is kept; the same look as for `message`. */
+  find(id: string): Promise<QueuedMessage | undefined> {
+    return this.#inTurn(() => this.#find(id));
+  }
+
   #inTurn<T>(look: () => Promise<T>): Promise<T> {
     if (this.#waiting >= MOST_WAITING) return Promise.reject(new Error('too many inspections at a time'));
     this.#waiting++;

@@ -11,6 +11,11 @@ export class Members {
     return this.#first;
   }
 
+  /** Whether a message whose home this is has not left. */
+  has(message: QueuedMessage): boolean {
+    return message === this.#first || message.memberPrev !== undefined;
+  }
+
   /** Takes a message that is a member of no queue. */
   add(message: QueuedMessage): void {
     message.memberPrev = this.#last;

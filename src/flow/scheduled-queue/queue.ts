@@ -134,6 +134,11 @@ export class ScheduledQueue implements MessageHome {
     if (this.#hold !== undefined) this.#release();
   }
 
+  /** What is due and waits, why, and until about when. */
+  get waiting(): { line: Fifo<QueuedMessage> | undefined; hold: RequeueReason | undefined; until: number } {
+    return { line: this.#line, hold: this.#hold, until: this.#holdUntil };
+  }
+
   /** How many messages belong here. */
   get size(): number {
     return this.members.size;

@@ -19,6 +19,7 @@ import type { QueueOptions } from '../../model/options/index.ts';
 import type { Reply } from '../../protocol/smtp/index.ts';
 import type { ReadyFeed } from '../ready-queue/index.ts';
 import { EmptyQueues } from './empty-queues.ts';
+import { Explaining } from './explaining.ts';
 import { Inspection, type InspectionRoom } from './inspection.ts';
 import { note } from './note.ts';
 import type { ScheduleParts } from './parts.ts';
@@ -53,6 +54,7 @@ export class ScheduledQueues
   readonly #wheel: TimerWheel<QueuedMessage>;
   readonly resident = new Resident();
   readonly inspection: Inspection;
+  readonly explaining: Explaining;
   readonly #rebinds = new Set<Promise<RebindSummary>>();
   /** Sweeps take turns, so that many of them are no more work at a time than one. */
   #sweeps = Promise.resolve();
@@ -69,6 +71,7 @@ export class ScheduledQueues
     this.restoring = new Restoring(parts, this);
     this.#gate = new ReadyGate(parts);
     this.inspection = new Inspection(parts, this);
+    this.explaining = new Explaining(parts, this);
     this.#wheel = new TimerWheel(parts.clock.now());
   }
 

@@ -31,7 +31,7 @@ export const explainEvents = [
     ...about,
     name: 'explain_egress_path_config',
     args: { domain: 'string', egress_source: 'string', site_name: 'string' },
-    when: '`moonpost resolve-shaping-domain` asks where the options of a path come from.',
+    when: '`moonpost resolve-shaping-domain` and `moonpost explain` ask where the options of a path come from.',
     doc: 'Registered by the shaping helper. Answers with a list of option, value and origin, an entry for each option that it sets.',
   }),
   defineEvent({
@@ -43,7 +43,7 @@ export const explainEvents = [
       campaign: 'string|nil',
       routing_domain: 'string|nil',
     },
-    when: '`moonpost resolve-queue-config` and `resolve-shaping-domain` ask where the options of a queue come from.',
+    when: '`moonpost resolve-queue-config`, `resolve-shaping-domain` and `explain` ask where the options of a queue come from.',
     doc: 'Registered by the queue helper. Answers with a list of option, value and origin, an entry for each option that it sets.',
   }),
 ];

@@ -1,0 +1,119 @@
+import { formatDuration } from './duration.ts';
+import type { ExplainFacts, MessageFacts, Obstacle } from './explanation.ts';
+import { count } from './explanation-obstacles.ts';
+import { retryDelay } from './retry-schedule.ts';
+
+/** Attempts that are foretold. */
+const MOST_ATTEMPTS = 5;
+/** What is over so soon after the due time, ms, is over in time: a due time is set to just when a rate lets go. */
+const SLACK = 1000;
+
+/** `2026-05-04 10:20:30 UTC (in 5m)`; a time that is over is told as so long ago. */
+export function atTime(time: number, now: number): string {
+  const text = new Date(time).toISOString();
+  const at = `${text.slice(0, 10)} ${text.slice(11, 19)} UTC`;
+  const wait = Math.round((time - now) / 1000) * 1000;
+  return wait >= 0 ? `${at} (in ${formatDuration(wait)})` : `${at} (${formatDuration(-wait)} ago)`;
+}
+
+/** When the message is given up, ms since the epoch. */
+export function expiryOf(facts: ExplainFacts): number | undefined {
+  const { message, queue } = facts;
+  if (message === undefined) return undefined;
+  if (message.expires !== undefined) return message.expires;
+  return queue.retry === undefined ? undefined : message.created + queue.retry.max_age;
+}
+
+/** The attempts after the one that is next, should every one of them fail, and whether the message is given up then. */
+export function laterAttempts(facts: ExplainFacts): { times: number[]; isLast: boolean } {
+  const { message, queue, now } = facts;
+  const expiry = expiryOf(facts);
+  if (message === undefined || queue.retry === undefined || expiry === undefined) {
+    return { times: [], isLast: false };
+  }
+  const times: number[] = [];
+  let at = Math.max(message.due, now);
+  for (let attempts = message.attempts; times.length < MOST_ATTEMPTS; attempts++) {
+    // Without jitter: in the middle of where it may be.
+    at += retryDelay(queue.retry, attempts, 0.5);
+    const isTooLate = message.expires === undefined ? at > expiry : at >= expiry;
+    if (isTooLate) return { times, isLast: true };
+    times.push(at);
+  }
+  return { times, isLast: false };
+}
+
+/** What happens next, and when. */
+export function outlookOf(facts: ExplainFacts, obstacles: readonly Obstacle[]): string {
+  const { message } = facts;
+  if (message === undefined) return withoutMessage(facts, obstacles);
+  const sentences = [ofPlace(facts, message, obstacles), ofTheEnd(facts, obstacles)];
+  return sentences.filter((sentence) => sentence !== '').join(' ');
+}
+
+function ofPlace(facts: ExplainFacts, message: MessageFacts, obstacles: readonly Obstacle[]): string {
+  const { now } = facts;
+  const bounce = obstacles.find(({ effect }) => effect === 'bounces');
+  const { place, due, attempts } = message;
+  switch (place.kind) {
+    case 'scheduled': {
+      const after = attempts === 0 ? 'for the first time' : `after ${count(attempts, 'attempt')}`;
+      const next = `It is tried next at ${atTime(due, now)}, ${after}`;
+      if (bounce !== undefined) return `${next}, and bounces then: ${told(bounce, now)}.`;
+      const still = obstacles.find(({ clears }) => clears === undefined || clears > due + SLACK);
+      if (still !== undefined)
+        return `${next}; unless it ends before, this holds it up then: ${told(still, now)}.`;
+      const [first] = obstacles;
+      return first === undefined
+        ? `${next}.`
+        : `${next}; what holds it up now is over by then: ${told(first, now)}.`;
+    }
+    case 'line': {
+      const [first] = obstacles;
+      const where = `It is due and waits in its queue${behind(place.ahead)}`;
+      return first === undefined ? `${where}; it goes on at once.` : `${where}: ${told(first, now)}.`;
+    }
+    case 'ready': {
+      const [first] = obstacles;
+      const where = `It waits in ready queue ${place.queue}${behind(place.ahead)}`;
+      return first === undefined ? `${where} for the next connection.` : `${where}: ${told(first, now)}.`;
+    }
+    case 'hand': {
+      const [first] = obstacles;
+      const where = 'A connection has it in hand, or it is just moving on';
+      return first === undefined ? `${where}.` : `${where}; what could hold it up: ${told(first, now)}.`;
+    }
+  }
+}
+
+function behind(ahead: number | undefined): string {
+  if (ahead === undefined) return ' far behind others';
+  return ahead === 0 ? ' as the first' : ` behind ${count(ahead, 'other')}`;
+}
+
+/** When it is over, if it soon is. */
+function ofTheEnd(facts: ExplainFacts, obstacles: readonly Obstacle[]): string {
+  const expiry = expiryOf(facts);
+  if (expiry === undefined || obstacles.some(({ effect }) => effect === 'bounces')) return '';
+  const { message, now } = facts;
+  const { times, isLast } = laterAttempts(facts);
+  if (expiry <= Math.max(now, message!.due)) return `It has expired by then (${atTime(expiry, now)}).`;
+  if (!isLast || times.length > 0) return '';
+  return `That is its last attempt: if it fails, the next would be after it expires at ${atTime(expiry, now)}.`;
+}
+
+function withoutMessage({ now, queue }: ExplainFacts, obstacles: readonly Obstacle[]): string {
+  const [first] = obstacles;
+  if (first === undefined) return `A message for queue ${queue.name} is sent at once: nothing holds it back.`;
+  const verb = { fails: 'is put off', waits: 'waits', bounces: 'bounces' }[first.effect];
+  return `A message for queue ${queue.name} ${verb}: ${told(first, now)}.`;
+}
+
+/** An obstacle with its end and its place. */
+export function told({ what, clears, ends, origin }: Obstacle, now: number): string {
+  const until = clears === undefined ? ends : `until ${atTime(clears, now)}`;
+  const parts = [what, origin === undefined ? undefined : `[${origin}]`];
+  const text = parts.filter((part) => part !== undefined).join(' ');
+  if (until === undefined) return text;
+  return clears === undefined ? `${text}; it ends ${until}` : `${text} ${until}`;
+}
