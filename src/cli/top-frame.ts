@@ -72,20 +72,14 @@ function flowLine(flow: Flow, history: readonly Record<Flow, number>[], columns:
   return `${flow.padEnd(10)}${rate.padStart(NUMBER)}  ${sparkline(rates, Math.max(0, columns - 23))}`;
 }
 
-function countLine(sample: TopSample): string {
-  const { messages, scheduled, ready, connectionsIn, connectionsOut, memory } = sample;
-  const counts = [
-    `messages ${formatCount(messages)}`,
-    `scheduled ${formatCount(scheduled)}`,
-    `ready ${formatCount(ready)}`,
-    `connections ${formatCount(connectionsIn)} in ${formatCount(connectionsOut)} out`,
-    ...(memory === undefined ? [] : [`memory ${formatCount(memory / 2 ** 20)} MiB`]),
-  ];
-  return counts.join('  ');
+function countLine({ messages, scheduled, ready, connectionsIn, connectionsOut }: TopSample): string {
+  const connections = `${formatCount(connectionsIn)} in ${formatCount(connectionsOut)} out`;
+  return `messages ${formatCount(messages)}  scheduled ${formatCount(scheduled)}  ready ${formatCount(ready)}  connections ${connections}`;
 }
 
-function adminLine({ suspensions, readySuspensions, bounces, heldUp }: TopSample): string {
-  return `suspended ${suspensions}  ready queues suspended ${readySuspensions}  bounces ${bounces}  held up by limits ${heldUp}`;
+function adminLine({ suspensions, readySuspensions, bounces, heldUp, memory }: TopSample): string {
+  const used = memory === undefined ? '' : `  memory ${formatCount(memory / 2 ** 20)} MiB`;
+  return `suspended ${suspensions}  ready queues suspended ${readySuspensions}  bounces ${bounces}  held up ${heldUp}${used}`;
 }
 
 interface Cells {
