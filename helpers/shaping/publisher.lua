@@ -45,7 +45,7 @@ local function is_wanted(msg, options, skipped, load)
     return true
   end
   local ok, rules = pcall(function()
-    return load():match_rules(utils.deep_copy(record))
+    return load():match_rules(record)
   end)
   if not ok then
     -- The daemon looks for itself what a record means.
