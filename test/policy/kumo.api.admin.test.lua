@@ -41,7 +41,7 @@ end)
 
 test('what is wrong is said', function()
   test.raises('reason', suspend.suspend, { domain = 'd' })
-  test.raises('routing_domain', suspend.suspend, { routing_domain = 'd', reason = 'r' })
+  test.raises('routing_domian', suspend.suspend, { routing_domian = 'd', reason = 'r' })
   test.raises("'soon' is no duration", bounce.bounce, { reason = 'r', duration = 'soon' })
   test.raises('this time is over', bounce.bounce, { reason = 'r', expires = '2001-01-01T00:00:00Z' })
   test.raises('name', ready.suspend, { reason = 'r' })

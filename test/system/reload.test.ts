@@ -170,8 +170,11 @@ test('a hundred broken policies, saved one after the other under load, fail no t
   expect(failures.size).toBeGreaterThan(60);
   expect(sent).toBeGreaterThan(0);
   const counts = await server.untilCounts({ Reception: sent, Delivery: sent });
-  expect(await server.until((all) => all.length >= 2 * sent)).toHaveLength(2 * sent);
   expect(counts.filter(({ type }) => type === 'Delivery')).toHaveLength(sent);
+  // On a machine that is slow enough something waits or is tried again, which is in order.
+  const others = new Set(counts.map(({ type }) => type));
+  for (const type of ['Reception', 'Delivery', 'Delayed', 'TransientFailure']) others.delete(type);
+  expect(others).toEqual(new Set());
   save(server, named('mended', relay));
   await until(server, ({ generation }) => generation === 2);
   expect(await answers(server, 4)).toEqual(new Set(['550 mended']));

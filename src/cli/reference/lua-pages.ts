@@ -5,7 +5,7 @@ import type {
   ObjectDeclaration,
   RichKind,
 } from '../../model/define/index.ts';
-import { markdownTable } from './markdown.ts';
+import { luaLiteral, markdownTable } from './markdown.ts';
 
 interface Page {
   name: string;
@@ -45,7 +45,7 @@ function functionText(declaration: FunctionDeclaration, owner: string): string {
     const rows = params.map(({ name: param, kind }) => [
       `\`${param}\``,
       kindText(kind),
-      kind.optional ? (kind.default === undefined ? 'nil' : `\`${String(kind.default)}\``) : 'required',
+      kind.optional ? (kind.default === undefined ? 'nil' : `\`${luaLiteral(kind.default)}\``) : 'required',
     ]);
     parts.push(markdownTable(['Argument', 'Kind', 'Default'], rows));
   }
