@@ -1,3 +1,4 @@
+import { setDiagnosticFilter } from './io/diagnostics/index.ts';
 import {
   earliestStates,
   type InspectedQueue,
@@ -31,6 +32,10 @@ export async function inspectProcess(
       return { facts: await explainProcess(asked, shards), logDirs: [...logDirs] };
     case 'explain-shared':
       return mergeShared(await shards.askAll(kind, asked));
+    case 'set-log-filter':
+      setDiagnosticFilter(asked);
+      await shards.askAll(kind, asked);
+      return undefined;
     case 'preview':
       return mergePreviews(await shards.askAll(kind, asked));
   }

@@ -1,5 +1,6 @@
 import { inspectReadyQueue, type ReadyQueues, sharedFacts } from './flow/ready-queue/index.ts';
 import type { ScheduledQueues } from './flow/scheduled-queue/index.ts';
+import { setDiagnosticFilter } from './io/diagnostics/index.ts';
 import {
   type AdminTarget,
   type InspectionRequest,
@@ -41,6 +42,8 @@ export async function inspectShard(
       return { facts: await queues?.explaining.explain(asked.about, asked.even === true), logDirs: [] };
     case 'explain-shared':
       return sharedFacts(ready?.live() ?? [], asked);
+    case 'set-log-filter':
+      return setDiagnosticFilter(asked);
     case 'preview':
       return previewTarget(asked, { queues, ready });
   }

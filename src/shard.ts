@@ -8,7 +8,7 @@ import { Reception } from './flow/reception/index.ts';
 import { ScheduledQueues } from './flow/scheduled-queue/index.ts';
 import { systemClock } from './io/clock/index.ts';
 import type { LineBatch } from './io/delivery-log/index.ts';
-import { createDiagnostics } from './io/diagnostics/index.ts';
+import { createDiagnostics, silentDiagnostics } from './io/diagnostics/index.ts';
 import { DiskSpaceWatch } from './io/disk-space/index.ts';
 import { helpersDirectory } from './io/files/index.ts';
 import type { MemoryWatch } from './io/memory/index.ts';
@@ -110,7 +110,7 @@ class Shard {
     this.#security = createPeerSecurity(this.#policyHost, () => this.#policy);
     this.#newMessageId = createMessageIds({ clock: systemClock, random, shard: start.shard });
     // Every shard looks, one speaks.
-    const speaker = start.shard === 0 ? this.#diagnostics : createDiagnostics('off');
+    const speaker = start.shard === 0 ? this.#diagnostics : silentDiagnostics;
     this.#disks = new DiskSpaceWatch(watchedDisks(start.declarations), systemClock, speaker);
     this.#memory = shardMemory(start.declarations, speaker, () => ({
       ready: this.#ready,

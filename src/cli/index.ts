@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { productVersion } from '../io/files/index.ts';
 import { apiCommand } from './api.ts';
+import { completionCommand } from './completion.ts';
 import { endpointOption } from './endpoint.ts';
 import { explainThrottleCommand } from './explain-throttle.ts';
 import { generateCommand } from './generate.ts';
@@ -34,6 +35,7 @@ function commandLine(): Command {
     resolveQueueConfigCommand(),
     resolveSiteNameCommand(),
     explainThrottleCommand(),
+    completionCommand(),
     apiCommand(),
     generateCommand(),
   ]) {

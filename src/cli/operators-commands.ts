@@ -4,10 +4,12 @@ import { bounceCancelCommand } from './bounce-cancel.ts';
 import { bounceListCommand } from './bounce-list.ts';
 import { explainCommand } from './explain.ts';
 import { inspectMessageCommand } from './inspect-message.ts';
+import { inspectReadyQueueCommand } from './inspect-ready-q.ts';
 import { inspectScheduledQueueCommand } from './inspect-sched-q.ts';
 import { providerSummaryCommand } from './provider-summary.ts';
 import { queueSummaryCommand } from './queue-summary.ts';
 import { rebindCommand } from './rebind.ts';
+import { setLogFilterCommand } from './set-log-filter.ts';
 import { suspendCommand } from './suspend.ts';
 import { suspendCancelCommand } from './suspend-cancel.ts';
 import { suspendListCommand } from './suspend-list.ts';
@@ -25,6 +27,7 @@ export function operatorsCommands(): Command[] {
     explainCommand(),
     inspectMessageCommand(),
     inspectScheduledQueueCommand(),
+    inspectReadyQueueCommand(),
     suspendCommand(),
     suspendListCommand(),
     suspendCancelCommand(),
@@ -35,5 +38,6 @@ export function operatorsCommands(): Command[] {
     bounceListCommand(),
     bounceCancelCommand(),
     rebindCommand(),
+    setLogFilterCommand(),
   ];
 }

@@ -107,6 +107,49 @@ test('queues, messages and providers are shown', async () => {
   });
 });
 
+test('a ready queue is shown with its connections, its path and what feeds it', async () => {
+  const name = `unspecified->mx_list:127.0.0.1:${drop.port}@smtp_client`;
+  const text = await said('inspect-ready-q', name, '--connections', '--config', '--sched-q');
+  expect(text).toMatch(/^queue +unspecified->mx_list:\S+\nsource +unspecified\n/);
+  expect(text).toMatch(/^SESSION +PHASE +FOR +AGE +D +T +F/m);
+  expect(text).toMatch(/^SCHEDULED QUEUE$/m);
+  expect(text).toMatch(/^max_ready = \d+$/m);
+  expect(await json('inspect-ready-q', name, '--json')).toMatchObject({
+    queue_name: name,
+    state: { ready_count: 0, suspended: null },
+  });
+  expect((await run('inspect-ready-q', name, '--json', '--config')).code).toBe(2);
+  expect(await run('inspect-ready-q', 'none')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('404'),
+  });
+});
+
+test('set-log-filter changes what every thread writes, unless the filter is wrong', async () => {
+  expect(await run('set-log-filter', 'sometimes')).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/status 500.*'sometimes' is no diagnostic filter/),
+  });
+  expect(await said('set-log-filter', 'off', '--dry-run')).toContain('nothing was changed');
+  expect(await said('set-log-filter', 'info,scheduled-queue=off')).toBe('OK\n');
+  const before = server.errors;
+  // Said by a shard, of a target that is off now.
+  await said('rebind', '--domain', 'none.test', '--reason', 'silent', '--set', 'a=b');
+  expect(await said('set-log-filter', 'info')).toBe('OK\n');
+  await said('rebind', '--domain', 'none.test', '--reason', 'spoken', '--set', 'a=b');
+  await server.waitFor('rebind (spoken)');
+  expect(server.errors.slice(before.length)).not.toContain('rebind (silent)');
+});
+
+test('completion prints a script that knows the commands', async () => {
+  for (const shell of ['bash', 'zsh']) {
+    const script = await said('completion', shell);
+    expect(script).toContain("'suspend-cancel') words='--endpoint --json --id --dry-run --help' ;;");
+    expect(script).toContain('complete -F _moonpost moonpost');
+  }
+  expect((await run('completion', 'fish')).code).toBe(2);
+});
+
 test('top prints one frame for scripts', async () => {
   const frame = await said('top', '--once', '--update-interval', '100ms');
   expect(frame).toMatch(/^moonpost top {2}\d\d:\d\d:\d\dZ {2}http:\S+ {2}policy 1\n/);

@@ -18,6 +18,7 @@ import { policyStatus } from './policy-status.v1.ts';
 import { readyQueueStates } from './ready-q-states.v1.ts';
 import { rebind } from './rebind.v1.ts';
 import { parseJson, TOO_LARGE, unpackBodies } from './request-body.ts';
+import { setDiagnosticLogFilter } from './set-diagnostic-log-filter.v1.ts';
 import { suspend } from './suspend.v1.ts';
 import { suspendReadyQueue } from './suspend-ready-q.v1.ts';
 
@@ -89,6 +90,7 @@ function route(app: FastifyInstance, parts: HttpParts, listener: InjectionListen
   inspectScheduledQueue(app, parts.inspect, systemClock.now);
   inspectReadyQueue(app, parts, systemClock.now);
   readyQueueStates(app, parts.inspect);
+  setDiagnosticLogFilter(app, parts.inspect);
   explainEndpoint(app, parts.inspect);
   inject(app, listener);
 }

@@ -9,6 +9,22 @@ export { DiagnosticFilter, DiagnosticFilterError } from './filter.ts';
 /** What is shown when nothing else is asked for (operations.md 1.7): everything from INFO up. */
 export const DEFAULT_FILTER = 'info';
 
+/** What is shown in this thread since it was changed, whatever was asked for at the start. */
+let changed: DiagnosticFilter | undefined;
+
+/** Another filter for all diagnostics of this thread, at once. Throws DiagnosticFilterError. */
+export function setDiagnosticFilter(text: string): void {
+  changed = DiagnosticFilter.parse(text);
+}
+
+/** Says nothing, whatever the filter. */
+export const silentDiagnostics: Diagnostics = {
+  error: () => {},
+  warn: () => {},
+  info: () => {},
+  debug: () => {},
+};
+
 /**
  * The diagnostic log on stderr, one line each: RFC 3339 time, level padded to 5, thread, target, text.
  * Written at once and by the thread that speaks, so that the last words of a crash are not lost.
@@ -21,7 +37,7 @@ export function createDiagnostics(filterText: string = DEFAULT_FILTER): Diagnost
     { write: (line: string) => writeLine(line, thread) },
   );
   const say = (level: Level) => (target: string, text: string) => {
-    if (filter.shows(target, level)) logger[level]({ target }, text);
+    if ((changed ?? filter).shows(target, level)) logger[level]({ target }, text);
   };
   return { error: say('error'), warn: say('warn'), info: say('info'), debug: say('debug') };
 }
