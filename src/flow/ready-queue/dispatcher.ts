@@ -87,7 +87,7 @@ export class Dispatcher implements Connection {
       if (message !== undefined) {
         this.#hand.requeue(message, reply(451, '4.3.0', 'KumoMTA internal: delivery was interrupted'));
       }
-      await this.#session?.quit();
+      await Promise.all([this.#session?.quit(), this.#end ?? this.#watchdog.closed()]);
     }
   }
 

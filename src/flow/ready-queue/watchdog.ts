@@ -16,7 +16,7 @@ export function watchdogTimeout(path: EgressPathOptions): number {
   return path.dispatcher_progress_watchdog_timeout ?? Math.max(2 * longest, LEAST_PATIENCE);
 }
 
-/** Calls back once when there was no progress for `patience` ms. */
+/** Calls back once when there was no progress for `patience` ms. Knows which connections it watches are still ours. */
 export class Watchdog {
   readonly #clock: Clock;
   readonly #patience: number;
@@ -24,6 +24,8 @@ export class Watchdog {
   #last: number;
   #isResting = false;
   #timer: Timer;
+  /** Ends of connections that we have not closed yet. */
+  readonly #open = new Set<Promise<void>>();
 
   constructor(clock: Clock, patience: number, expired: () => void) {
     this.#clock = clock;
@@ -48,10 +50,19 @@ export class Watchdog {
     this.#timer.cancel();
   }
 
+  /**
+   * Resolves when we have closed every connection, those included that only wait for the answer to QUIT: as long as
+   * they are open the peer counts them.
+   */
+  async closed(): Promise<void> {
+    await Promise.all(this.#open);
+  }
+
   /** Connections on which everything that arrives is progress. */
   watching(dial: Dial): Dial {
     return async (target) => {
       const transport: Transport = await dial(target);
+      this.#noteEnd(transport);
       const receive = transport.receive.bind(transport);
       transport.receive = (handler) =>
         receive({
@@ -64,6 +75,22 @@ export class Watchdog {
         });
       return transport;
     };
+  }
+
+  #noteEnd(transport: Transport): void {
+    const ended: Promise<void> = new Promise<void>((resolve) => {
+      const end = transport.end.bind(transport);
+      const destroy = transport.destroy.bind(transport);
+      transport.end = () => {
+        resolve();
+        end();
+      };
+      transport.destroy = () => {
+        resolve();
+        destroy();
+      };
+    }).finally(() => this.#open.delete(ended));
+    this.#open.add(ended);
   }
 
   readonly #look = (): void => {

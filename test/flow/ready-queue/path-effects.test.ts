@@ -175,6 +175,31 @@ test('one long wait of a rate sends all of a ready queue back; the rate is not a
   expect(refused).toBe(1);
 });
 
+test.each([
+  ['421 to MAIL', 'MAIL', '421 4.3.2 closing'],
+  ['a refused EHLO', 'EHLO', '421 4.3.2 closing'],
+  ['AUTH that is not offered', 'never', ''],
+])(
+  'a slot is free when the connection is closed, not while the peer lets QUIT wait: %s',
+  async (_, at, answer) => {
+    const rooms = roomsWith({
+      path: {
+        ...{ connection_limit: 1, reconnect_strategy: 'TerminateSession', skip_hosts: ['192.0.2.2'] },
+        ...(at === 'never' && { smtp_auth_plain_username: 'u', allow_smtp_auth_plain_without_tls: true }),
+      },
+    });
+    rooms.peers.answer = (command) => {
+      if (command === 'QUIT') return 'silence';
+      return command.startsWith(at) ? answer : undefined;
+    };
+    await rooms.receive(Array.from({ length: 4 }, (_, n) => `u${n}@dest.example`));
+    await rooms.clock.advance(20 * SECOND);
+    expect(rooms.events.filter(({ type }) => type === 'TransientFailure')).toHaveLength(4);
+    expect(rooms.peers.peak).toBe(1);
+    expect(rooms.peers.open).toBe(0);
+  },
+);
+
 test('recipients with the same answer share a record, others have their own', async () => {
   const rooms = roomsWith({});
   rooms.peers.answer = (command) => {
