@@ -1,4 +1,4 @@
-import type { EffectiveOption, ExplainedStep } from '../model/index.ts';
+import { type EffectiveOption, type ExplainedStep, fromText } from '../model/index.ts';
 import { formatEffective } from './effective-text.ts';
 import type { SeenRecord } from './explain-records.ts';
 import { plain } from './output.ts';
@@ -29,13 +29,17 @@ export function explainPage(
 ): string {
   const width = Math.min(Math.max(columns, LEAST_WIDTH), MOST_WIDTH);
   const { obstacles = [], steps = [], queue, paths = [] } = told;
-  const parts = [`${sentence(plain(told.subject))}\n${wrapped(told.answer, 2, width)}`];
-  if (obstacles.length > 0) {
+  const parts = [
+    [sentence(plain(told.subject)), wrapped(told.answer, 2, width), ...lastWords(records, width)].join('\n'),
+  ];
+  // One alone is told in the answer.
+  if (obstacles.length > 1) {
     parts.push(
       `What holds it back\n${obstacles.map((one) => wrapped(obstacleText(one), 2, width)).join('\n')}`,
     );
   }
-  for (const [section, own] of bySection(steps)) parts.push(`${section}\n${table(own, width)}`);
+  for (const [section, own] of all ? bySection(steps) : brief(bySection(steps), told.answer))
+    parts.push(`${section}\n${table(own, width)}`);
   if (records.length > 0) {
     parts.push(`So far\n${records.map((record) => wrapped(recordText(record), 2, width)).join('\n')}`);
   }
@@ -60,8 +64,11 @@ function obstacleText({
   ends,
   origin,
 }: NonNullable<ShownExplanation['obstacles']>[number]): string {
-  const until = clears === undefined ? ends : `until ${clears}`;
-  return [`- ${what}`, origin && `[${origin}]`, until && `| ends: ${until}`].filter(Boolean).join(' ');
+  const until = clears === undefined ? ends : `until ${clears.slice(0, 19).replace('T', ' ')} UTC`;
+  return [`- ${what}`, origin && fromText(origin), until && `; ends ${until}`]
+    .filter(Boolean)
+    .join(' ')
+    .replace(' ;', ';');
 }
 
 function recordText({ type, event_time, response, peer_address }: SeenRecord): string {
@@ -69,8 +76,46 @@ function recordText({ type, event_time, response, peer_address }: SeenRecord): s
   const enhanced =
     enhanced_code === null ? '' : ` ${Object.values(enhanced_code as Record<string, number>).join('.')}`;
   const peer = peer_address === null ? '' : ` (${peer_address.name} ${peer_address.addr})`;
-  return `${event_time} ${type} ${code}${enhanced} ${content}${peer}`;
+  return `${event_time} ${type} ${code}${enhanced}${content === '' ? '' : ` ${content}`}${peer}`;
 }
+
+/** What the newest record says of an attempt that failed. */
+function lastWords(records: readonly SeenRecord[], width: number): string[] {
+  const last = records.findLast(({ type }) => type === 'TransientFailure');
+  return last === undefined ? [] : [wrapped(`Last attempt: ${recordText(last)}`, 2, width)];
+}
+
+/** Of many sources only one in full: the one that the answer is about, or the first. */
+function brief(sections: Map<string, ExplainedStep[]>, answer: string): Map<string, ExplainedStep[]> {
+  const sources = [...sections].filter(([section]) => section.startsWith(SOURCE));
+  if (sources.length < 2) return sections;
+  const named = sources.find(([, steps]) =>
+    steps.some(({ step, result }) => step === 'ready queue' && answer.includes(result)),
+  );
+  const full = (named ?? sources[0]!)[0];
+  const others = sources
+    .filter(([section]) => section !== full)
+    .map(([section, steps]) => ({
+      section: 'Other sources',
+      step: section.slice(SOURCE.length),
+      result: steps
+        .filter(({ step }) => BRIEF.includes(step))
+        .map(({ step, result, why }) =>
+          step === 'share' ? result : `${step} ${result}${why === undefined ? '' : ` (${why})`}`,
+        )
+        .join('; '),
+    }));
+  const kept = new Map<string, ExplainedStep[]>();
+  for (const [section, steps] of sections) {
+    if (!section.startsWith(SOURCE) || section === full) kept.set(section, steps);
+    if (section === sources.at(-1)![0]) kept.set('Other sources', others);
+  }
+  return kept;
+}
+
+const SOURCE = 'Source ';
+/** Steps that are told of a source that is not told of in full. */
+const BRIEF = ['share', 'health', 'path', 'suspended', 'connections'];
 
 function bySection(steps: readonly ExplainedStep[]): Map<string, ExplainedStep[]> {
   const sections = new Map<string, ExplainedStep[]>();
@@ -83,7 +128,7 @@ function table(steps: readonly ExplainedStep[], width: number): string {
   const indent = Math.max(0, ...names) + 4;
   return steps
     .map(({ step, result, why, origin }) => {
-      const text = [result, why && `(${why})`, origin && `[${origin}]`].filter(Boolean).join(' ');
+      const text = [result, why && `(${why})`, origin && fromText(origin)].filter(Boolean).join(' ');
       const name = `  ${plain(step).padEnd(indent - 4)}  `;
       const rest = wrapped(text, indent, width);
       return name.length > indent ? `${name.trimEnd()}\n${rest}` : name + rest.slice(indent);

@@ -123,7 +123,8 @@ function inReadyQueue(ready: ReadyFacts, now: number): Obstacle[] {
   }
   if (ready.failures > 0) {
     const bulk = ready.failures > ready.failuresAllowed ? ', so the whole ready queue is put off' : '';
-    const what = `the last ${count(ready.failures, 'session')} of ${ready.name} reached no host that would talk${bulk}`;
+    const last = ready.failures === 1 ? 'the last session' : `the last ${ready.failures} sessions`;
+    const what = `${last} of ${ready.name} reached no host that would talk${bulk}`;
     const ends = 'with the first connection that succeeds';
     const origin = originOf(ready.options, 'consecutive_connection_failures_before_delay');
     found.push(withOrigin({ effect: 'fails', what, ends }, bulk === '' ? undefined : origin));

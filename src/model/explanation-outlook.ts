@@ -12,8 +12,24 @@ const SLACK = 1000;
 export function atTime(time: number, now: number): string {
   const text = new Date(time).toISOString();
   const at = `${text.slice(0, 10)} ${text.slice(11, 19)} UTC`;
-  const wait = Math.round((time - now) / 1000) * 1000;
-  return wait >= 0 ? `${at} (in ${formatDuration(wait)})` : `${at} (${formatDuration(-wait)} ago)`;
+  const wait = time - now;
+  return wait >= 0 ? `${at} (in ${about(wait)})` : `${at} (${about(-wait)} ago)`;
+}
+
+/** A duration in its two largest units or so, such as `2days 3h`. */
+function about(duration: number): string {
+  const unit = duration >= DAY ? HOUR : duration >= HOUR ? MINUTE : SECOND;
+  return formatDuration(Math.round(duration / unit) * unit);
+}
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** `(from FILE:LINE:COLUMN [section])`. */
+export function fromText(origin: string): string {
+  return origin === 'built-in default' ? '(default)' : `(from ${origin})`;
 }
 
 /** When the message is given up, ms since the epoch. */
@@ -112,7 +128,7 @@ function withoutMessage({ now, queue }: ExplainFacts, obstacles: readonly Obstac
 /** An obstacle with its end and its place. */
 export function told({ what, clears, ends, origin }: Obstacle, now: number): string {
   const until = clears === undefined ? ends : `until ${atTime(clears, now)}`;
-  const parts = [what, origin === undefined ? undefined : `[${origin}]`];
+  const parts = [what, origin === undefined ? undefined : fromText(origin)];
   const text = parts.filter((part) => part !== undefined).join(' ');
   if (until === undefined) return text;
   return clears === undefined ? `${text}; it ends ${until}` : `${text} ${until}`;

@@ -127,12 +127,20 @@ function queueSteps(queue: QueueFacts, now: number): Step[] {
     const until = hold.until > now ? `until about ${atTime(hold.until, now)}` : 'as places become free';
     steps.push({ step: 'line held', result: hold.reason, why: until });
   }
-  steps.push({ step: 'bounced', ...ruleText(queue.bounce, now) });
-  steps.push({ step: 'suspended', ...ruleText(queue.suspension, now) });
+  const { bounce, suspension } = queue;
+  if (bounce !== undefined) steps.push({ step: 'bounced', ...ruleText(bounce, now) });
+  if (suspension !== undefined) steps.push({ step: 'suspended', ...ruleText(suspension, now) });
+  if (bounce === undefined && suspension === undefined) {
+    steps.push({ step: 'rules', result: 'no administrator bounces or suspends it' });
+  }
   if (rate !== undefined) steps.push(rateStep(rate, now, originOf(options, rate.option)));
   if (queue.isGated) {
-    const result = 'throttle_insert_ready_queue is asked before a message goes on';
-    steps.push({ step: 'policy', result, why: 'not asked here, since it may count' });
+    const result = 'asked before a message goes on';
+    steps.push({
+      step: 'policy',
+      result,
+      why: 'throttle_insert_ready_queue; not asked here, as it may count',
+    });
   }
   if (queue.protocol !== undefined) {
     steps.push(withOrigin({ step: 'protocol', result: queue.protocol }, originOf(options, 'protocol')));
@@ -141,10 +149,8 @@ function queueSteps(queue: QueueFacts, now: number): Step[] {
   return steps;
 }
 
-function ruleText(rule: RuleFact | undefined, now: number): Pick<Step, 'result' | 'why' | 'origin'> {
-  if (rule === undefined) return { result: 'no' };
-  const { id, reason, expires } = rule;
-  return { result: `until ${atTime(expires, now)}`, why: reason, origin: `administrator, rule ${id}` };
+function ruleText({ id, reason, expires }: RuleFact, now: number): Omit<Step, 'step'> {
+  return { result: `until ${atTime(expires, now)}`, why: reason, origin: `an administrator, rule ${id}` };
 }
 
 function routeSteps(route: RouteFacts, queue: QueueFacts): Step[] {
@@ -203,7 +209,10 @@ function readySteps(ready: ReadyFacts, now: number): Step[] {
   const fill = `${ready.length} of ${ready.capacity}`;
   const steps: Step[] = [
     { step: 'ready queue', result: ready.name, ...(!ready.isLive && { why: 'not in use now' }) },
-    withOrigin({ step: 'messages', result: fill, why: 'max_ready' }, originOf(options, 'max_ready')),
+    withOrigin(
+      { step: 'messages', result: fill, why: 'the part of this shard in max_ready' },
+      originOf(options, 'max_ready'),
+    ),
     { step: 'connections', result: `${ready.connections} open, ${ready.ideal} deserved by its messages` },
   ];
   if (ready.suspension !== undefined) {
@@ -224,8 +233,10 @@ function readySteps(ready: ReadyFacts, now: number): Step[] {
     steps.push(withOrigin({ step: 'failures', result, why }, originOf(options, option)));
   }
   if (plan !== undefined) steps.push(planStep(plan));
-  const watchdog = `a session without progress ends after ${formatDuration(ready.watchdog)}`;
-  steps.push({ step: 'watchdog', result: watchdog });
+  if (ready.connections > 0) {
+    const result = `a session without progress ends after ${formatDuration(ready.watchdog)}`;
+    steps.push({ step: 'watchdog', result });
+  }
   return steps;
 }
 
@@ -277,7 +288,9 @@ function retrySteps(facts: ExplainFacts): Step[] {
     return [...steps, withOrigin(given, originOf(queue.options, 'max_age'))];
   }
   const { times, isLast } = laterAttempts(facts);
-  const list = times.map((time) => atTime(time, now)).join(', ');
+  const list = times
+    .map((time) => `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')}`)
+    .join(', ');
   const end = isLast ? 'then it expires' : 'and so on';
   steps.push({ step: 'if that fails', result: list === '' ? 'it expires' : `about ${list}, ${end}` });
   const own = message.expires !== undefined;
