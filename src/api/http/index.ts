@@ -65,8 +65,12 @@ export async function serveHttp(options: HttpListenerOptions, parts: HttpParts):
   const ajv = { customOptions: { removeAdditional: false, coerceTypes: false } as const };
   const { requestTimeout = REQUEST_TIMEOUT, hostname } = parts;
   const bodyLimit = options.request_body_limit;
-  // Node looks for slow requests only this often.
-  const http = { connectionsCheckingInterval: Math.ceil(requestTimeout / 4) };
+  // Node looks for slow requests only so often, and takes the longer timeout for that of the body.
+  const http = {
+    connectionsCheckingInterval: Math.ceil(requestTimeout / 4),
+    headersTimeout: requestTimeout,
+    requestTimeout,
+  };
   const app = fastify({ logger: false, forceCloseConnections: true, ajv, bodyLimit, requestTimeout, http });
   guard(app, new CidrSet(options.trusted_hosts));
   unpackBodies(app);
