@@ -7,6 +7,8 @@ Log records to somewhere else: a web server, or whatever a function of the polic
     log_hooks:new_json { name = 'webhook', url = 'http://10.0.0.1:4242/log' }
     -- Or lists of up to 100 records.
     log_hooks:new_json { name = 'lists', url = 'http://10.0.0.1:4242/logs', batch_size = 100, max_batch_latency = '5s' }
+    -- The same options from a file, which is TOML when its name ends so, and JSON otherwise.
+    log_hooks:new_json '/etc/moonpost/policy/webhook.toml'
 
     -- Your own delivery, 100 records at a time.
     log_hooks:new {
@@ -38,6 +40,7 @@ no mail. Set hooks up at the top of the policy, before the queue helper. Limits 
 mx_rollup = false in the shaping files.
 ]]
 local kumo = require 'kumo'
+local data_files = require 'policy-extras.data_files'
 local utils = require 'policy-extras.policy_utils'
 
 local mod = {}
@@ -94,6 +97,15 @@ local JSON_OPTIONS = {
 }
 local DISPOSITION_OPTIONS = { name = 'string', hook = 'function', log_parameters = 'table' }
 
+local function unknown(key, known)
+  local near = kumo.policy.nearest_name(tostring(key), utils.table_keys(known))
+  return ("unknown option '%s'%s"):format(tostring(key), near and (", did you mean '%s'?"):format(near) or '')
+end
+
+local function of_wrong_type(key, value, known)
+  return ('%s: expected a %s, got a %s'):format(key, known[key], type(value))
+end
+
 -- Raises an error unless the options are these and the required ones are there.
 local function check(what, options, known, required)
   if type(options) ~= 'table' then
@@ -101,11 +113,9 @@ local function check(what, options, known, required)
   end
   for key, value in pairs(options) do
     if not known[key] then
-      local near = kumo.policy.nearest_name(tostring(key), utils.table_keys(known))
-      local advice = near and (", did you mean '%s'?"):format(near) or ''
-      error(("%s: unknown option '%s'%s"):format(what, tostring(key), advice), 3)
+      error(('%s: %s'):format(what, unknown(key, known)), 3)
     elseif type(value) ~= known[key] then
-      error(('%s: %s: expected a %s, got a %s'):format(what, key, known[key], type(value)), 3)
+      error(('%s: %s'):format(what, of_wrong_type(key, value, known)), 3)
     end
   end
   for _, key in ipairs(required) do
@@ -139,20 +149,17 @@ end
 local function check_params(what, params)
   local ok, problem = pcall(kumo.make_queue_config, params)
   if not ok then
-    error(('%s: %s'):format(what, problem), 0)
+    error(('%s: %s'):format(what, problem), 4)
   end
 end
 
---- Hands log records to the connection objects of a constructor. At the top of the policy.
----@param options policy-extras.log_hooks.Options
-function mod:new(options)
-  check('log_hooks:new', options, OPTIONS, { 'name', 'constructor' })
+-- Declares a hook whose options were checked. Called by the functions that the policy calls.
+local function set_up(what, options)
   local name = options.name
-  claim(name)
   local domain = name .. '.log_hook'
   local constructor = ('make.%s.log_hook'):format(name)
   local params = queue_params(options, constructor)
-  check_params(('log_hooks:new %s'):format(name), params)
+  check_params(('%s %s'):format(what, name), params)
 
   kumo.on('pre_init', function()
     kumo.configure_log_hook(utils.merge_into({ name = name }, utils.merge_into(options.log_parameters, {})))
@@ -181,6 +188,14 @@ function mod:new(options)
   end)
 
   kumo.on(constructor, options.constructor)
+end
+
+--- Hands log records to the connection objects of a constructor. At the top of the policy.
+---@param options policy-extras.log_hooks.Options
+function mod:new(options)
+  check('log_hooks:new', options, OPTIONS, { 'name', 'constructor' })
+  claim(options.name)
+  set_up('log_hooks:new', options)
 end
 
 -- 2xx is delivered, what may go better later is tried again, the rest is given up.
@@ -217,23 +232,75 @@ local function poster(url)
   return connection
 end
 
+local function url_problem(url)
+  if not url:lower():match '^https?://[^/]' then
+    return ("url: '%s' is no address such as 'http://127.0.0.1:4242/log'"):format(url)
+  end
+end
+
+-- Tables of a file, with the functions whose options they are.
+local MAKERS = { queue_config = 'make_queue_config', log_parameters = 'configure_log_hook' }
+-- What the helper itself says to these functions.
+local SAID_HERE = { queue_config = { protocol = true }, log_parameters = { name = true } }
+
+local function check_file_table(from, key, block, findings)
+  local given = utils.merge_into(block, {})
+  for option in pairs(SAID_HERE[key]) do
+    if given[option] ~= nil then
+      findings:add(from, { key, option }, ("'%s' cannot be set here"):format(option))
+      given[option] = nil
+    end
+  end
+  for _, wrong in ipairs(kumo.policy.check_options(MAKERS[key], given)) do
+    findings:add(from, { key, wrong.name }, wrong.message)
+  end
+end
+
+-- The options of new_json in a file. All that is wrong with them is raised, by file and line.
+local function json_options_of(file)
+  local from = data_files.read({ file })[1]
+  local options, findings = utils.deep_copy(from.data), data_files.findings()
+  for key, value in pairs(options) do
+    if not JSON_OPTIONS[key] then
+      findings:add(from, { key }, unknown(key, JSON_OPTIONS))
+    elseif type(value) ~= JSON_OPTIONS[key] then
+      findings:add(from, { key }, of_wrong_type(key, value, JSON_OPTIONS))
+    elseif MAKERS[key] then
+      check_file_table(from, key, value, findings)
+    end
+  end
+  for _, key in ipairs { 'name', 'url' } do
+    if options[key] == nil then
+      findings:add(from, {}, ("missing option '%s'"):format(key))
+    end
+  end
+  local problem = type(options.url) == 'string' and url_problem(options.url)
+  if problem then
+    findings:add(from, { 'url' }, problem)
+  end
+  findings:raise()
+  return options
+end
+
 --- Sends log records to a URL, as POSTs with a JSON body: the record, or with batch_size a list of them. A server that
 --- cannot be reached, or answers 5xx, 408, 425 or 429, gets them again later; any other status but 2xx drops them. At the
 --- top of the policy.
----@param options policy-extras.log_hooks.JsonOptions
+---@param options policy-extras.log_hooks.JsonOptions|string the options, or the name of a TOML or JSON file of them
 function mod:new_json(options)
+  if type(options) == 'string' then
+    options = json_options_of(options)
+  end
   check('log_hooks:new_json', options, JSON_OPTIONS, { 'name', 'url' })
-  self:new {
-    name = options.name,
-    log_parameters = options.log_parameters,
-    queue_config = options.queue_config,
-    batch_size = options.batch_size,
-    min_batch_size = options.min_batch_size,
-    max_batch_latency = options.max_batch_latency,
-    constructor = function()
-      return poster(options.url)
-    end,
-  }
+  claim(options.name)
+  local problem = url_problem(options.url)
+  if problem then
+    error(('log_hooks:new_json: %s'):format(problem), 2)
+  end
+  local declared = utils.merge_into(options, {})
+  declared.constructor = function()
+    return poster(options.url)
+  end
+  set_up('log_hooks:new_json', declared)
 end
 
 --- Shows each log record to a function while it is logged. It should be quick: mail waits for it. At the top of the

@@ -128,10 +128,21 @@ local function files_of(options)
   return files
 end
 
+-- As kumo.shaping.load, but an error begins with the place in the data file, not with one in here.
+local function load_files(files, load_options)
+  local ok, result = pcall(kumo.shaping.load, files, load_options)
+  if ok then
+    return result
+  end
+  local text = tostring(result)
+  local _, last = text:find('kumo.shaping.load: ', 1, true)
+  error(last and text:sub(last + 1) or text, 0)
+end
+
 -- Reads the files, and logs what was found. Without one of them the limits in it would be gone: that is an error, so
 -- that what was read before stays.
 local function load_and_tell(files, load_options)
-  local shaping = kumo.shaping.load(files, load_options)
+  local shaping = load_files(files, load_options)
   for _, text in ipairs(shaping:get_errors()) do
     if text:find('unreadable-file:', 1, true) then
       error(text, 0)
@@ -174,7 +185,7 @@ local function dead_sources(shaping)
 end
 
 local function validate(files, options)
-  local shaping = kumo.shaping.load(files, options.validation_options or VALIDATION_OPTIONS)
+  local shaping = load_files(files, options.validation_options or VALIDATION_OPTIONS)
   local errors, warnings = shaping:get_errors(), shaping:get_warnings()
   local lines = {}
   for _, text in ipairs(errors) do
@@ -225,7 +236,7 @@ function mod:setup_with_automation(options)
   end
   if #(options.subscribe or {}) > 0 then
     subscriber.register(function()
-      return kumo.shaping.load(files, options.load_validation_options)
+      return load_files(files, options.load_validation_options)
     end)
   end
   kumo.on('explain_egress_path_config', function(domain, source, site)

@@ -99,7 +99,7 @@ export const helperDifferences: readonly Difference[] = [
   decided(
     'behaviour',
     'policy-extras.log_hooks: new_json',
-    'A server that answers 5xx, 408, 425 or 429 gets the record again later; KumoMTA drops the record for any status but 2xx. It takes batch_size, min_batch_size and max_batch_latency, which make each body a list of records; there it refuses them.',
+    'A server that answers 5xx, 408, 425 or 429 gets the record again later; KumoMTA drops the record for any status but 2xx. It takes batch_size, min_batch_size and max_batch_latency, which make each body a list of records; there it refuses them. The name of a TOML or JSON file may stand in place of the options.',
   ),
   decided(
     'behaviour',

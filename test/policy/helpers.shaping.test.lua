@@ -79,4 +79,11 @@ test('mistakes end the load', function(dir)
   test.raises("shaping: unknown option 'extra_file', did you mean 'extra_files'?", setup, { extra_file = {} })
   test.raises('shaping: pre_filter: expected a boolean, got a string', setup, { pre_filter = 'x' })
   test.raises('absent.toml', setup, { extra_files = { dir .. '/absent.toml' } })
+  -- The place is that in the file, and nothing is said of the helper.
+  local path = dir .. '/shaping.toml'
+  local file <close> = assert(io.open(path, 'w'))
+  file:write '["default"]\nconnection_limit = "many"\n'
+  file:flush()
+  local ok, problem = pcall(setup, { extra_files = { path } })
+  test.equal({ ok, tostring(problem):sub(1, #path + 16) }, { false, path .. ':2:1: bad-value:' })
 end)
