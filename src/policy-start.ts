@@ -101,7 +101,8 @@ export async function checkPolicy(
     declare: (declaration) => void declarations.push(declaration),
     validationFailed: (why) => {
       hasFailed = true;
-      if (why !== undefined) findings.push(why);
+      // A file that several checks look into is told of once.
+      if (why !== undefined && !findings.includes(why)) findings.push(why);
     },
   });
   const engine = await makeEngine(surroundings.file, host, { loadTime: time, ...print });

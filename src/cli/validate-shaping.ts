@@ -21,7 +21,8 @@ interface ValidateShapingOptions {
   localLoad: ShapingLevel;
   remoteLoad: ShapingLevel;
   skipRemote?: boolean;
-  httpTimeout: number;
+  /** ms */
+  httpTimeout?: number;
   format: FindingFormat;
   offline?: string[];
   sources?: string[];
@@ -37,7 +38,7 @@ export function validateShapingCommand(): Command {
   }
   return command
     .option('--skip-remote', 'fetch no URL; each is a warning')
-    .option('--http-timeout <duration>', 'for each URL, such as 5s', parseTimeout, 5000)
+    .option('--http-timeout <duration>', 'for each URL, such as 10s (default: 5s)', parseTimeout)
     .option('--format <format>', `how to tell: ${FINDING_FORMATS.join(', ')}`, parseFormat, 'text')
     .option('--offline <zonefile>', 'resolve from this zone file instead of DNS; may be repeated', gather)
     .option('--sources <file>', 'sources data, to find sources that are not defined; may be repeated', gather)
@@ -50,6 +51,8 @@ export function validateShapingCommand(): Command {
     });
 }
 
+/** For one URL, ms. */
+const HTTP_TIMEOUT = 5000;
 /** For one look-up, ms. */
 const MX_TIMEOUT = 5000;
 
@@ -66,7 +69,7 @@ async function findMistakes(
   files: readonly string[],
   options: ValidateShapingOptions,
 ): Promise<ShapingFinding[]> {
-  const { skipRemote = false, httpTimeout } = options;
+  const { skipRemote = false, httpTimeout = HTTP_TIMEOUT } = options;
   const resolver = await resolverFor(options.offline);
   const inputs = await readShapingFiles(files, { skipRemote, httpTimeout }, remoteCopies());
   const levels = {

@@ -252,7 +252,7 @@ test('a bad edit changes nothing, and names file, line and what was meant', asyn
     [
       'shaping.toml',
       `${shapingFile}connection_limt = 5\n`,
-      /shaping\.toml:5:1: unknown-option: .*connection_limit/,
+      /Validation failed:\n\S*shaping\.toml:5:1: unknown-option: .*connection_limit/,
     ],
   ];
   const { generation } = await status(server);
