@@ -172,7 +172,7 @@ test('a hundred broken policies, saved one after the other under load, fail no t
   const counts = await server.untilCounts({ Reception: sent, Delivery: sent });
   expect(counts.filter(({ type }) => type === 'Delivery')).toHaveLength(sent);
   // On a machine that is slow enough something waits or is tried again, which is in order.
-  const others = new Set(counts.map(({ type }) => type));
+  const others = new Set<string>(counts.map(({ type }) => type));
   for (const type of ['Reception', 'Delivery', 'Delayed', 'TransientFailure']) others.delete(type);
   expect(others).toEqual(new Set());
   save(server, named('mended', relay));
