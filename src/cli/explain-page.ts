@@ -79,10 +79,10 @@ function recordText({ type, event_time, response, peer_address }: SeenRecord): s
   return `${event_time} ${type} ${code}${enhanced}${content === '' ? '' : ` ${content}`}${peer}`;
 }
 
-/** What the newest record says of an attempt that failed. */
+/** What the newest record says of why it waits. */
 function lastWords(records: readonly SeenRecord[], width: number): string[] {
-  const last = records.findLast(({ type }) => type === 'TransientFailure');
-  return last === undefined ? [] : [wrapped(`Last attempt: ${recordText(last)}`, 2, width)];
+  const last = records.findLast(({ type }) => type === 'TransientFailure' || type === 'Delayed');
+  return last === undefined ? [] : [wrapped(`Last record: ${recordText(last)}`, 2, width)];
 }
 
 /** Of many sources only one in full: the one that the answer is about, or the first. */

@@ -25,6 +25,10 @@ export function obstaclesOf(facts: ExplainFacts): Obstacle[] {
     return [{ effect: 'bounces', ...byRule('an administrator has mail of this queue bounce', queue.bounce) }];
   }
   const found: Obstacle[] = [];
+  if (queue.isStalled) {
+    const what = 'the delivery log, or a log hook, cannot keep up, so that all queues pause';
+    found.push({ effect: 'waits', what, ends: 'when its records have been taken' });
+  }
   if (queue.suspension !== undefined) {
     const what = `scheduled queue ${queue.name} is suspended by an administrator`;
     found.push({ effect: 'fails', ...byRule(what, queue.suspension) });

@@ -1,6 +1,7 @@
 import { formatDuration } from './duration.ts';
 import type { ExplainFacts, MessageFacts, Obstacle } from './explanation.ts';
 import { count } from './explanation-obstacles.ts';
+import { NULL_QUEUE } from './queue-name.ts';
 import { retryDelay } from './retry-schedule.ts';
 
 /** Attempts that are foretold. */
@@ -120,6 +121,7 @@ function ofTheEnd(facts: ExplainFacts, obstacles: readonly Obstacle[]): string {
 
 function withoutMessage({ now, queue }: ExplainFacts, obstacles: readonly Obstacle[]): string {
   const [first] = obstacles;
+  if (queue.name === NULL_QUEUE) return 'A message for queue null is dropped.';
   if (first === undefined) return `A message for queue ${queue.name} is sent at once: nothing holds it back.`;
   const verb = { fails: 'is put off', waits: 'waits', bounces: 'bounces' }[first.effect];
   return `A message for queue ${queue.name} ${verb}: ${told(first, now)}.`;

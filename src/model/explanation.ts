@@ -84,6 +84,8 @@ export interface QueueFacts {
   bounce?: RuleFact;
   suspension?: RuleFact;
   rate?: RateFact;
+  /** The delivery log or a log hook cannot keep up, and all queues pause. */
+  isStalled: boolean;
   /** Policy is asked before a message goes on (throttle_insert_ready_queue). */
   isGated: boolean;
   /** `smtp`, `maildir`, `custom_lua`. */

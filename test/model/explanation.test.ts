@@ -81,6 +81,7 @@ function facts({
       size: 1,
       line: 0,
       isGated: false,
+      isStalled: false,
       protocol: 'smtp',
       retry: { retry_interval: 20 * MINUTE, max_age: 7 * 24 * HOUR },
       options: [said('egress_pool', 2)],

@@ -46,11 +46,15 @@ export interface ExplainedRoom {
   find(name: string, site: Site): ReadyQueue | undefined;
 }
 
-/** The way that mail of a queue would take, and what holds it up there. Makes nothing and takes nothing. */
+/**
+ * The way that mail of a queue would take, and what holds it up there. Makes nothing and takes nothing. `source` is told
+ * of first, wherever it is in the pool.
+ */
 export async function explainRoute(
   room: ExplainedRoom,
   names: QueueNameParts,
   options: QueueOptions,
+  source?: string,
 ): Promise<RouteFacts> {
   const { protocol } = options;
   const name = options.egress_pool ?? UNSPECIFIED;
@@ -67,9 +71,11 @@ export async function explainRoute(
   const domain = names.routingDomain ?? names.domain;
   const { site, facts } = await siteOf(room.parts, domain, protocol);
   const sources: SourceFacts[] = [];
-  for (const { name: source, weight } of entries.slice(0, MOST_SOURCES)) {
-    const known = { name: source, weight, share: weight / total };
-    sources.push({ ...known, ...(await sourceFacts(room, source, { domain, site, protocol })) });
+  const first = entries.filter(({ name: own }) => own === source);
+  const others = entries.filter(({ name: own }) => own !== source);
+  for (const { name: own, weight } of [...first, ...others].slice(0, MOST_SOURCES)) {
+    const known = { name: own, weight, share: weight / total };
+    sources.push({ ...known, ...(await sourceFacts(room, own, { domain, site, protocol })) });
   }
   return { pool: pool.name, site: facts, sources, sourceCount: entries.length };
 }

@@ -67,10 +67,10 @@ export class ReadyQueues {
     return this.#parts.health.made();
   }
 
-  /** The way that mail of a queue would take, and what holds it up there. Makes nothing and takes nothing. */
-  explainRoute(names: QueueNameParts, options: QueueOptions): Promise<RouteFacts> {
+  /** The way that mail of a queue would take, and what holds it up there; see `explainRoute`. */
+  explainRoute(names: QueueNameParts, options: QueueOptions, source?: string): Promise<RouteFacts> {
     const find = (name: string, { security }: Site) => this.#queues.get(name + security)?.queue;
-    return explainRoute({ parts: this.#parts, catalog: this.#catalog, find }, names, options);
+    return explainRoute({ parts: this.#parts, catalog: this.#catalog, find }, names, options, source);
   }
 
   /** Every ready queue, for metrics and status. */

@@ -1,12 +1,15 @@
 import {
+  DEFERRED_INJECTION_QUEUE,
   type EffectiveOption,
   type ExplainAsked,
   type ExplainFacts,
   effectiveOptions,
+  GENERATOR_QUEUE,
   type LiveRule,
   type Message,
   type MessageFacts,
   type MessagePlace,
+  NULL_QUEUE,
   parseQueueName,
   type QueuedMessage,
   type QueueFacts,
@@ -23,6 +26,10 @@ import { QueueConfigError, type QueueConfigs } from './queue-configs.ts';
 
 /** Messages of a line that are looked at for one of them. */
 const LOOKED_AT = 10_000;
+/** Explanations at a time. */
+const MOST_AT_A_TIME = 32;
+/** Their mail does not go through sources. */
+const WITHOUT_ROUTE: readonly string[] = [NULL_QUEUE, GENERATOR_QUEUE, DEFERRED_INJECTION_QUEUE];
 /** The metadata that names queues. */
 const NAMING = ['queue', 'campaign', 'tenant', 'routing_domain'];
 
@@ -38,6 +45,7 @@ export interface ExplainingRoom {
 export class Explaining {
   readonly #parts: ScheduleParts;
   readonly #room: ExplainingRoom;
+  #running = 0;
 
   constructor(parts: ScheduleParts, room: ExplainingRoom) {
     this.#parts = parts;
@@ -46,6 +54,16 @@ export class Explaining {
 
   /** Undefined when the message or, unless `even`, the queue is not in this shard. */
   async explain(asked: ExplainAsked, even: boolean): Promise<ExplainFacts | undefined> {
+    if (this.#running >= MOST_AT_A_TIME) throw new Error('too many explanations at a time');
+    this.#running++;
+    try {
+      return await this.#explain(asked, even);
+    } finally {
+      this.#running--;
+    }
+  }
+
+  async #explain(asked: ExplainAsked, even: boolean): Promise<ExplainFacts | undefined> {
     if (asked.kind === 'message') return this.#message(asked);
     const live = this.#room.find(asked.name);
     if (live === undefined && !even) return undefined;
@@ -60,7 +78,7 @@ export class Explaining {
     const queued = await this.#room.inspection.find(asked.id);
     if (queued === undefined) return undefined;
     const home = queued.home as ScheduledQueue;
-    const { queue, route } = await this.#queue(home.name, home);
+    const found = await this.#queue(home.name, home);
     const isHere = () => queued.home === home && home.members.has(queued);
     let message: Message;
     try {
@@ -73,6 +91,10 @@ export class Explaining {
     if (!isHere()) {
       return queued.home === home || tries <= 1 ? undefined : this.#message(asked, tries - 1);
     }
+    const before = this.#placeOf(queued, found.route);
+    const isTold = before.kind !== 'ready' || hasSource(found.route, before.source);
+    // Of a large pool, the source that the message waits for is told of in any case.
+    const { queue, route } = isTold ? found : await this.#queue(home.name, home, before.source);
     const facts = this.#messageFacts(queued, message, route);
     const now = this.#parts.clock.now();
     return { asked, now, message: facts, queue, ...(route !== undefined && { route }) };
@@ -81,8 +103,9 @@ export class Explaining {
   async #queue(
     name: string,
     live: ScheduledQueue | undefined,
+    source?: string,
   ): Promise<{ queue: QueueFacts; route: RouteFacts | undefined }> {
-    const { policy, throttles, ready, admin, clock } = this.#parts;
+    const { policy, throttles, ready, admin, clock, log } = this.#parts;
     const parts = live?.parts ?? parseQueueName(name);
     let options: QueueOptions | undefined;
     let error: string | undefined;
@@ -92,7 +115,8 @@ export class Explaining {
       if (!(problem instanceof QueueConfigError)) throw problem;
       error = problem.message;
     }
-    const route = options && (await ready.explainRoute(parts, options));
+    const way = WITHOUT_ROUTE.includes(name) ? undefined : options;
+    const route = way && (await ready.explainRoute(parts, way, source));
     const spec = options?.max_message_rate;
     const rate =
       spec &&
@@ -111,6 +135,7 @@ export class Explaining {
       ...(bounce !== undefined && { bounce }),
       ...(suspension !== undefined && { suspension }),
       ...(rate !== undefined && { rate }),
+      isStalled: log.isStalled === true,
       isGated: policy.handles('throttle_insert_ready_queue'),
       options: told,
       ...(options !== undefined && { protocol: options.protocol.kind, retry: retryOf(options) }),
@@ -154,16 +179,21 @@ export class Explaining {
     const line = (queued.home as ScheduledQueue).waiting.line;
     const ahead = line?.slice(0, LOOKED_AT).indexOf(queued) ?? -1;
     if (ahead >= 0) return { kind: 'line', ahead };
-    const names = new Map((route?.sources ?? []).map(({ name, ready }) => [ready?.name, name]));
+    // The name of a ready queue is `SOURCE->SITE@PROTOCOL`.
+    const site = `->${route?.site?.name}@`;
     for (const ready of this.#parts.ready.live()) {
-      const source = names.get(ready.name);
-      const place = source === undefined ? -1 : ready.waiting(0, LOOKED_AT).indexOf(queued);
-      if (place >= 0) return { kind: 'ready', queue: ready.name, source: source!, ahead: place };
+      if (!ready.name.includes(site)) continue;
+      const place = ready.waiting(0, LOOKED_AT).indexOf(queued);
+      if (place >= 0) return { kind: 'ready', queue: ready.name, source: ready.source.name, ahead: place };
     }
     return line !== undefined && line.length > LOOKED_AT
       ? { kind: 'line', ahead: undefined }
       : { kind: 'hand' };
   }
+}
+
+function hasSource(route: RouteFacts | undefined, source: string): boolean {
+  return route?.sources.some(({ name }) => name === source) === true;
 }
 
 function ruleFact(live: LiveRule | undefined): RuleFact | undefined {
