@@ -27,10 +27,10 @@ import { coordinatorHost, makeEngine } from './policy-start.ts';
  * what it says of DNS; nothing that it declares is begun.
  */
 export class InspectedPolicy {
-  readonly #engine: PolicyEngine;
+  readonly #engine: Pick<PolicyEngine, 'fire' | 'close'>;
   readonly #host: PolicyHost;
 
-  constructor(engine: PolicyEngine, host: PolicyHost) {
+  constructor(engine: Pick<PolicyEngine, 'fire' | 'close'>, host: PolicyHost) {
     this.#engine = engine;
     this.#host = host;
   }

@@ -155,7 +155,7 @@ class Shard {
       refusal: () => this.#whyNot(),
       take: (message, as) => this.#reception!.inject(message, as),
     });
-    const served = httpParts(this.#coordinator, this.#admin.port, () => this.#whyNot());
+    const served = httpParts(this.#coordinator, this.#policyHost, this.#policy, () => this.#whyNot());
     for (const options of this.#declared<HttpListenerOptions>('start_http_listener')) {
       this.#http.push(await serveHttp(options, { ...this.#start, ...served, injection: this.#injection }));
     }

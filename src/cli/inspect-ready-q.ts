@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { parseDuration } from '../model/index.ts';
+import { type Json, parseDuration } from '../model/index.ts';
 import { formatToml } from '../model/texts/index.ts';
 import { plain, print, printJson } from './output.ts';
+import { withoutNull } from './resolve-egress-path.ts';
 import { asks, type ServerFlags, serverCommand } from './server-command.ts';
 import { formatCount, formatTable } from './table.ts';
 
@@ -24,7 +25,7 @@ export interface ReadyQueueAnswer {
     suspended: { reason: string; duration: string } | null;
     watchdog_threshold: string;
   };
-  path_config: Record<string, unknown>;
+  path_config: { [key: string]: Json };
   scheduled_queue_names?: string[];
   dispatchers: DispatcherAnswer[];
 }
@@ -129,9 +130,4 @@ function stallMark({ phase, time_in_current_phase: time }: DispatcherAnswer, pat
   const waited = phase === 'Idle' ? 0 : (parseDuration(time) ?? 0);
   if (waited >= patience) return '⚠ STUCK';
   return waited >= 0.75 * patience ? '⚠ STALL?' : '';
-}
-
-/** TOML has no null. */
-function withoutNull(value: Record<string, unknown>): Record<string, never> {
-  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== null)) as Record<string, never>;
 }

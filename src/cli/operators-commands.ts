@@ -9,6 +9,7 @@ import { inspectScheduledQueueCommand } from './inspect-sched-q.ts';
 import { providerSummaryCommand } from './provider-summary.ts';
 import { queueSummaryCommand } from './queue-summary.ts';
 import { rebindCommand } from './rebind.ts';
+import { resolveEgressPathCommand } from './resolve-egress-path.ts';
 import { setLogFilterCommand } from './set-log-filter.ts';
 import { suspendCommand } from './suspend.ts';
 import { suspendCancelCommand } from './suspend-cancel.ts';
@@ -28,6 +29,7 @@ export function operatorsCommands(): Command[] {
     inspectMessageCommand(),
     inspectScheduledQueueCommand(),
     inspectReadyQueueCommand(),
+    resolveEgressPathCommand(),
     suspendCommand(),
     suspendListCommand(),
     suspendCancelCommand(),

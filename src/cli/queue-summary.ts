@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Server } from './endpoint.ts';
 import { print, printJson } from './output.ts';
 import {
   askForQueues,
@@ -10,6 +11,7 @@ import {
   scheduledRows,
   volumeOf,
 } from './queue-rows.ts';
+import type { EgressPathAnswer } from './resolve-egress-path.ts';
 import { wholeNumber } from './selector.ts';
 import { asks, type ServerFlags, serverCommand } from './server-command.ts';
 import { formatCount, formatTable } from './table.ts';
@@ -28,11 +30,20 @@ export function queueSummaryCommand(): Command {
     .option('--domain <name>', 'queues of this domain, and the ready queues of its site');
   return asks<SummaryFlags>(command, async (server, flags) => {
     const { domain, json } = flags;
-    const sites = domain === undefined ? undefined : new Set([domain]);
+    const sites = domain === undefined ? undefined : await sitesOf(server, domain);
     const { ready, scheduled } = summarize(await askForQueues(server), flags, sites);
     if (json === true) printJson({ ready, scheduled: scheduled.map(({ parts: _, ...row }) => row) });
     else print(formatSummary(ready, scheduled));
   });
+}
+
+/** The domain itself, and the site that it has for the server. */
+async function sitesOf(server: Server, domain: string): Promise<Set<string>> {
+  const query = { domain };
+  const { site_name } = await server.getJson<EgressPathAnswer>('/api/admin/resolve-egress-path/v1', {
+    query,
+  });
+  return new Set([domain, site_name]);
 }
 
 /** The queues to show. `sites`: those of the domain that is asked for. */

@@ -1,4 +1,4 @@
-import { type Difference, decided, extension } from './difference.ts';
+import { type Difference, decided, extension, planned } from './difference.ts';
 
 /** Where the command line and the endpoints of administrators are not as in KumoMTA. */
 export const operationDifferences: readonly Difference[] = [
@@ -17,4 +17,24 @@ export const operationDifferences: readonly Difference[] = [
     'output of commands',
     'Every command takes `--json`. Lists are tables without it, suspend-list and suspend-ready-q-list too, which print JSON in KumoMTA. What could steer a terminal is shown as `?`, in JSON as an escape.',
   ),
+  extension(
+    'endpoint',
+    'resolve-egress-path: site_name',
+    'The site is told of where there are no MX too, as with `mx_list`. `--json` of `provider-summary --show-domains` and `queue-summary --domain` rest on it.',
+  ),
+  decided(
+    'command',
+    'provider-summary --show-domains',
+    'The server is asked for the provider of each domain with queued mail, of at most the 1,000 with the most.',
+  ),
+  extension('command', 'completion', 'Completes commands and options in bash and zsh.'),
+  extension('command', 'top --once', 'One frame for scripts; `--json` gives its numbers.'),
+  ...[
+    'abort-ready-q-conn',
+    'spool-compact',
+    'trace-smtp-server',
+    'trace-smtp-client',
+    'xfer',
+    'xfer-cancel',
+  ].map((name) => planned('command', name, 'Comes later, with its endpoint.')),
 ];

@@ -362,12 +362,7 @@ const later: readonly Difference[] = [
   planned(
     'endpoint',
     'other endpoints of administrators',
-    'They come later; /api/admin has rebind, suspend, suspend-ready-q, bounce, inspect-message, inspect-sched-q, ready-q-states, policy-status and bump-config-epoch.',
-  ),
-  planned(
-    'command',
-    'commands of kcli',
-    'They come later; the endpoints for suspensions and bounces are there.',
+    'They come later; tracing of SMTP, transfer between nodes, abort-ready-q-conn, spool-compact, machine-info, memory/stats and task-dump.',
   ),
 ];
 

@@ -48,6 +48,7 @@ export * from './queue-name.ts';
 export * from './queue-selector.ts';
 export * from './queued-message.ts';
 export * from './relay.ts';
+export * from './resolved-path.ts';
 export * from './resolver.ts';
 export * from './retry-schedule.ts';
 export * from './schedule.ts';

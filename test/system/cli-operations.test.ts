@@ -85,11 +85,16 @@ test('queues, messages and providers are shown', async () => {
     ),
   );
   expect(await json('queue-summary', '--json', '--domain', 'b.test')).toMatchObject({
+    ready: [{ site: `mx_list:127.0.0.1:${drop.port}` }],
     scheduled: [{ queue: 'b.test', count: 2, status: [] }],
   });
   expect(await said('provider-summary')).toMatch(/^PROVIDER +D +T +F +C +Q\nmx_list:\S+ +\S+ +6 /);
   expect(await said('provider-summary', '--by-pool')).toMatch(
     /^PROVIDER +POOL +D.*\nmx_list:\S+ +unspecified +/,
+  );
+
+  expect(await said('provider-summary', '--show-domains')).toMatch(
+    /^PROVIDER +D +T +F +C +Q +DOMAINS\nmx_list:.* a\.test, b\.test, c\.test\n/,
   );
 
   const queue = await json('inspect-sched-q', 'b.test', '--limit', '1');
@@ -123,6 +128,26 @@ test('a ready queue is shown with its connections, its path and what feeds it', 
     code: 1,
     stderr: expect.stringContaining('404'),
   });
+});
+
+test('how mail would go is said by the policy that serves', async () => {
+  const site = `mx_list:127.0.0.1:${drop.port}`;
+  expect(await said('resolve-egress-path', 'x.test')).toMatch(
+    new RegExp(`^queue +x\\.test\ndomain +x\\.test\nsource +unspecified\nsite +${site}\n`),
+  );
+  const answer = await json('resolve-egress-path', 'tenant@x.test', 'one', '--json');
+  expect(answer).toMatchObject({
+    domain: 'x.test',
+    source: 'one',
+    mx: null,
+    site_name: site,
+    queue_name: 'tenant@x.test',
+    queue_config: { retry_interval: '1h' },
+    path_config: { prohibited_hosts: [] },
+  });
+  expect(await said('resolve-egress-path', 'x.test', '--config')).toMatch(/^\[path\]$/m);
+  expect(await said('resolve-egress-path', 'x.test', '--constraints')).toContain('Connections at one time');
+  expect((await run('resolve-egress-path', 'x.test', '--json', '--config')).code).toBe(2);
 });
 
 test('set-log-filter changes what every thread writes, unless the filter is wrong', async () => {

@@ -2,7 +2,7 @@ import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { RebindRequest } from '../../flow/scheduled-queue/index.ts';
 import { systemClock } from '../../io/clock/index.ts';
 import type { RegistrySnapshot } from '../../io/metrics/index.ts';
-import type { AdminPort, Inspect, PolicyStatus } from '../../model/index.ts';
+import type { AdminPort, Inspect, PolicyStatus, ResolvePath } from '../../model/index.ts';
 import type { HttpListenerOptions } from '../../model/options/index.ts';
 import { CidrSet } from '../../protocol/ip/index.ts';
 import { bounce } from './bounce.v1.ts';
@@ -18,6 +18,7 @@ import { policyStatus } from './policy-status.v1.ts';
 import { readyQueueStates } from './ready-q-states.v1.ts';
 import { rebind } from './rebind.v1.ts';
 import { parseJson, TOO_LARGE, unpackBodies } from './request-body.ts';
+import { resolveEgressPath } from './resolve-egress-path.v1.ts';
 import { setDiagnosticLogFilter } from './set-diagnostic-log-filter.v1.ts';
 import { suspend } from './suspend.v1.ts';
 import { suspendReadyQueue } from './suspend-ready-q.v1.ts';
@@ -36,6 +37,8 @@ export interface HttpParts {
   admin: AdminPort;
   /** What is in the queues of every shard. */
   inspect: Inspect;
+  /** How mail to a domain goes from a source. */
+  resolvePath: ResolvePath;
   /** Makes messages of requests. */
   injection: InjectionListener['injection'];
   /** Name of this machine, for listeners that name none. */
@@ -95,6 +98,7 @@ function route(app: FastifyInstance, parts: HttpParts, listener: InjectionListen
   inspectReadyQueue(app, parts, systemClock.now);
   readyQueueStates(app, parts.inspect);
   setDiagnosticLogFilter(app, parts.inspect);
+  resolveEgressPath(app, parts.resolvePath);
   explainEndpoint(app, parts.inspect);
   inject(app, listener);
 }
@@ -117,6 +121,7 @@ export function endpoints(): { method: string; path: string }[] {
     rebind: unused,
     admin: { put: unused, list: unused, delete: unused },
     inspect: unused,
+    resolvePath: unused,
     injection: { post: unused },
     hostname: '',
   };
