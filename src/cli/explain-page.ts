@@ -46,10 +46,12 @@ export function explainPage(
   const shown = (options: EffectiveOption[]): EffectiveOption[] =>
     all ? options : options.filter(({ origin }) => origin.kind !== 'built-in');
   if (queue !== undefined) {
-    parts.push(formatEffective(`Options of queue ${queue.name}`, shown(queue.options)).trimEnd());
+    parts.push(formatEffective(plain(`Options of queue ${queue.name}`), shown(queue.options)).trimEnd());
   }
   for (const { names, options } of alike(paths)) {
-    parts.push(formatEffective(`Options of the path from ${names.join(', ')}`, shown(options)).trimEnd());
+    parts.push(
+      formatEffective(plain(`Options of the path from ${names.join(', ')}`), shown(options)).trimEnd(),
+    );
   }
   return parts.join('\n\n');
 }

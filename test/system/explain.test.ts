@@ -82,6 +82,8 @@ smtp_port = ${ports.busy}
 `;
 
 let server: Moonpost;
+/** The same with two shards. */
+let pair: Moonpost;
 let release: () => void;
 
 beforeAll(async () => {
@@ -92,10 +94,9 @@ beforeAll(async () => {
   const holding = await MailDrop.start({ hold: () => held });
   const busy = await MailDrop.start({ greeting: '421 4.3.2 too busy for you' });
   const ports = { good: good.port, holding: holding.port, busy: busy.port };
-  server = await Moonpost.start({
-    policy: POLICY,
-    files: { 'queues.toml': QUEUES, 'shaping.toml': shapingFile(ports) },
-  });
+  const files = { 'queues.toml': QUEUES, 'shaping.toml': shapingFile(ports) };
+  server = await Moonpost.start({ policy: POLICY, files });
+  pair = await Moonpost.start({ policy: POLICY, files, shards: 2 });
 });
 
 afterAll(async () => {
@@ -105,8 +106,8 @@ afterAll(async () => {
 });
 
 /** Gives the id. */
-async function send(domain: string, message?: string): Promise<string> {
-  const answer = await sendOne(server.smtp, `someone@${domain}`, message);
+async function send(domain: string, message?: string, to = server): Promise<string> {
+  const answer = await sendOne(to.smtp, `someone@${domain}`, message);
   return /ids=(\S+)/.exec(answer)![1]!;
 }
 
@@ -129,8 +130,8 @@ async function page(...args: string[]): Promise<string> {
   return stdout.replace(/\s+/g, ' ');
 }
 
-async function ask(query: Record<string, string>): Promise<ShownExplanation> {
-  const url = `http://127.0.0.1:${server.http}/api/admin/explain/v1?${new URLSearchParams(query)}`;
+async function ask(query: Record<string, string>, of = server): Promise<ShownExplanation> {
+  const url = `http://127.0.0.1:${of.http}/api/admin/explain/v1?${new URLSearchParams(query)}`;
   const response = await fetch(url);
   expect(response.status).toBe(200);
   return (await response.json()) as ShownExplanation;
@@ -140,11 +141,12 @@ async function ask(query: Record<string, string>): Promise<ShownExplanation> {
 function explained(
   query: Record<string, string>,
   isSo: (told: ShownExplanation) => boolean,
+  of = server,
 ): Promise<ShownExplanation> {
   let last: ShownExplanation | undefined;
   return eventually(
     async () => {
-      last = await ask(query);
+      last = await ask(query, of);
       return isSo(last) ? last : undefined;
     },
     { patience: 120_000, what: () => JSON.stringify(last, null, 1) },
@@ -328,4 +330,27 @@ test('a message that has left, one that never was, and bad questions', async () 
   for (const bad of ['', '?id=x', '?to=nobody', '?queue=a&id=b', '?no=1']) {
     expect((await fetch(url + bad)).status).toBe(400);
   }
+});
+
+test('two shards: a message of either, whichever is asked, and what they have together', async () => {
+  const ids: string[] = [];
+  for (let n = 0; n < 8; n++) ids.push(await send('limit.test', undefined, pair));
+  const waiting = (told: ShownExplanation) => told.answer.startsWith('It waits in ready queue');
+  let waited = 0;
+  for (const id of ids) {
+    const isSettled = (told: ShownExplanation) => waiting(told) || step(told, 'is')!.result.includes('hand');
+    const told = await explained({ id }, isSettled, pair);
+    expect(step(told, 'messages')!.result).toBe('8');
+    if (!waiting(told)) continue;
+    waited++;
+    const found = obstacle(
+      told,
+      /connection_limit = 1 is reached: 1 in use, 1 by unspecified->mx\.limit\.test/,
+    );
+    expect(found).toBeDefined();
+  }
+  // One is in the hand of the only connection.
+  expect(waited).toBeGreaterThanOrEqual(ids.length - 2);
+  const queue = await ask({ queue: 'limit.test' }, pair);
+  expect(queue.answer).toContain('A message for queue limit.test waits: connection_limit = 1 is reached');
 });
