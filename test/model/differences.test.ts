@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { describeApi } from '../../src/cli/api.ts';
+import { describeApi } from '../../src/cli/api-description.ts';
 import { commandNames } from '../../src/cli/index.ts';
 import { differences } from '../../src/model/index.ts';
 import { declaredOptions } from '../../src/model/options/index.ts';

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { describeApi } from '../../../src/cli/api.ts';
-import { generate, staleFiles } from '../../../src/cli/generate.ts';
+import { describeApi } from '../../../src/cli/api-description.ts';
+import { generate, staleFiles } from '../../../src/cli/generated-files.ts';
 import { commandNames } from '../../../src/cli/index.ts';
 import { generatedFiles } from '../../../src/cli/reference/index.ts';
 
