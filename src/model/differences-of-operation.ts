@@ -18,17 +18,17 @@ export const operationDifferences: readonly Difference[] = [
     'Every command takes `--json`. Lists are tables without it, suspend-list and suspend-ready-q-list too, which print JSON in KumoMTA. What could steer a terminal is shown as `?`, in JSON as an escape.',
   ),
   extension(
-    'endpoint',
-    'resolve-egress-path: site_name',
-    'The site is told of where there are no MX too, as with `mx_list`. `--json` of `provider-summary --show-domains` and `queue-summary --domain` rest on it.',
+    'behaviour',
+    'site_name of resolve-egress-path',
+    'The site is told of where there are no MX too, as with `mx_list`. `provider-summary --show-domains` and `queue-summary --domain` rest on it.',
   ),
   decided(
-    'command',
+    'behaviour',
     'provider-summary --show-domains',
     'The server is asked for the provider of each domain with queued mail, of at most the 1,000 with the most.',
   ),
   extension('command', 'completion', 'Completes commands and options in bash and zsh.'),
-  extension('command', 'top --once', 'One frame for scripts; `--json` gives its numbers.'),
+  extension('behaviour', 'top --once', 'One frame for scripts; `--json` gives its numbers.'),
   ...[
     'abort-ready-q-conn',
     'spool-compact',
