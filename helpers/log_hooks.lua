@@ -256,10 +256,10 @@ local function check_file_table(from, key, block, findings)
   end
 end
 
--- The options of new_json in a file. All that is wrong with them is raised, by file and line.
-local function json_options_of(file)
+-- The options of new_json in a file; adds what is wrong with them to the findings.
+local function json_options_of(file, findings)
   local from = data_files.read({ file })[1]
-  local options, findings = utils.deep_copy(from.data), data_files.findings()
+  local options = utils.deep_copy(from.data)
   for key, value in pairs(options) do
     if not JSON_OPTIONS[key] then
       findings:add(from, { key }, unknown(key, JSON_OPTIONS))
@@ -278,6 +278,23 @@ local function json_options_of(file)
   if problem then
     findings:add(from, { 'url' }, problem)
   end
+  return options
+end
+
+-- The same; raises what is wrong. `--validate` tells it beside what is wrong with other files: nil then.
+local function read_json_options(file)
+  if _VALIDATING_CONFIG then
+    data_files.on_validate(function(findings)
+      json_options_of(file, findings)
+    end)
+  end
+  local findings = data_files.findings()
+  local ok, options = pcall(json_options_of, file, findings)
+  if _VALIDATING_CONFIG and (not ok or #findings.errors > 0) then
+    return nil
+  elseif not ok then
+    error(options, 0)
+  end
   findings:raise()
   return options
 end
@@ -288,7 +305,10 @@ end
 ---@param options policy-extras.log_hooks.JsonOptions|string the options, or the name of a TOML or JSON file of them
 function mod:new_json(options)
   if type(options) == 'string' then
-    options = json_options_of(options)
+    options = read_json_options(options)
+    if not options then
+      return
+    end
   end
   check('log_hooks:new_json', options, JSON_OPTIONS, { 'name', 'url' })
   claim(options.name)
