@@ -5,7 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['test/peers/**'],
     maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // Seconds where there are cores to spare; a slow one that is shared takes its time.
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
   },
 });
