@@ -9,8 +9,9 @@ interface ExplainFlags extends ServerFlags {
   tenant?: string;
   campaign?: string;
   routingDomain?: string;
-  /** A directory, true for those of the server, false for `--no-log`. */
-  log?: string | boolean;
+  /** True: logs of any size; false, for `--no-log`: none. */
+  log?: boolean;
+  logDir?: string;
   all?: boolean;
 }
 
@@ -29,7 +30,8 @@ export function explainCommand() {
     .option('--tenant <name>', 'with --to')
     .option('--campaign <name>', 'with --to')
     .option('--routing-domain <name>', 'with --to')
-    .option('--log [dir]', 'read all of the log for the records of the message (default: when it is small)')
+    .option('--log', 'read all of the log for the records of the message (default: when it is small)')
+    .option('--log-dir <dir>', 'where the log is, if not where the server has it')
     .option('--no-log', 'do not read the log')
     .option('--all', 'options that nobody has set, too');
   return asks<ExplainFlags>(command, async (server, flags, self) => {
@@ -45,11 +47,11 @@ export function explainCommand() {
       ...{ from, to, tenant, campaign, routing_domain: routingDomain },
     };
     const told = await server.getJson<ShownExplanation>('/api/admin/explain/v1', { query });
-    const records = isMessage && flags.log !== false ? await recordsIn(what, told, flags.log) : [];
+    const records = isMessage && flags.log !== false ? await recordsIn(what, told, flags) : [];
     if (flags.json === true) printJson({ ...told, ...(isMessage && { records }) });
     else if (told.found) print(explainPage(told, records, { all: flags.all === true }));
     else if (records.length > 0) print(explainPage({ ...told, answer: GONE }, records, {}));
-    if (!told.found && records.length === 0) throw new Error(unknown(told, flags.log));
+    if (!told.found && records.length === 0) throw new Error(unknown(told, flags));
   });
 }
 
@@ -58,19 +60,19 @@ const GONE = 'It is in no queue of this server any more. Its records say what be
 async function recordsIn(
   id: string,
   { log_dirs: dirs }: ShownExplanation,
-  log: string | boolean | undefined,
+  { log, logDir }: ExplainFlags,
 ): Promise<SeenRecord[]> {
   const { records, remarks } = await recordsOf(id.replaceAll('-', '').toLowerCase(), {
-    dirs: typeof log === 'string' ? [log] : dirs,
-    isThorough: log !== undefined,
+    dirs: logDir === undefined ? dirs : [logDir],
+    isThorough: log === true,
   });
   for (const remark of remarks) note(remark);
   return records;
 }
 
-function unknown({ subject, log_dirs: dirs }: ShownExplanation, log: ExplainFlags['log']): string {
-  const places = typeof log === 'string' ? [log] : dirs;
-  const read = log === undefined || log === false ? 'with --log, all of the log is read; ' : '';
+function unknown({ subject, log_dirs: dirs }: ShownExplanation, { log, logDir }: ExplainFlags): string {
+  const places = logDir === undefined ? dirs : [logDir];
+  const read = log !== true ? 'with --log, all of the log is read; ' : '';
   const where = places.length === 0 ? 'the server writes no log' : `records: ${places.join(', ')}`;
   return `${subject} is in no queue of this server, and no record of it was found. Where to look: ${read}${where}; other servers, with --endpoint`;
 }

@@ -320,6 +320,7 @@ test('a message that has left, one that never was, and bad questions', async () 
   await server.until((records) => records.some((record) => record.id === id && record.type === 'Delivery'));
   const gone = await page(id);
   expect(gone).toMatch(/in no queue of this server any more\. .* Delivery 250/);
+  expect(await page('--log', '--log-dir', `${server.directory}/log`, id)).toContain('Delivery 250');
   const never = await run('00000000000000000000000000000001');
   expect(never.status).toBe(1);
   expect(never.stderr).toMatch(/in no queue of this server.*Where to look: .*\/log/);
