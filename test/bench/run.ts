@@ -155,6 +155,7 @@ function report(rounds: readonly Measured[][]): void {
 const LONG = new Map([
   ['dkim.bench.ts', 'RSA on both cores, beside mailauth'],
   ['connections.bench.ts', '5,000 connections at a time'],
+  ['injection.bench.ts', 'messages over HTTP beside SMTP'],
   ['outbound.bench.ts', '100,000 messages to 50 receivers with faults of their own'],
   ['rate.bench.ts', 'rates held over a minute'],
   ['scale.bench.ts', 'a million queued messages'],
