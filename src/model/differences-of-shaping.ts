@@ -30,7 +30,7 @@ export const shapingDifferences: readonly Difference[] = [
   decided(
     'behaviour',
     'look-around and back-references in automation rules',
-    'They are an error in get_errors that names the rule, which is left out: replies come from anybody, and such patterns can take forever on some of them. KumoMTA has them.',
+    'They are a warning that names the rule, which is left out while the rest of the file holds: replies come from anybody, and such patterns can take forever on some of them. KumoMTA has them.',
   ),
   decided(
     'behaviour',

@@ -41,10 +41,9 @@ export const shapingRules = {
   'bad-throttle': hard('A text that is no rate.'),
   'missing-key': hard('A key that an automation rule, or a rule of match, must have is not there.'),
   'bad-regex': hard('A pattern of an automation rule that cannot be used.'),
-  'unsupported-regex': {
-    level: 'Error',
-    doc: 'A pattern of an automation rule with look-around or back-references, which take forever on some replies. The rule is left out.',
-  },
+  'unsupported-regex': warning(
+    'A pattern of an automation rule with look-around or back-references, which take forever on some replies. The rule is left out.',
+  ),
   'bad-action': hard('An action of an automation rule that is none.'),
   'bad-trigger': hard('A trigger of an automation rule that is none.'),
   'bad-match': hard('A rule of match that is none.'),

@@ -87,8 +87,8 @@ const MISTAKES: readonly (readonly [mistake: string, text: string, ...lines: str
     'a bad pattern',
     '[["default".automation]]\nregex = ["fine", "(", "4(?!2)", "(a)\\\\1"]\naction = "Suspend"\nduration = "1h"',
     `Error shaping.toml:2:18: bad-regex: the pattern '(' is invalid: error parsing regexp: missing closing ): \`(\``,
-    `Error shaping.toml:2:23: unsupported-regex: the pattern '4(?!2)' of an automation rule of ["default"] uses look-around, which Moonpost does not have: it can take forever on some replies. The rule is left out`,
-    `Error shaping.toml:2:33: unsupported-regex: the pattern '(a)\\1' of an automation rule of ["default"] uses back-references, which Moonpost does not have: it can take forever on some replies. The rule is left out`,
+    `Warn shaping.toml:2:23: unsupported-regex: the pattern '4(?!2)' of an automation rule of ["default"] uses look-around, which Moonpost does not have: it can take forever on some replies. The rule is left out`,
+    `Warn shaping.toml:2:33: unsupported-regex: the pattern '(a)\\1' of an automation rule of ["default"] uses back-references, which Moonpost does not have: it can take forever on some replies. The rule is left out`,
   ],
   [
     'a bad action',
