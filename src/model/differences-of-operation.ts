@@ -14,6 +14,11 @@ export const operationDifferences: readonly Difference[] = [
   ),
   decided(
     'behaviour',
+    'secrets in the configurations that endpoints show',
+    '`key_data` and `vault_token` are `(not shown)`: whoever may log in to the machine may ask these endpoints.',
+  ),
+  decided(
+    'behaviour',
     'output of commands',
     'Every command takes `--json`. Lists are tables without it, suspend-list and suspend-ready-q-list too, which print JSON in KumoMTA. What could steer a terminal is shown as `?`, in JSON as an escape.',
   ),

@@ -127,3 +127,13 @@ export function formatOrigin({ kind, section, file, line, column, provider }: Op
     .filter((part) => part !== undefined)
     .join(' ');
 }
+
+/** A configuration in which what is secret is not shown. Nothing else is changed. */
+export function withoutSecrets(value: Json): Json {
+  if (Array.isArray(value)) return value.map(withoutSecrets);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value);
+  return Object.fromEntries(
+    entries.map(([key, inner]) => [key, SECRET.test(key) ? '(not shown)' : withoutSecrets(inner)]),
+  );
+}

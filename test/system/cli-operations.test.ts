@@ -14,7 +14,12 @@ let url: string;
 
 beforeAll(async () => {
   drop = await MailDrop.start({ rcpt: () => '451 4.2.0 later' });
-  const policy = initLua() + relayLua(drop.port, { queue: "retry_interval = '1h'" });
+  const policy =
+    initLua() +
+    relayLua(drop.port, {
+      queue: "retry_interval = '1h'",
+      path: "smtp_auth_plain_username = 'me', smtp_auth_plain_password = { key_data = 'top-secret' }",
+    });
   server = await Moonpost.start({ policy, shards: 2 });
   url = `http://127.0.0.1:${server.http}`;
   for (const domain of ['a', 'a', 'a', 'b', 'b', 'c']) await sendOne(server.smtp, `u@${domain}.test`);
@@ -123,6 +128,8 @@ test('a ready queue is shown with its connections, its path and what feeds it', 
     queue_name: name,
     state: { ready_count: 0, suspended: null },
   });
+  expect(text).not.toContain('top-secret');
+  expect(await said('inspect-ready-q', name, '--json')).not.toContain('top-secret');
   expect((await run('inspect-ready-q', name, '--json', '--config')).code).toBe(2);
   expect(await run('inspect-ready-q', 'none')).toMatchObject({
     code: 1,
@@ -143,7 +150,7 @@ test('how mail would go is said by the policy that serves', async () => {
     site_name: site,
     queue_name: 'tenant@x.test',
     queue_config: { retry_interval: '1h' },
-    path_config: { prohibited_hosts: [] },
+    path_config: { prohibited_hosts: [], smtp_auth_plain_password: { key_data: '(not shown)' } },
   });
   expect(await said('resolve-egress-path', 'x.test', '--config')).toMatch(/^\[path\]$/m);
   expect(await said('resolve-egress-path', 'x.test', '--constraints')).toContain('Connections at one time');

@@ -7,6 +7,7 @@ import {
   type InspectedConnection,
   type Json,
   type ReadyState,
+  withoutSecrets,
 } from '../../model/index.ts';
 import { checkQuery, flag, refuse, requiredText } from './inspected.ts';
 
@@ -43,7 +44,7 @@ export function inspectReadyQueue(
         suspended: rule === undefined ? null : describeRule('suspend-ready-q', rule, now()),
         watchdog_threshold: formatDuration(queue.patience),
       },
-      path_config: queue.path,
+      path_config: withoutSecrets(queue.path),
       constraints: queue.ceilings,
       ...(withQueues && { scheduled_queue_names: queue.queues }),
       dispatchers: queue.connections.map((one) => describeConnection(one, now())),

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import type { Inspect } from '../../model/index.ts';
+import { type Inspect, withoutSecrets } from '../../model/index.ts';
 import {
   checkQuery,
   describeMessage,
@@ -36,7 +36,7 @@ export function inspectScheduledQueue(app: FastifyInstance, inspect: Inspect, no
       queue_name: name,
       messages,
       num_scheduled: queue.size,
-      queue_config: queue.config,
+      queue_config: withoutSecrets(queue.config),
       delayed_metric: queue.size,
       now: new Date(now()).toISOString(),
       last_changed: new Date(queue.lastChanged).toISOString(),

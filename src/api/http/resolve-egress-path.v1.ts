@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import type { MxResolution, ResolvePath } from '../../model/index.ts';
+import { type MxResolution, type ResolvePath, withoutSecrets } from '../../model/index.ts';
 import { checkQuery, requiredText } from './inspected.ts';
 
 /**
@@ -18,8 +18,8 @@ export function resolveEgressPath(app: FastifyInstance, resolve: ResolvePath): v
       mx: found.mx === null ? null : describeMx(found.mx),
       site_name: found.site,
       queue_name: found.queueName,
-      queue_config: found.queue,
-      path_config: found.path,
+      queue_config: withoutSecrets(found.queue),
+      path_config: withoutSecrets(found.path),
       constraints: found.ceilings,
     };
   });
