@@ -32,6 +32,9 @@ export async function inspectProcess(
       return { facts: await explainProcess(asked, shards), logDirs: [...logDirs] };
     case 'explain-shared':
       return mergeShared(await shards.askAll(kind, asked));
+    case 'compact-spool':
+      await shards.askAll(kind, asked);
+      return undefined;
     case 'set-log-filter':
       setDiagnosticFilter(asked);
       await shards.askAll(kind, asked);

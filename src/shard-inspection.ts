@@ -7,6 +7,7 @@ import {
   mergeReadyQueues,
   PREVIEW_SAMPLE,
   type ReadyQueueStates,
+  type Spool,
   type TargetPart,
 } from './model/index.ts';
 
@@ -14,12 +15,13 @@ import {
 interface InspectedRooms {
   queues: ScheduledQueues | undefined;
   ready: ReadyQueues | undefined;
+  spool: Spool | undefined;
 }
 
 /** What a shard has of what an administrator asks to see; nothing as long as its spool is not open. */
 export async function inspectShard(
   { kind, asked }: InspectionRequest,
-  { queues, ready }: InspectedRooms,
+  { queues, ready, spool }: InspectedRooms,
 ): Promise<unknown> {
   switch (kind) {
     case 'inspect-message':
@@ -42,10 +44,12 @@ export async function inspectShard(
       return { facts: await queues?.explaining.explain(asked.about, asked.even === true), logDirs: [] };
     case 'explain-shared':
       return sharedFacts(ready?.live() ?? [], asked);
+    case 'compact-spool':
+      return spool?.compact?.();
     case 'set-log-filter':
       return setDiagnosticFilter(asked);
     case 'preview':
-      return previewTarget(asked, { queues, ready });
+      return previewTarget(asked, { queues, ready, spool });
   }
 }
 

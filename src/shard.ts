@@ -263,7 +263,7 @@ class Shard {
       case 'old-policies':
         return this.#policy.old;
       default:
-        return inspectShard(question, this.#rooms);
+        return inspectShard(question, { ...this.#rooms, spool: this.#spool });
     }
   }
 

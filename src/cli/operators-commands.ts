@@ -11,6 +11,7 @@ import { queueSummaryCommand } from './queue-summary.ts';
 import { rebindCommand } from './rebind.ts';
 import { resolveEgressPathCommand } from './resolve-egress-path.ts';
 import { setLogFilterCommand } from './set-log-filter.ts';
+import { spoolCompactCommand } from './spool-compact.ts';
 import { suspendCommand } from './suspend.ts';
 import { suspendCancelCommand } from './suspend-cancel.ts';
 import { suspendListCommand } from './suspend-list.ts';
@@ -41,5 +42,6 @@ export function operatorsCommands(): Command[] {
     bounceCancelCommand(),
     rebindCommand(),
     setLogFilterCommand(),
+    spoolCompactCommand(),
   ];
 }

@@ -34,12 +34,7 @@ export const operationDifferences: readonly Difference[] = [
   ),
   extension('command', 'completion', 'Completes commands and options in bash and zsh.'),
   extension('behaviour', 'top --once', 'One frame for scripts; `--json` gives its numbers.'),
-  ...[
-    'abort-ready-q-conn',
-    'spool-compact',
-    'trace-smtp-server',
-    'trace-smtp-client',
-    'xfer',
-    'xfer-cancel',
-  ].map((name) => planned('command', name, 'Comes later, with its endpoint.')),
+  ...['abort-ready-q-conn', 'trace-smtp-server', 'trace-smtp-client', 'xfer', 'xfer-cancel'].map((name) =>
+    planned('command', name, 'Comes later, with its endpoint.'),
+  ),
 ];

@@ -101,6 +101,8 @@ export interface InspectionRequests {
   'ready-states': { asked: undefined; answer: ReadonlyMap<string, ReadyQueueStates> };
   /** What a change would touch; nothing is changed. */
   preview: { asked: AdminTarget; answer: Preview };
+  /** The spool gives back what space it can; answered when that is done. */
+  'compact-spool': { asked: undefined; answer: undefined };
   /** Which diagnostic lines are written from now on. */
   'set-log-filter': { asked: string; answer: undefined };
   /** `even`: although there is no queue of that name. */

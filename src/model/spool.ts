@@ -73,5 +73,7 @@ export interface Spool {
   enumerate(visit: (message: EnumeratedMessage) => MaybePromise<void>): Promise<EnumerationSummary>;
   /** Writes out what is pending. Rejects when that fails. */
   flush(): Promise<void>;
+  /** Gives back what space it can; resolves when that is done. Absent where nothing is kept back. */
+  compact?(): Promise<void>;
   close(): Promise<void>;
 }

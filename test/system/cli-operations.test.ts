@@ -173,6 +173,26 @@ test('set-log-filter changes what every thread writes, unless the filter is wron
   expect(server.errors.slice(before.length)).not.toContain('rebind (silent)');
 });
 
+test('spool-compact keeps what is queued', async () => {
+  for (const args of [
+    ['--name', 'data'],
+    ['--name', 'meta', '--dry-run'],
+  ]) {
+    expect(await run('spool-compact', ...args)).toMatchObject({ code: 0, stdout: '' });
+  }
+  expect(await run('spool-compact', '--name', 'other')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('no such spool other'),
+  });
+  expect(await json('inspect-sched-q', 'b.test', '--no-limit', '--want-body')).toMatchObject({
+    num_scheduled: 2,
+    messages: [
+      { message: { data: expect.stringContaining('Received:') } },
+      { message: { data: expect.stringContaining('Received:') } },
+    ],
+  });
+});
+
 test('completion prints a script that knows the commands', async () => {
   for (const shell of ['bash', 'zsh']) {
     const script = await said('completion', shell);

@@ -20,6 +20,7 @@ import { rebind } from './rebind.v1.ts';
 import { parseJson, TOO_LARGE, unpackBodies } from './request-body.ts';
 import { resolveEgressPath } from './resolve-egress-path.v1.ts';
 import { setDiagnosticLogFilter } from './set-diagnostic-log-filter.v1.ts';
+import { spoolCompact } from './spool-compact.v1.ts';
 import { suspend } from './suspend.v1.ts';
 import { suspendReadyQueue } from './suspend-ready-q.v1.ts';
 
@@ -98,6 +99,7 @@ function route(app: FastifyInstance, parts: HttpParts, listener: InjectionListen
   inspectReadyQueue(app, parts, systemClock.now);
   readyQueueStates(app, parts.inspect);
   setDiagnosticLogFilter(app, parts.inspect);
+  spoolCompact(app, parts.inspect);
   resolveEgressPath(app, parts.resolvePath);
   explainEndpoint(app, parts.inspect);
   inject(app, listener);

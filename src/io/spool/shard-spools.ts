@@ -170,6 +170,11 @@ class ShardSpools implements Spool {
     await Promise.all(this.#retiring);
   }
 
+  /** What is drained goes as a whole. */
+  async compact(): Promise<void> {
+    await this.#current.compact?.();
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#retiring);
     await allOf([this.#current, ...this.#draining].map((spool) => spool.close()));
