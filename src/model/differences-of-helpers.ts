@@ -103,6 +103,11 @@ export const helperDifferences: readonly Difference[] = [
   ),
   decided(
     'behaviour',
+    'policy-extras.docker_utils',
+    'Is not there: it looks up addresses for test set-ups of KumoMTA itself, which kumo.dns does as well.',
+  ),
+  decided(
+    'behaviour',
     'policy-extras.rollup',
     'Suffixes match with or without the dot at the end of MX names, in any case, and the longest that fits counts; in KumoMTA the dot is needed, and the order is not defined.',
   ),

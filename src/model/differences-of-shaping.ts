@@ -70,7 +70,7 @@ export const shapingDifferences: readonly Difference[] = [
   extension(
     'behaviour',
     'resolve-shaping-domain, resolve-queue-config, resolve-site-name, explain-throttle',
-    'Subcommands of moonpost. The first two tell where each option was said, as text or with --json; the configurations alone are under --json-config, --json-queue-config and --json-constraints. pre_init is run for its DNS; resolve-site-name asks the DNS of the system unless a policy is named.',
+    'Subcommands of moonpost. The first two tell where each option was said, as text or with --json; the configurations alone are under --json-config, --json-queue-config and --json-constraints. pre_init is run for its DNS; resolve-site-name asks the DNS of the system unless a policy is named. A call without domain ends with 2, like all bad usage; in KumoMTA with 1.',
   ),
   extension('method', 'shaping:explain_egress_path_config', 'Says where each option of a path was said.'),
   extension('method', 'shaping:get_dead_sources', 'Finds tables of sources that are not defined.'),

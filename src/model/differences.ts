@@ -327,7 +327,7 @@ const later: readonly Difference[] = [
   planned(
     'behaviour',
     'tsa-daemon',
-    'Comes later; before it, setup_with_automation{publish, subscribe} will speak to an existing one.',
+    'Comes later; before it, setup_with_automation{publish, subscribe} speaks to an existing one.',
   ),
   planned(
     'behaviour',
@@ -347,7 +347,7 @@ const later: readonly Difference[] = [
   planned(
     'behaviour',
     'classification of bounces',
-    'kumo.configure_bounce_classifier is accepted and says so once; the field stays `Uncategorized`.',
+    'kumo.configure_bounce_classifier is accepted and says so once; the field stays `Uncategorized`. validate-bounces comes with it.',
   ),
   planned(
     'behaviour',
