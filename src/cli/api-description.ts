@@ -1,5 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { endpoints } from '../api/http/index.ts';
 import { luaModules, luaObjects } from '../api/lua/index.ts';
+import { helpersDirectory } from '../io/files/index.ts';
 import { events } from '../model/events/index.ts';
 import { type Difference, differences, logFields, metrics, RECORD_TYPES } from '../model/index.ts';
 import { declaredOptions } from '../model/options/index.ts';
@@ -52,6 +55,19 @@ function pagesOfObjects(): { name: string; is: string }[] {
     .map(([name, is]) => ({ name, is }));
 }
 
+/** What policies call of the helper modules: those functions of `mod` that do not begin with an underscore. */
+function helperFunctions(): { name: string }[] {
+  const directory = helpersDirectory();
+  return readdirSync(directory)
+    .filter((file) => file.endsWith('.lua'))
+    .sort()
+    .flatMap((file) => {
+      const text = readFileSync(join(directory, file), 'utf8');
+      const names = [...text.matchAll(/^function mod[.:]([a-z]\w*)/gm)].map(([, name]) => name);
+      return names.map((name) => ({ name: `policy-extras.${file.slice(0, -'.lua'.length)}.${name}` }));
+    });
+}
+
 /** The description that `moonpost api --json` prints; `commands` are the subcommands there are. */
 export function describeApi(commands: readonly string[]): ApiDescription {
   return {
@@ -62,7 +78,7 @@ export function describeApi(commands: readonly string[]): ApiDescription {
           name: `${module}.${name}`,
         })),
       )
-      .concat(pagesOfObjects()),
+      .concat(pagesOfObjects(), helperFunctions()),
     methods: luaObjects.flatMap(({ name: object, methods, fields }) =>
       [...methods, ...(fields ?? [])].map(({ name }) => ({ name: `${SPELLED[object] ?? object}:${name}` })),
     ),
