@@ -149,7 +149,8 @@ end
 local function check_params(what, params)
   local ok, problem = pcall(kumo.make_queue_config, params)
   if not ok then
-    error(('%s: %s'):format(what, problem), 4)
+    -- The place is told once.
+    error(('%s: %s'):format(what, (tostring(problem):gsub('^[^\n]-:%d+: ', '', 1))), 4)
   end
 end
 

@@ -32,6 +32,8 @@ test('mistakes end the load', function()
   test.raises("log_hooks:new: unknown option 'constuctor', did you mean 'constructor'?", log_hooks.new, log_hooks, { name = 'a', constuctor = print })
   test.raises('log_hooks:new: filter: expected a function, got a string', log_hooks.new, log_hooks, { name = 'a', constructor = print, filter = 'x' })
   test.raises('did you mean `retry_interval`', log_hooks.new, log_hooks, { name = 'b', constructor = print, queue_config = { retry_intervall = '1m' } })
+  local ok, problem = pcall(log_hooks.new, log_hooks, { name = 'c2', constructor = print, queue_config = { max_ag = 1 } })
+  test.equal({ ok, (tostring(problem):find('log_hooks:new c2: bad argument', 1, true)) ~= nil }, { false, true })
   test.raises("log_hooks:new_disposition_hook: missing option 'hook'", log_hooks.new_disposition_hook, log_hooks, { name = 'c' })
 end)
 
