@@ -22,7 +22,7 @@ import { PolicyHome } from './policy-home.ts';
 import { ProcessAdmin } from './process-admin.ts';
 import { inspectProcess } from './process-inspection.ts';
 import { formatHostPort } from './protocol/ip/index.ts';
-import type { CoordinatorRequests, Question } from './shard-messages.ts';
+import type { CoordinatorQuestion } from './shard-messages.ts';
 import { ShardPool } from './shard-pool.ts';
 
 export { validatePolicy } from './policy-start.ts';
@@ -243,7 +243,7 @@ class Coordinator {
   }
 
   /** What shards ask, most of it for their HTTP clients. */
-  async #answer(question: Question<CoordinatorRequests>): Promise<unknown> {
+  async #answer(question: CoordinatorQuestion): Promise<unknown> {
     switch (question.kind) {
       case 'metrics':
         return mergeSnapshots([...(await this.#pool.askAll('metrics', undefined)), this.#policy.metrics()]);

@@ -58,6 +58,8 @@ export interface CoordinatorRequests extends InspectionRequests {
   'policy-status': { asked: undefined; answer: PolicyStatus };
   /** Build the next generation of the policy although no file changed; says who wants it. */
   'bump-epoch': { asked: string; answer: undefined };
+  /** All mail of this shard is at rest. Answered by the pool once that holds for every shard. */
+  drained: { asked: undefined; answer: undefined };
   /** Put queued messages elsewhere, in every shard. */
   rebind: { asked: RebindRequest; answer: undefined };
   /** A new rule for every shard. */
@@ -73,6 +75,9 @@ export interface CoordinatorRequests extends InspectionRequests {
   /** Files that are monitored now. */
   'monitored-files': { asked: undefined; answer: string[] };
 }
+
+/** What the pool does not answer by itself. */
+export type CoordinatorQuestion = Exclude<Question<CoordinatorRequests>, { kind: 'drained' }>;
 
 /** A question of one of those kinds, and the answer to it. */
 export type Question<Requests extends Record<keyof Requests, { asked: unknown }>> = {

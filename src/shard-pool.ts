@@ -2,7 +2,7 @@ import type { LineBatch } from './io/delivery-log/index.ts';
 import { startThread, type Thread } from './io/threads/index.ts';
 import type {
   Answered,
-  CoordinatorRequests,
+  CoordinatorQuestion,
   FromShard,
   Question,
   ShardRequests,
@@ -19,7 +19,7 @@ export interface ShardPoolEvents {
   /** Takes lines for the delivery log; resolves when there is room for more. */
   lines(batches: LineBatch[]): Promise<void>;
   /** Answers what a shard asks. Rejects with what the asker is told. */
-  asked(question: Question<CoordinatorRequests>): Promise<unknown>;
+  asked(question: CoordinatorQuestion): Promise<unknown>;
   /** A shard ended that was not told to. */
   lost(shard: number, why: string): void;
   /** No shard is left. */
@@ -45,6 +45,8 @@ export class ShardPool {
   readonly #questions = new Map<number, OpenQuestion>();
   /** Why a shard gave up, until its thread is gone. */
   readonly #failures = new Map<number, string>();
+  /** Shards that have drained, each with the number of its question. */
+  readonly #drained = new Map<number, number>();
   #asked = 0;
   #bound = 0;
   #enumerated = { shards: 0, messages: 0, quarantined: 0 };
@@ -118,7 +120,8 @@ export class ShardPool {
         return;
       }
       case 'question':
-        void this.#answer(shard, message.number, message.question);
+        if (message.question.kind === 'drained') this.#drainedBy(shard, message.number);
+        else void this.#answer(shard, message.number, message.question);
         return;
       case 'answer':
         this.#answered(shard, message.number, message.answer);
@@ -140,7 +143,21 @@ export class ShardPool {
     this.#events.enumerated(this.#enumerated.messages, this.#enumerated.quarantined);
   }
 
-  async #answer(shard: number, number: number, question: Question<CoordinatorRequests>): Promise<void> {
+  #drainedBy(shard: number, number: number): void {
+    this.#drained.set(shard, number);
+    this.#answerDrained();
+  }
+
+  /** Who has drained hears of it when nobody drains any more. */
+  #answerDrained(): void {
+    if (!this.#workers.every((_, shard) => this.#drained.has(shard) || this.#ended.has(shard))) return;
+    for (const [shard, number] of this.#drained) {
+      this.#workers[shard]!.post({ kind: 'answer', number, answer: { value: undefined } });
+    }
+    this.#drained.clear();
+  }
+
+  async #answer(shard: number, number: number, question: CoordinatorQuestion): Promise<void> {
     let answer: Answered;
     try {
       answer = { value: await this.#events.asked(question) };
@@ -166,6 +183,7 @@ export class ShardPool {
     if (this.#ended.has(shard)) return;
     this.#ended.add(shard);
     for (const number of [...this.#questions.keys()]) this.#answered(shard, number, undefined);
+    this.#answerDrained();
     if (why !== undefined && !this.#terminating) this.#events.lost(shard, why);
     if (this.running === 0) this.#events.allEnded();
   }

@@ -358,9 +358,9 @@ class Shard {
     await this.#queues?.stop();
     this.#disks.stop();
     this.#memory.stop();
+    await this.#coordinator.ask('drained', undefined); // They share the HTTP port; any may be asked until then.
     await Promise.all([this.#log?.finish(), this.#dns.mtaSts.close()]);
-    await this.#spool?.close();
-    await Promise.all(this.#http.map((server) => server.close()));
+    await Promise.all([this.#spool?.close(), ...this.#http.map((server) => server.close())]);
     this.#limits.close();
     this.#policy?.close();
     this.#post({ kind: 'stopped' });
