@@ -95,10 +95,11 @@ test('a thousand recipients of one request get a message each, over two shards',
   expect(answer).toEqual({ success_count: 1000, fail_count: 0, failed_recipients: [], errors: [] });
   await server.untilEmpty();
   expect(recipientsAt(drop)).toEqual(names(1000));
-  expect(countTypes(await server.untilCounts({ Reception: 1000, Delivery: 1000 }))).toEqual({
-    Reception: 1000,
-    Delivery: 1000,
-  });
+  const { Reception, Delivery, Delayed, ...others } = countTypes(
+    await server.untilCounts({ Reception: 1000, Delivery: 1000 }),
+  );
+  // One shard has all of them, which is more than its ready queue holds: some may have waited.
+  expect({ Reception, Delivery, others }).toEqual({ Reception: 1000, Delivery: 1000, others: {} });
 });
 
 test('what was answered 200 outlives kill -9', async () => {

@@ -94,7 +94,7 @@ test('resolve-shaping-domain: every option, and where it was said', () => {
     `connection_limit = "local:2" # ${SHAPING}:7:1 ["example.org".sources."ip-1"]`,
     `max_message_rate = "20/s" # ${SHAPING}:5:1 ["example.org"]`,
     `idle_timeout = "1m" # ${SHAPING}:3:1 ["default"] (default)`,
-    'refresh_strategy = "Epoch" # the policy',
+    'refresh_strategy = "Epoch" # shaping helper',
   ]);
   expect(stdout).toContain('\nmax_ready = 1024\n');
   expect(stdout.slice(stdout.indexOf('# Ceilings'))).toBe(
