@@ -154,10 +154,16 @@ test('while it drains, requests are refused with 503', async () => {
   const gate = new Promise<void>((resolve) => {
     open = resolve;
   });
-  const drop = await MailDrop.start({ hold: () => gate });
+  let isHeld = false;
+  const drop = await MailDrop.start({
+    hold: () => {
+      isHeld = true;
+      return gate;
+    },
+  });
   const server = await Moonpost.start({ policy: initLua() + relayLua(drop.port) });
   await injected(server.http, wanted());
-  await eventually(() => (drop.openNow > 0 ? true : undefined));
+  await eventually(() => isHeld || undefined);
   const stopped = server.stop();
   await server.waitFor('-> stopping');
   const refused = await eventually(async () => {
