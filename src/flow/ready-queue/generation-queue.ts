@@ -1,18 +1,20 @@
 import {
-  type DeliveryEvent,
   GENERATOR_QUEUE,
   type GenerationOutcome,
   type Message,
   type QueuedMessage,
 } from '../../model/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
+import { type InternalSite, internalAttempt } from './internal-attempt.ts';
 import type { ReadyParts } from './parts.ts';
 import { WorkerQueue } from './worker-queue.ts';
 
 /** Requests whose messages are made at a time. */
 const GENERATORS = 2;
-const SITE = `unspecified->${GENERATOR_QUEUE}@httpinject:generator`;
-const PROTOCOL = 'HttpInjectionGenerator';
+const INTERNAL: InternalSite = {
+  site: `unspecified->${GENERATOR_QUEUE}@httpinject:generator`,
+  deliveryProtocol: 'HttpInjectionGenerator',
+};
 
 /** Requests of the injection API with `deferred_generation`, whose delivery is that their messages are made. */
 export function generationQueue(parts: ReadyParts): WorkerQueue {
@@ -27,7 +29,7 @@ async function generate(parts: ReadyParts, queued: QueuedMessage): Promise<void>
   const type = ({ made: 'Delivery', failed: 'Bounce', later: 'TransientFailure' } as const)[outcome.kind];
   // What is made already must not be made again.
   if (outcome.kind === 'later') await parts.store.save(message);
-  await parts.log.write(generationEvent(queued, message, type, response));
+  await parts.log.write(internalAttempt(queued, message, INTERNAL, type, response));
   if (outcome.kind !== 'later') queued.home.settle(queued, { kind: 'done' });
   else {
     queued.home.settle(queued, {
@@ -52,24 +54,4 @@ async function generated({ generate }: ReadyParts, message: Message): Promise<Ge
 function replyOf({ kind, text }: GenerationOutcome): Reply {
   const code = { made: 200, failed: 500, later: 400 }[kind];
   return reply(code, '', text);
-}
-
-function generationEvent(
-  queued: QueuedMessage,
-  message: Message,
-  type: DeliveryEvent['type'],
-  response: Reply,
-): DeliveryEvent {
-  return {
-    type,
-    subject: message,
-    queue: queued.home.name,
-    site: SITE,
-    response,
-    peer: null,
-    attempts: queued.attempts,
-    pool: queued.home.egressPool,
-    deliveryProtocol: PROTOCOL,
-    providerName: queued.home.providerName,
-  };
 }

@@ -2,22 +2,23 @@ import {
   ConnectionMeta,
   cloneJson,
   DEFERRED_INJECTION_QUEUE,
-  type DeliveryEvent,
   type MaybePromise,
-  type Message,
   type PolicyResult,
   type QueuedMessage,
   redirectTo,
 } from '../../model/index.ts';
 import { type Reply, reply, replyFromText } from '../../protocol/smtp/index.ts';
+import { type InternalSite, internalAttempt } from './internal-attempt.ts';
 import type { ReadyParts } from './parts.ts';
 import { type OnStopping, WorkerQueue } from './worker-queue.ts';
 
 const EVENT = 'smtp_server_message_deferred_inject';
 /** Handlers that run at a time; each has a Lua state of its own. */
 const HANDLERS = 16;
-const SITE = `unspecified->${DEFERRED_INJECTION_QUEUE}@defersmtpinject`;
-const PROTOCOL = 'DeferredSmtpInjection';
+const INTERNAL: InternalSite = {
+  site: `unspecified->${DEFERRED_INJECTION_QUEUE}@defersmtpinject`,
+  deliveryProtocol: 'DeferredSmtpInjection',
+};
 
 /**
  * Messages of listeners with `deferred_queue`, which policy sees only now. Where it lets them pass they go on to the
@@ -43,12 +44,14 @@ async function inject(parts: ReadyParts, queued: QueuedMessage, onStopping: OnSt
   const failure = failureOf(result);
   if (failure === undefined) {
     if (parts.developmentRecipient !== undefined) await redirectTo(parts.developmentRecipient, message);
-    queued.home.settle(queued, { kind: 'rebound', message, takeBack, protocol: PROTOCOL });
+    queued.home.settle(queued, { kind: 'rebound', message, takeBack, protocol: INTERNAL.deliveryProtocol });
     return;
   }
   takeBack();
   const isFinal = failure.code >= 500;
-  await parts.log.write(attemptEvent(queued, message, isFinal ? 'Bounce' : 'TransientFailure', failure));
+  await parts.log.write(
+    internalAttempt(queued, message, INTERNAL, isFinal ? 'Bounce' : 'TransientFailure', failure),
+  );
   if (isFinal) queued.home.settle(queued, { kind: 'done' });
   else {
     queued.home.settle(queued, {
@@ -77,24 +80,4 @@ function unlessStopping(
 function failureOf(result: PolicyResult): Reply | undefined {
   if (result.kind === 'error') return reply(450, '', result.message);
   return result.kind === 'reject' ? replyFromText(result.code, result.text) : undefined;
-}
-
-function attemptEvent(
-  queued: QueuedMessage,
-  message: Message,
-  type: DeliveryEvent['type'],
-  response: Reply,
-): DeliveryEvent {
-  return {
-    type,
-    subject: message,
-    queue: queued.home.name,
-    site: SITE,
-    response,
-    peer: null,
-    attempts: queued.attempts,
-    pool: queued.home.egressPool,
-    deliveryProtocol: PROTOCOL,
-    providerName: queued.home.providerName,
-  };
 }
