@@ -1,3 +1,4 @@
+import { isAscii, isUtf8 } from 'node:buffer';
 import {
   endOfHeaders,
   formatDate,
@@ -28,9 +29,13 @@ export interface NotificationFacts {
   original: { message: Buffer; scope: 'HeadersOnly' | 'FullContent' } | undefined;
 }
 
-/** The notification as a message. Its Date is the time of the last attempt. */
+/**
+ * The notification as a message. Its Date is the time of the last attempt. With an address beyond ASCII it has the
+ * UTF-8 form (RFC 6533), and so has what comes back of a message whose headers are UTF-8.
+ */
 export function statusNotification(facts: NotificationFacts): Buffer {
-  const parts = [newText('text/plain', explanation(facts)), statusPart(facts)];
+  const isGlobal = !isAscii(Buffer.from([facts.sender, ...facts.recipients].join()));
+  const parts = [newText('text/plain', explanation(facts)), statusPart(facts, isGlobal)];
   if (facts.original !== undefined) parts.push(originalPart(facts.original));
   const root = newMultipart('multipart/report', parts, facts.boundary);
   const type = root.contentType;
@@ -48,6 +53,8 @@ export function statusNotification(facts: NotificationFacts): Buffer {
       'Content-Type',
       `multipart/report; report-type=delivery-status;\r\n\tboundary="${type.parameters.get('boundary')}"`,
     ),
+    // RFC 2045 §6.4: a multipart says so when one of its parts is.
+    ...(parts.some((part) => !isAscii(part.bytes)) ? [HeaderLine.of('Content-Transfer-Encoding', '8bit')] : []),
   ]);
   return root.bytes;
 }
@@ -65,14 +72,18 @@ function explanation(facts: NotificationFacts): string {
   ].join('\r\n');
 }
 
-function statusPart(facts: NotificationFacts): MimePart {
+function statusPart(facts: NotificationFacts, isGlobal: boolean): MimePart {
   const { class: kind, subject, detail } = facts.status;
+  // RFC 3464 §2.1 has ASCII alone; what a peer says beyond it is no reason for a form that fewer can read.
+  const octets = (text: string): string => (isGlobal ? text : text.replace(/[^\0-\x7f]/gu, '?'));
   const lines = [
     `Reporting-MTA: ${facts.reportingMta.mta_type}; ${facts.reportingMta.name}`,
     `Arrival-Date: ${formatDate(facts.arrived)}`,
   ];
   for (const recipient of facts.recipients) {
-    lines.push('', `Final-Recipient: rfc822;${recipient}`, 'Action: failed');
+    // RFC 6533 §3: the type is that of the address, not that of the report.
+    const type = isAscii(Buffer.from(recipient)) ? 'rfc822' : 'utf-8';
+    lines.push('', `Final-Recipient: ${type};${recipient}`, 'Action: failed');
     lines.push(`Status: ${kind}.${subject}.${detail}`);
     if (facts.remoteMta !== undefined) {
       lines.push(`Remote-MTA: ${facts.remoteMta.mta_type}; ${facts.remoteMta.name}`);
@@ -80,17 +91,25 @@ function statusPart(facts: NotificationFacts): MimePart {
     lines.push(`Diagnostic-Code: smtp; ${facts.diagnostic}`);
     lines.push(`Last-Attempt-Date: ${formatDate(facts.lastAttempt)}`);
   }
-  const part = new MimePart(parseMime(Buffer.from('Content-Type: message/delivery-status\r\n\r\n')).headers);
-  part.setEncodedBody(Buffer.from(`${lines.map(oneLine).join('\r\n')}\r\n`));
-  return part;
+  const content = Buffer.from(`${lines.map((line) => octets(oneLine(line))).join('\r\n')}\r\n`);
+  return partOf(isGlobal ? 'message/global-delivery-status' : 'message/delivery-status', content);
 }
 
 function originalPart({ message, scope }: NonNullable<NotificationFacts['original']>): MimePart {
   const isWhole = scope === 'FullContent';
   const end = endOfHeaders(message);
   const content = isWhole || end < 0 ? message : message.subarray(0, end);
-  const type = isWhole ? 'message/rfc822' : 'text/rfc822-headers';
-  const part = new MimePart(parseMime(Buffer.from(`Content-Type: ${type}\r\n\r\n`)).headers);
+  const headers = end < 0 ? message : message.subarray(0, end);
+  // RFC 6533 §4: these two are for headers in UTF-8; other 8-bit headers are nothing that a type could name.
+  const isGlobal = !isAscii(headers) && isUtf8(headers);
+  if (isWhole) return partOf(isGlobal ? 'message/global' : 'message/rfc822', content);
+  return partOf(isGlobal ? 'message/global-headers' : 'text/rfc822-headers', content);
+}
+
+function partOf(type: string, content: Buffer): MimePart {
+  // RFC 2045 §6.1: what is not declared is 7 bit.
+  const encoding = isAscii(content) ? '' : '\r\nContent-Transfer-Encoding: 8bit';
+  const part = new MimePart(parseMime(Buffer.from(`Content-Type: ${type}${encoding}\r\n\r\n`)).headers);
   part.setEncodedBody(content);
   return part;
 }

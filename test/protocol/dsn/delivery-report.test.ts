@@ -104,4 +104,46 @@ describe('writing', () => {
       parseDeliveryReport(statusNotification({ ...facts, original: undefined }))!.original_message,
     ).toBeNull();
   });
+
+  test('an address beyond ASCII makes the UTF-8 form, with the type of each address (RFC 6533)', () => {
+    const message = statusNotification({
+      ...facts,
+      recipients: ['jürgen@bücher.example', 'b@y.example'],
+      diagnostic: '550 5.1.1 kein Jürgen',
+      original: { message: Buffer.from('Subject: Grüße\r\n\r\nbody'), scope: 'HeadersOnly' },
+    });
+    const types = parseMime(message).children.map(({ contentType }) => contentType.type);
+    expect(types).toEqual(['text/plain', 'message/global-delivery-status', 'message/global-headers']);
+    const parsed = parseDeliveryReport(message)!;
+    expect(parsed.per_recipient.map(({ final_recipient }) => final_recipient)).toEqual([
+      { recipient_type: 'utf-8', recipient: 'jürgen@bücher.example' },
+      { recipient_type: 'rfc822', recipient: 'b@y.example' },
+    ]);
+    expect(parsed.per_recipient[0]!.diagnostic_code!.diagnostic).toBe('550 5.1.1 kein Jürgen');
+    expect(parsed.original_message).toBe('Subject: Grüße\r\n');
+    // RFC 6532 §3.2: a header takes UTF-8 as it is, not in encoded words, which are not for addresses.
+    const sent = statusNotification({ ...facts, sender: 'jürgen@x.example' }).toString();
+    expect(sent).toMatch(/^To: jürgen@x\.example\r$/m);
+  });
+
+  test('what a peer says beyond ASCII does not change the form', () => {
+    const message = statusNotification({ ...facts, diagnostic: '550 kein Jürgen 🙂', original: undefined });
+    const status = parseMime(message).children[1]!;
+    expect(status.contentType.type).toBe('message/delivery-status');
+    expect(status.decodedBody.toString()).toContain('Diagnostic-Code: smtp; 550 kein J?rgen ?');
+  });
+
+  test.each([
+    ['Subject: Grüße', 'FullContent', 'message/global', true],
+    ['Subject: x', 'FullContent', 'message/rfc822', true],
+    ['Subject: x', 'HeadersOnly', 'text/rfc822-headers', false],
+  ] as const)('%s, %s: the original is %s', (header, scope, type, is8bit) => {
+    const original = { message: Buffer.from(`${header}\r\n\r\nGrüße`), scope };
+    const root = parseMime(statusNotification({ ...facts, original }));
+    const part = root.children[2]!;
+    expect(part.contentType.type).toBe(type);
+    for (const { headers } of [root, part]) {
+      expect(headers.first('content-transfer-encoding')?.text).toBe(is8bit ? '8bit' : undefined);
+    }
+  });
 });
