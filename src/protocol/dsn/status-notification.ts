@@ -54,7 +54,9 @@ export function statusNotification(facts: NotificationFacts): Buffer {
       `multipart/report; report-type=delivery-status;\r\n\tboundary="${type.parameters.get('boundary')}"`,
     ),
     // RFC 2045 §6.4: a multipart says so when one of its parts is.
-    ...(parts.some((part) => !isAscii(part.bytes)) ? [HeaderLine.of('Content-Transfer-Encoding', '8bit')] : []),
+    ...(parts.some((part) => !isAscii(part.bytes))
+      ? [HeaderLine.of('Content-Transfer-Encoding', '8bit')]
+      : []),
   ]);
   return root.bytes;
 }
