@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { systemClock } from './io/clock/index.ts';
+import { setDiagnosticFilterEverywhere } from './io/diagnostics/index.ts';
 import { changedFiles, helpersDirectory } from './io/files/index.ts';
 import { Registry, type RegistrySnapshot } from './io/metrics/index.ts';
 import { GenerationNumber } from './io/threads/index.ts';
@@ -27,6 +28,8 @@ export class PolicyHome {
   #initialized: InitializedPolicy | undefined;
   #generations: PolicyGenerations | undefined;
   #shards: ShardPool | undefined;
+  /** Filter of the diagnostic log that `init` of the generation asks for, when it asks. */
+  #filter: { serving: unknown; next: unknown } = { serving: undefined, next: undefined };
 
   constructor(file: string, diagnostics: Diagnostics, shared: Pick<PolicySurroundings, 'limits' | 'admin'>) {
     this.#surroundings = {
@@ -59,6 +62,7 @@ export class PolicyHome {
   async initialize(): Promise<readonly InitDeclaration[]> {
     this.#initialized = await initializePolicy(this.#surroundings);
     this.#generations = new PolicyGenerations(this.#initialized.engine, () => this.generation.value);
+    this.#filter.serving = declaredFilter(this.#declarations);
     return this.#declarations;
   }
 
@@ -121,6 +125,7 @@ export class PolicyHome {
   /** Every shard is ready, or none keeps the candidate. */
   async #prepare(generation: number, candidate: Candidate): Promise<void> {
     const { texts, declarations } = candidate;
+    this.#filter.next = declaredFilter(declarations);
     const engine = await this.#initialized!.another(texts, declarations);
     this.#generations!.prepare(generation, engine);
     try {
@@ -136,6 +141,10 @@ export class PolicyHome {
   #show(generation: number): void {
     this.generation.value = generation;
     this.#generations!.settle();
+    const { serving, next } = this.#filter;
+    this.#filter.serving = next;
+    // What an administrator has set since stays unless the policy itself asks for something else now.
+    if (typeof next === 'string' && next !== serving) setDiagnosticFilterEverywhere(next);
     this.#shards!.askAll('policy-switched', undefined).catch((error: Error) =>
       this.#surroundings.diagnostics.error('policy', `after the switch: ${error.message}`),
     );
@@ -162,4 +171,8 @@ export class PolicyHome {
     // A policy among its own logs is watched all the same.
     return directories.filter((directory) => directory !== dirname(this.#surroundings.file));
   }
+}
+
+function declaredFilter(declarations: readonly InitDeclaration[]): unknown {
+  return declarations.findLast(({ kind }) => kind === 'set_diagnostic_log_filter')?.options;
 }

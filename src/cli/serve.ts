@@ -1,7 +1,14 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { usableCpus } from '../io/cpu/index.ts';
+import {
+  DIAGNOSTIC_FORMATS,
+  DiagnosticFilter,
+  type DiagnosticFormat,
+  setDiagnosticSettings,
+} from '../io/diagnostics/index.ts';
+import { asUser } from '../io/privileges/index.ts';
 import { EnvelopeAddress } from '../protocol/smtp/index.ts';
 
 /** Where the policy is looked for when none is named. */
@@ -14,6 +21,9 @@ interface ServeOptions {
   shards?: number;
   validate?: boolean;
   script?: boolean;
+  scriptArgs: string[];
+  diagLogDir?: string;
+  diagFormat: DiagnosticFormat;
 }
 
 /** Makes running the server what `moonpost` does when no subcommand is named. */
@@ -33,13 +43,19 @@ export function serveOptions(program: Command): void {
     )
     .option('--validate', 'check the policy and exit')
     .option('--script', 'run the event `main` of the policy with the arguments and exit')
+    .option('--script-args <argument>', 'an argument of `main`, before those after --', collect, [])
+    .option('--diag-log-dir <dir>', 'diagnostic lines go to a file per hour there instead of stderr')
+    .addOption(
+      new Option('--diag-format <format>', 'how they look').choices(DIAGNOSTIC_FORMATS).default('full'),
+    )
     .argument('[arguments...]', 'what `main` gets, after --script')
     .action(async (args: string[], options: ServeOptions) => {
       if (args.length > 0 && options.script !== true) program.error(`error: unknown command '${args[0]}'`);
       const policy = policyFile(options.policy);
+      setUpDiagnostics(options);
       if (options.script === true) {
         const { runScript } = await import('../policy-script.ts');
-        process.exitCode = await runScript(resolve(policy), args);
+        process.exitCode = await runScript(resolve(policy), [...options.scriptArgs, ...args]);
         endSoon();
         return;
       }
@@ -53,6 +69,24 @@ export function serveOptions(program: Command): void {
       }
       endSoon();
     });
+}
+
+/** Before any thread and any line. Throws what is wrong with KUMOD_LOG and the directory. */
+function setUpDiagnostics({ diagLogDir, diagFormat, user }: ServeOptions): void {
+  try {
+    DiagnosticFilter.parse(process.env.KUMOD_LOG ?? '');
+  } catch (error) {
+    throw new Error(`KUMOD_LOG: ${(error as Error).message}`);
+  }
+  const directory = diagLogDir === undefined ? undefined : resolve(diagLogDir);
+  if (directory !== undefined) {
+    asUser(user, () => mkdirSync(directory, { recursive: true }));
+  }
+  setDiagnosticSettings({ format: diagFormat, directory });
+}
+
+function collect(text: string, before: readonly string[]): string[] {
+  return [...before, text];
 }
 
 /** The policy that is named, or the first of the usual ones. Throws when there is none. */

@@ -7,6 +7,7 @@ const LIVE = new Set([
   'configure_log_hook',
   'configure_log_disposition_hook',
   'set_config_monitor_globs',
+  'set_diagnostic_log_filter',
   'set_budget',
   'set_max_lua_context_age',
   'set_max_lua_context_use_count',

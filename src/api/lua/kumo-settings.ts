@@ -1,3 +1,4 @@
+import { DiagnosticFilter, setDiagnosticFilterEverywhere } from '../../io/diagnostics/index.ts';
 import {
   boolean,
   defineFunction,
@@ -135,7 +136,15 @@ export const settingFunctions = {
     'Whether delivery waits while the spool fails.',
     { suspend: boolean() },
   ),
-  set_diagnostic_log_filter: accepted('set_diagnostic_log_filter', 'Which diagnostic lines are written.', {
-    filter: string(),
+  set_diagnostic_log_filter: defineFunction({
+    params: { filter: string() },
+    doc:
+      'Which diagnostic lines every thread writes from now on, as LEVEL or a list such as `info,ready-queue=debug,peer=debug`. ' +
+      'Levels: off, error, warn, info, debug, trace. `kumod=LEVEL` is for all targets but lua, spool and policy; targets that no part speaks of get `error`.',
+    call: ({ filter }, { host, where }) => {
+      DiagnosticFilter.parse(filter);
+      host.declare({ kind: 'set_diagnostic_log_filter', options: filter, where: where() });
+      if (!host.validating) setDiagnosticFilterEverywhere(filter);
+    },
   }),
 } satisfies Record<string, UnnamedFunction>;

@@ -99,8 +99,12 @@ export class SmtpSession implements TransportHandler {
     if (this.#state === 'awaiting') this.#advance();
   }
 
-  closed(): void {
+  closed(error?: Error): void {
     if (this.#state === 'closed') return;
+    // The network's errors are its own affair; whoever looks for them asks for the target.
+    if (error !== undefined) {
+      this.#parameters.diagnostics.debug('peer', `${this.#transport.remote.address}: ${error.message}`);
+    }
     this.#state = 'closed';
     this.#deadline.cancel();
     this.#lingering.cancel();
