@@ -48,6 +48,8 @@ export * from './queue-name.ts';
 export * from './queue-selector.ts';
 export * from './queued-message.ts';
 export * from './relay.ts';
+export * from './refusal.ts';
+export * from './registry.ts';
 export * from './resolved-path.ts';
 export * from './resolver.ts';
 export * from './retry-schedule.ts';

@@ -9,20 +9,9 @@ import {
   Message,
   recordJson,
   recordText,
-  type Timer,
 } from '../../model/index.ts';
 import type { LocalLogsOptions, PerRecordOptions } from '../../model/options/index.ts';
-
-/** Lines on their way to one file of one logger. */
-export interface LineBatch {
-  /** Index of the logger, in the order of configure_local_logs. */
-  logger: number;
-  /** Its directory, as the policy wrote it. */
-  directory: string;
-  suffix: string;
-  /** Newline-terminated JSON. */
-  lines: string;
-}
+import { type LineBatch, LineBatches } from './line-batches.ts';
 
 export interface RecordLogParts {
   loggers: readonly LocalLogsOptions[];
@@ -45,10 +34,6 @@ interface Logger {
   selection: LogSelection<PerRecordOptions>;
 }
 
-/** Batches are sent this often, ms. */
-const SEND_EVERY = 50;
-/** Or when this many characters wait. */
-const SEND_AT = 256 * 1024;
 /** Callers wait when this many characters are written and not taken. */
 const BACK_PRESSURE_AT = 8 * 1024 * 1024;
 
@@ -62,14 +47,11 @@ export class RecordLog implements DeliveryLog {
   readonly #hasFilters: boolean;
   /** Templates that failed, so that each is reported once. */
   readonly #failedTemplates = new Set<string>();
-  #batches = new Map<string, LineBatch>();
-  #waiting = 0;
-  #inFlight = 0;
-  #sending: Promise<void> = Promise.resolve();
-  #timer: Timer | undefined;
+  readonly #batches: LineBatches;
 
   constructor(parts: RecordLogParts) {
     this.#parts = parts;
+    this.#batches = new LineBatches(parts);
     this.#loggers = parts.loggers.map((options, index) => ({
       index,
       directory: options.log_dir,
@@ -81,7 +63,7 @@ export class RecordLog implements DeliveryLog {
 
   /** The writer does not keep up; no further mail should be taken. */
   get isStalled(): boolean {
-    return this.#inFlight + this.#waiting > BACK_PRESSURE_AT;
+    return this.#batches.characters > BACK_PRESSURE_AT;
   }
 
   write(event: DeliveryEvent): MaybePromise<void> {
@@ -93,9 +75,8 @@ export class RecordLog implements DeliveryLog {
   }
 
   /** Passes on what waits; resolves when the writer has it. */
-  async flush(): Promise<void> {
-    this.#send();
-    await this.#sending;
+  flush(): Promise<void> {
+    return this.#batches.flush();
   }
 
   /** The loggers that want the record, as the policy says. */
@@ -129,11 +110,9 @@ export class RecordLog implements DeliveryLog {
       const { suffix, log_dir, template } = selection.of(event.type) ?? {};
       const record = selection.recordOf(event, { now, nodeId, createdAt });
       const line = template === undefined ? recordJson(record) : this.#shown(record, template, now);
-      this.#add(index, log_dir ?? directory, suffix ?? '', line);
+      this.#batches.add(index, log_dir ?? directory, suffix ?? '', line);
     }
-    if (this.#waiting >= SEND_AT) this.#send();
-    else if (this.#waiting > 0) this.#timer ??= this.#parts.clock.after(SEND_EVERY, () => this.#send());
-    if (this.isStalled) return this.#sending;
+    if (this.isStalled) return this.#batches.taken;
   }
 
   /** A template that fails on a record costs it its shape, never the record. */
@@ -148,28 +127,5 @@ export class RecordLog implements DeliveryLog {
       }
       return recordJson(record);
     }
-  }
-
-  #add(logger: number, directory: string, suffix: string, line: string): void {
-    const key = `${logger} ${suffix} ${directory}`;
-    const batch = this.#batches.get(key);
-    if (batch === undefined) this.#batches.set(key, { logger, directory, suffix, lines: line });
-    else batch.lines += line;
-    this.#waiting += line.length;
-  }
-
-  #send(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    if (this.#waiting === 0) return;
-    const batches = [...this.#batches.values()];
-    const size = this.#waiting;
-    this.#batches = new Map();
-    this.#waiting = 0;
-    this.#inFlight += size;
-    const taken = this.#parts.send(batches).finally(() => {
-      this.#inFlight -= size;
-    });
-    this.#sending = Promise.all([this.#sending, taken]).then(() => {});
   }
 }

@@ -9,6 +9,8 @@ const compress = promisify(zstdCompress);
 
 export interface SegmentWriterOptions {
   logDir: string;
+  /** Before every file name; segments of an earlier run are those that have it. Default none. */
+  prefix?: string;
   /** End of every file name; '' for none. */
   suffix: string;
   /** First line of every segment, with or without its newline; default none. */
@@ -60,6 +62,7 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
     if (options.shared === true && !name.endsWith(options.suffix)) continue;
     if (name.startsWith('.') || beingWritten.has(resolve(path)) || !statSync(path).isFile()) continue;
     markFinished(path);
+    if (!name.startsWith(options.prefix ?? '')) continue;
   }
   return new ZstdSegmentWriter(options);
 }
@@ -193,7 +196,8 @@ class ZstdSegmentWriter implements SegmentWriter {
   #nextName(now: number): string {
     for (let time = now; ; time++) {
       const [day, clock] = new Date(time).toISOString().slice(0, -1).split('T') as [string, string];
-      const name = `${day.replaceAll('-', '')}-${clock.replaceAll(':', '')}${this.#options.suffix}`;
+      const { prefix = '', suffix } = this.#options;
+      const name = `${prefix}${day.replaceAll('-', '')}-${clock.replaceAll(':', '')}${suffix}`;
       if (name > this.#lastName) {
         this.#lastName = name;
         return name;

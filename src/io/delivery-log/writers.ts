@@ -1,17 +1,27 @@
 import { resolve } from 'node:path';
 import type { Clock, Diagnostics } from '../../model/index.ts';
 import type { LocalLogsOptions } from '../../model/options/index.ts';
-import type { LineBatch } from './record-log.ts';
+import type { LineBatch } from './line-batches.ts';
 import { createSegmentWriter, type SegmentWriter } from './segment-writer.ts';
+
+/** What is known of the files of one logger. */
+export interface LoggedFiles
+  extends Pick<
+    LocalLogsOptions,
+    'log_dir' | 'max_file_size' | 'max_segment_duration' | 'compression_level' | 'per_record'
+  > {
+  /** Before every file name; files without it are of others. Default none. */
+  prefix?: string;
+}
 
 /** The files of every logger: one segment writer for each directory and suffix, all made at the start. */
 export class DeliveryLogWriters {
-  readonly #loggers: readonly LocalLogsOptions[];
+  readonly #loggers: readonly LoggedFiles[];
   readonly #clock: Clock;
   readonly #diagnostics: Diagnostics;
   readonly #writers = new Map<string, SegmentWriter>();
 
-  constructor(loggers: readonly LocalLogsOptions[], clock: Clock, diagnostics: Diagnostics) {
+  constructor(loggers: readonly LoggedFiles[], clock: Clock, diagnostics: Diagnostics) {
     this.#loggers = loggers;
     this.#clock = clock;
     this.#diagnostics = diagnostics;
@@ -45,12 +55,14 @@ export class DeliveryLogWriters {
 
   #writer(logger: number, directory: string, suffix: string, header = ''): SegmentWriter {
     const options = this.#loggers[logger]!;
+    const { prefix = '' } = options;
     // operations.md 10.1: the same directory and suffix are the same segment.
-    const key = `${resolve(directory)} ${suffix}`;
+    const key = `${resolve(directory)} ${prefix} ${suffix}`;
     let writer = this.#writers.get(key);
     if (writer === undefined) {
       writer = createSegmentWriter({
         logDir: directory,
+        prefix,
         suffix,
         header,
         maxFileSize: options.max_file_size,

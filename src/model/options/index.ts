@@ -1,3 +1,4 @@
+export * from './accounting-log.ts';
 export * from './admin-rule.ts';
 export * from './budget.ts';
 export * from './counter-series.ts';
