@@ -33,12 +33,17 @@ export function plainCredentials(username: string, password: string): PlainCrede
 }
 
 /** The reply without what it may repeat of the credentials: it goes into logs and errors. */
-export function withoutCredentials(value: Reply, { response, password }: PlainCredentials): Reply {
+export function withoutCredentials(value: Reply, credentials: PlainCredentials): Reply {
   let { content } = value;
-  for (const secret of [response, password, Buffer.from(password).toString('base64')]) {
+  for (const secret of secretsOf(credentials)) {
     if (secret !== '') content = content.replaceAll(secret, '***');
   }
   return { ...value, content, command: AUTH_SHOWN };
+}
+
+/** In every form that they may be repeated in. */
+export function secretsOf({ response, password }: PlainCredentials): string[] {
+  return [response, password, Buffer.from(password).toString('base64')];
 }
 
 /** The command as logs and errors may have it. */

@@ -1,15 +1,17 @@
 import { type Dial, DialError, type DialTarget } from '../../io/net/index.ts';
-import type { Clock, TlsClientSettings, TlsInfo, Transport } from '../../model/index.ts';
+import type { Clock, PeerTlsPolicy, TlsClientSettings, TlsInfo, Transport } from '../../model/index.ts';
 import { formatReplyLine, type Reply } from '../../protocol/smtp/index.ts';
 import {
   AUTH_SHOWN,
   type PlainCredentials,
   plainCredentials,
+  secretsOf,
   whyNotAuthPlain,
   withoutCredentials,
 } from './auth-plain.ts';
 import { type Candidate, ConnectFailure, type ConnectFailureKind } from './candidate.ts';
 import { type Capabilities, noCapabilities, parseCapabilities } from './capabilities.ts';
+import type { ClientTrace } from './client-trace.ts';
 import { HandshakeTimeout, QUIT_TIMEOUT, SmtpConnection } from './connection.ts';
 import type { SmtpPathOptions, SmtpSourceOptions } from './path-options.ts';
 import type { PeerSecurity } from './peer-security.ts';
@@ -28,6 +30,7 @@ export interface ConnectRequest {
   security: PeerSecurity;
   /** Name of the ready queue, under which broken TLS is remembered. */
   queue: string;
+  trace?: ClientTrace;
 }
 
 /** How long broken TLS is remembered when opportunistic_tls_reconnect_on_failed_handshake alone asks for it, ms. */
@@ -38,11 +41,22 @@ const REMEMBER_BROKEN_TLS = 15 * 60_000;
  * and the candidate's own policy say (delivery.md 12), and authenticates. Rejects with ConnectFailure only.
  */
 export async function connectSmtp(request: ConnectRequest): Promise<SmtpSession> {
-  const { path, candidate, security, queue } = request;
+  try {
+    return await connectAs(request);
+  } catch (error) {
+    request.trace?.note('ERROR', (error as Error).message);
+    request.trace?.closed();
+    throw error;
+  }
+}
+
+async function connectAs(request: ConnectRequest): Promise<SmtpSession> {
+  const { path, candidate, security, queue, trace } = request;
   if (candidate.tls?.failure !== undefined) {
     throw new ConnectFailure(candidate, 'tls-policy', candidate.tls.failure);
   }
   const plan = tlsPlanFor(path, candidate);
+  if (candidate.tls !== undefined) trace?.note('INFO', askedOfTls(candidate.tls));
   const isAvoided = plan.isOptional && security.isTlsBroken(queue);
   const withTls = path.implicit_tls || (plan.mode !== 'Disabled' && !isAvoided);
   try {
@@ -54,10 +68,16 @@ export async function connectSmtp(request: ConnectRequest): Promise<SmtpSession>
     if (remember > 0) security.rememberBrokenTls(queue, remember);
     // A handshake that failed leaves no socket to go on with, so clear text means a new connection.
     if (plan.mode !== 'OpportunisticInsecure' && !reconnects) throw error;
+    trace?.note('INFO', `in clear text, because TLS does not work: ${error.message}`);
     const session = await new Greeting(request, undefined).session();
     session.brokenTls = error.message;
     return session;
   }
+}
+
+function askedOfTls({ by, mode, tlsa = [] }: PeerTlsPolicy): string {
+  if (by === 'mta-sts') return `MTA-STS: TLS is ${mode}`;
+  return `DANE: TLS is ${mode}, TLSA records: ${tlsa.length}`;
 }
 
 const WANTS_TLS = { dane: 'DANE requires TLS', 'mta-sts': 'MTA-STS requires TLS' } as const;
@@ -85,7 +105,7 @@ class Greeting {
   async session(): Promise<SmtpSession> {
     const { path, clock } = this.#request;
     const settings = this.#plan && (await this.#tlsSettings());
-    const connection = new SmtpConnection(await this.#dial(), clock);
+    const connection = new SmtpConnection(await this.#dial(), clock, this.#request.trace);
     this.#connection = connection;
     let tls: TlsInfo | undefined;
     if (path.implicit_tls) tls = await this.#handshake(connection, this.#plan!, settings!, 'TLS');
@@ -180,7 +200,9 @@ class Greeting {
   ): Promise<TlsInfo> {
     const { candidate, path } = this.#request;
     try {
-      return await connection.secure({ serverName, settings, check, timeout: path.starttls_timeout });
+      const tls = await connection.secure({ serverName, settings, check, timeout: path.starttls_timeout });
+      this.#request.trace?.secured(tls);
+      return tls;
     } catch (error) {
       if (error instanceof HandshakeTimeout) {
         const text = `${step}: Timed Out waiting ${path.starttls_timeout / 1000}s for the TLS handshake`;
@@ -200,6 +222,7 @@ class Greeting {
     }
     const credentials = await this.#credentials(username);
     const { response } = credentials;
+    this.#request.trace?.hide(secretsOf(credentials));
     let said = await this.#ask(`AUTH PLAIN ${response}\r\n`, path.auth_timeout, AUTH_SHOWN);
     // RFC 4954 §4: 334 asks for the response, which a server need not take with the command.
     if (said.code === 334) said = await this.#ask(`${response}\r\n`, path.auth_timeout, AUTH_SHOWN);

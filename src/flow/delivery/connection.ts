@@ -1,5 +1,6 @@
 import type { Clock, Timer, TlsClientOptions, TlsInfo, Transport } from '../../model/index.ts';
 import { type Reply, ReplyParser } from '../../protocol/smtp/index.ts';
+import type { ClientTrace } from './client-trace.ts';
 
 /** How long a QUIT may wait for its answer, in milliseconds. */
 export const QUIT_TIMEOUT = 2000;
@@ -45,10 +46,13 @@ export class SmtpConnection {
   #farewell: Reply | undefined;
   #listening = false;
   #securing = false;
+  readonly #trace: ClientTrace | undefined;
 
-  constructor(transport: Transport, clock: Clock) {
+  constructor(transport: Transport, clock: Clock, trace?: ClientTrace) {
     this.transport = transport;
     this.#clock = clock;
+    this.#trace = trace;
+    trace?.connected(transport);
   }
 
   get gone(): boolean {
@@ -70,6 +74,7 @@ export class SmtpConnection {
     });
     this.#expect(commands[0]!);
     this.#listen();
+    if (this.#trace?.isWatched === true && chunks.length > 0) this.#trace.wrote(commands, chunks);
     if (chunks.length === 1) this.transport.write(chunks[0]!);
     else if (chunks.length > 1) {
       this.transport.cork();
@@ -120,6 +125,7 @@ export class SmtpConnection {
     if (this.#failure === undefined) this.#failure = { kind: 'closed', text: 'connection closed' };
     this.#timer?.cancel();
     this.onGone = undefined;
+    this.#trace?.closed();
     this.transport.end();
   }
 
@@ -136,6 +142,7 @@ export class SmtpConnection {
 
   #arrived(chunk: Buffer): void {
     if (this.#failure !== undefined) return;
+    if (this.#trace?.isWatched === true) this.#trace.read(chunk);
     const before = this.#replies.length;
     try {
       this.#parser.push(chunk, (reply) => this.#replied(reply));
@@ -183,6 +190,7 @@ export class SmtpConnection {
     if (this.#failure !== undefined) return;
     this.#failure = failure;
     this.#timer?.cancel();
+    this.#trace?.closed();
     this.transport.destroy();
     const settle = this.#settle;
     this.#settle = undefined;

@@ -11,6 +11,7 @@ import type {
 import type { EnvelopeAddress, Reply } from '../../protocol/smtp/index.ts';
 import { type Candidate, peerAddressOf } from './candidate.ts';
 import type { Capabilities } from './capabilities.ts';
+import type { ClientTrace, TracedMessage } from './client-trace.ts';
 import { type ConnectionFailure, QUIT_TIMEOUT, type SmtpConnection } from './connection.ts';
 import {
   body8bitReply,
@@ -38,6 +39,9 @@ export interface AttemptRequest {
   body: Buffer;
   /** smtp_client_rewrite_delivery_status; called for each reply of the peer other than 250. */
   rewriteStatus?: RewriteStatus | undefined;
+  /** For those who watch: which message it is. */
+  id?: string;
+  home?: TracedMessage['home'];
 }
 
 export interface AttemptResult {
@@ -64,6 +68,7 @@ export interface SessionParts {
   clock: Clock;
   capabilities: Capabilities;
   tls: TlsInfo | undefined;
+  trace?: ClientTrace;
 }
 
 /**
@@ -74,7 +79,7 @@ export interface SessionParts {
  */
 export class SmtpSession {
   /** UUID that all log records of this connection share. */
-  readonly id: string = randomUUID();
+  readonly id: string;
   readonly peer: PeerAddress;
   readonly tls: TlsInfo | undefined;
   readonly sourceAddress: SourceAddress;
@@ -88,6 +93,7 @@ export class SmtpSession {
   #deliveries = 0;
   #unclean = false;
   #closing = false;
+  readonly #trace: ClientTrace | undefined;
 
   constructor(connection: SmtpConnection, parts: SessionParts) {
     this.#connection = connection;
@@ -97,6 +103,8 @@ export class SmtpSession {
     this.tls = parts.tls;
     this.sourceAddress = sourceAddressOf(connection.transport);
     this.capabilities = parts.capabilities;
+    this.#trace = parts.trace;
+    this.id = parts.trace?.id ?? randomUUID();
   }
 
   /** False when the next message needs another connection. Ask before each message. */
@@ -117,6 +125,7 @@ export class SmtpSession {
   /** Sends one message to its recipients, in as many transactions as max_recipients_per_batch asks for. */
   async attempt(request: AttemptRequest): Promise<AttemptResult> {
     const delivery = ++this.#deliveries;
+    if (isTraced(request)) this.#trace?.obtained(request);
     const attempt = new Attempt(request, this.#path, this.capabilities);
     let previous: readonly number[] = [];
     let stale = false;
@@ -219,6 +228,10 @@ function isOneTooMany(said: Reply, position: number, index: number, previous: re
   if (position === 0) return false;
   const verdict = isTooMany(said);
   return verdict === 'yes' || (verdict === 'maybe' && !previous.includes(index));
+}
+
+function isTraced(request: AttemptRequest): request is AttemptRequest & TracedMessage {
+  return request.id !== undefined && request.home !== undefined;
 }
 
 /** The recipients of one attempt: to be sent, and settled. */

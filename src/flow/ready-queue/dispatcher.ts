@@ -10,8 +10,9 @@ import {
   type Timer,
 } from '../../model/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
-import { type AttemptResult, ConnectFailure, connectSmtp, type SmtpSession } from '../delivery/index.ts';
+import { type AttemptResult, ConnectFailure, type SmtpSession } from '../delivery/index.ts';
 import { inOrder, isTransient, settlementOf } from './attempt-records.ts';
+import { connectHost } from './connect-host.ts';
 import { ConnectionStatus } from './connection-status.ts';
 import type { Connection } from './connections.ts';
 import { Hand } from './hand.ts';
@@ -188,6 +189,8 @@ export class Dispatcher implements Connection {
     this.#watchdog.progress();
     this.status.enter('DeliveringMessage');
     const result = await session.attempt({
+      id: message.id,
+      home: queued.home,
       sender: message.sender,
       recipients: message.recipients,
       body,
@@ -366,17 +369,12 @@ export class Dispatcher implements Connection {
 
   /** Connects, unless the connection is to end before; what comes then is ended. */
   async #greet(host: PlannedHost): Promise<SmtpSession | 'ended'> {
-    const { path, source } = this.#queue;
-    const port = source.remote_port ?? host.port ?? path.smtp_port;
-    const connecting = connectSmtp({
-      candidate: { ...host, port, explicitPort: host.port !== undefined },
-      path,
-      source,
-      ehloName: path.ehlo_domain ?? source.ehlo_domain ?? this.#parts.hostname,
+    const connecting = connectHost(this.#parts, {
+      queue: this.#queue,
+      host,
+      others: this.#candidates,
+      first: this.#hand.message,
       dial: this.#watchdog.watching(this.#parts.dial),
-      clock: this.#parts.clock,
-      security: this.#parts.security,
-      queue: this.#queue.name,
     });
     const session = await this.#unlessEnded(connecting);
     if (session === 'ended') connecting.then((late) => late.quit()).catch(() => {});

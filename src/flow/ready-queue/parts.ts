@@ -12,6 +12,7 @@ import type {
   PolicyEvents,
   SourceHealth,
   Throttles,
+  TraceTap,
 } from '../../model/index.ts';
 import type { EnvelopeAddress } from '../../protocol/smtp/index.ts';
 import type { Dial, PeerSecurity } from '../delivery/index.ts';
@@ -43,6 +44,8 @@ export interface ReadyParts {
   generate: (message: Message) => Promise<GenerationOutcome>;
   /** No descriptor or port was left for a connection. */
   onShortage?: (why: string) => void;
+  /** Who watches the sessions. */
+  trace?: TraceTap;
   /** A ready queue of that name has been forgotten. */
   onReaped: (name: string) => void;
   /** Number of shards in the process; `max_ready` is divided among them. */

@@ -31,6 +31,7 @@ import {
   tooSlow,
 } from './answers.ts';
 import { splitRecipients } from './batches.ts';
+import { dispositionOf } from './disposition.ts';
 import { type InjectedAs, injectionEvent, receptionEvents, unwoundEvent } from './records.ts';
 import { type Judgement, judge } from './reports.ts';
 import { receivedHeader } from './trace-headers.ts';
@@ -84,6 +85,7 @@ export class Reception {
       if (judgement === 'stopped') return tookTooLong();
       if (judgement === 'failed') return technicalDifficulties(transaction.hostname);
       if (judgement.verdict !== 'refuse') judged.push({ message, judgement });
+      else transaction.trace?.disposed(dispositionOf(message, undefined, judgement));
     }
     // What is relayed to nobody is refused (policy-api.md 1.5).
     if (judged.length === 0) return relayedNowhere();
@@ -95,6 +97,7 @@ export class Reception {
       if (queue === 'stopped') return tookTooLong();
       if (queue === 'failed') return technicalDifficulties(transaction.hostname);
       placed.push({ message, name: name!, queue, judgement });
+      transaction.trace?.disposed(dispositionOf(message, name, judgement));
     }
     if (this.#isLate(transaction)) return tooSlow('resolve');
     const isDeferred = transaction.listener.deferred_spool;
@@ -243,6 +246,7 @@ export class Reception {
     if (transaction.listener.deferred_queue) message.meta.queue = DEFERRED_INJECTION_QUEUE;
     else if (policy.handles('smtp_server_message_received')) {
       const result = await policy.fire('smtp_server_message_received', [message, transaction.meta]);
+      transaction.trace?.callback('smtp_server_message_received', result);
       if (result.kind === 'error') {
         return result.overBudget === true ? tookTooLong() : technicalDifficulties(transaction.hostname);
       }
@@ -266,7 +270,8 @@ export class Reception {
     const facts = await transaction.relayOf?.(message.sender, message.recipients[0]!);
     if (facts === 'failed' || facts === 'stopped') return facts;
     const judgement = facts === undefined ? RELAYED : await judge(message, facts);
-    return judgement.verdict === 'refuse' && message.meta.queue === NULL_QUEUE ? RELAYED : judgement;
+    const settled = judgement.verdict === 'refuse' && message.meta.queue === NULL_QUEUE ? RELAYED : judgement;
+    return transaction.trace === undefined ? settled : { ...settled, facts };
   }
 
   /** What policy sees later, in smtp_server_message_deferred_inject, is redirected after that. */

@@ -18,6 +18,8 @@ export interface Judgement {
   /** Set when the message is a report that is to be logged. */
   feedback?: FeedbackReport | undefined;
   bounces?: DeliveryReport | undefined;
+  /** For those who watch the session. */
+  facts?: RelayFacts | undefined;
 }
 
 /** A report is logged where the domain says so, which then also says whether it is relayed. */

@@ -3,6 +3,7 @@ import type {
   Endpoint,
   MaybePromise,
   Message,
+  ReceptionTrace,
   RelayFacts,
   RelayFailure,
   TlsInfo,
@@ -35,6 +36,8 @@ export interface Transaction {
   relayOf?:
     | ((sender: EnvelopeAddress, recipient: EnvelopeAddress) => MaybePromise<RelayFacts | RelayFailure>)
     | undefined;
+  /** For those who watch the session. */
+  trace?: ReceptionTrace | undefined;
   /** The recipients of each message, when policy has said so. */
   batches?: EnvelopeAddress[][] | undefined;
 }

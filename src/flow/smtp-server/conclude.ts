@@ -103,6 +103,7 @@ function received(context: SessionContext, transaction: Transaction, body: Buffe
     tls: context.tls,
     isAuthenticated: context.isAuthenticated,
     deadline: transaction.deadline,
+    trace: context.trace,
     ...(context.parameters.events.handles('get_listener_domain') && {
       relayOf: (sender, recipient) => relayFacts(context, sender, recipient),
     }),

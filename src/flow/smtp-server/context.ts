@@ -5,14 +5,18 @@ import {
   type PolicyResult,
   type TlsIdentity,
   type TlsInfo,
+  type TraceTap,
+  UNWATCHED,
 } from '../../model/index.ts';
 import { formatHostPort } from '../../protocol/ip/index.ts';
 import type { DataReader, EnvelopeAddress } from '../../protocol/smtp/index.ts';
 import type { Answer } from './answer.ts';
 import type { AuthBackoff } from './auth-backoff.ts';
+import { andThen } from './maybe-promise.ts';
 import type { SmtpServerOptions, SmtpServerParameters } from './parameters.ts';
 import type { ListenerDomains } from './relay.ts';
 import { sessionOptions } from './session-options.ts';
+import { SessionTrace } from './session-trace.ts';
 
 /** From MAIL FROM to the answer to its message, or to RSET (RFC 5321 §3.3). */
 export interface Transaction {
@@ -67,9 +71,12 @@ export class SessionContext {
   /** RCPT TO commands that were allowed to relay (`max_messages_per_connection`). */
   recipientCount = 0;
   listenerDomains: ListenerDomains | undefined;
+  readonly #tap: TraceTap;
+  #trace: SessionTrace | undefined;
 
   constructor(parameters: SmtpServerParameters, authBackoff: AuthBackoff, peer: Endpoint, local: Endpoint) {
     this.parameters = parameters;
+    this.#tap = parameters.trace ?? UNWATCHED;
     this.authBackoff = authBackoff;
     this.sessionId = parameters.newSessionId();
     this.peer = peer;
@@ -140,7 +147,24 @@ export class SessionContext {
 
   fire(event: string, args: readonly unknown[]): MaybePromise<PolicyResult> {
     const events = this.parameters.events;
-    return events.handles(event) ? events.fire(event, args) : ABSENT;
+    if (!events.handles(event)) return ABSENT;
+    const fired = events.fire(event, args);
+    return this.#tap.isWatched ? this.#traced(event, args, fired) : fired;
+  }
+
+  /** Undefined while nobody watches. */
+  get trace(): SessionTrace | undefined {
+    if (!this.#tap.isWatched) return undefined;
+    this.#trace ??= new SessionTrace(this.#tap, this.meta);
+    return this.#trace;
+  }
+
+  #traced(event: string, args: readonly unknown[], fired: MaybePromise<PolicyResult>): typeof fired {
+    const name = event === 'get_listener_domain' ? `${event} domain=${args[0]}` : event;
+    return andThen(fired, (result) => {
+      this.trace?.callback(name, result);
+      return result;
+    });
   }
 
   /** Ends the transaction and gives it to whoever concludes it. */

@@ -58,7 +58,7 @@ export class InputBuffer {
   }
 
   /** Gives `reading` what is there, until it has all or there is no more. */
-  feed(reading: Reading): void {
+  feed(reading: Pick<Reading, 'isComplete' | 'feed'>): void {
     while (!reading.isComplete) {
       if (this.#at === this.#current.length && !this.#pull()) break;
       this.#at += reading.feed(this.#at === 0 ? this.#current : this.#current.subarray(this.#at));

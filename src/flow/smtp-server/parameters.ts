@@ -8,10 +8,12 @@ import type {
   Message,
   MessageId,
   PolicyEvents,
+  ReceptionTrace,
   RelayFacts,
   RelayFailure,
   TlsIdentity,
   TlsInfo,
+  TraceTap,
 } from '../../model/index.ts';
 import type { EsmtpListenerOptions } from '../../model/options/index.ts';
 import type { EnvelopeAddress, Reply } from '../../protocol/smtp/index.ts';
@@ -39,6 +41,8 @@ export interface SmtpServerParameters {
   /** A UUID. */
   newSessionId(): string;
   metrics?: SmtpServerMetrics;
+  /** Who watches the sessions. */
+  trace?: TraceTap;
 }
 
 export type SmtpServerOptions = Pick<
@@ -93,6 +97,8 @@ export interface ReceivedTransaction {
    * when policy cannot say. Absent when the client may send anything anywhere.
    */
   relayOf?: (sender: EnvelopeAddress, recipient: EnvelopeAddress) => MaybePromise<RelayFacts | RelayFailure>;
+  /** For those who watch the session. */
+  trace?: ReceptionTrace | undefined;
   /** The recipients of each message, when policy has said so; otherwise batch_handling counts. */
   batches?: EnvelopeAddress[][];
 }

@@ -1,4 +1,10 @@
-import type { MaybePromise, TlsIdentity, Transport, TransportHandler } from '../../model/index.ts';
+import {
+  BLOTTED,
+  type MaybePromise,
+  type TlsIdentity,
+  type Transport,
+  type TransportHandler,
+} from '../../model/index.ts';
 import { type Command, parseCommand } from '../../protocol/smtp/index.ts';
 import { type Answer, formatReply, refusalOf, SILENCE, shedding, technicalDifficulties } from './answer.ts';
 import type { AuthBackoff } from './auth-backoff.ts';
@@ -74,6 +80,7 @@ export class SmtpSession implements TransportHandler {
 
   /** Greets, once policy lets the connection pass. */
   start(): void {
+    this.context.trace?.connected();
     this.#transport.receive(this);
     if (this.#settle(() => this.#greet())) this.#advance();
   }
@@ -109,6 +116,7 @@ export class SmtpSession implements TransportHandler {
     this.#deadline.cancel();
     this.#lingering.cancel();
     this.#input.clear();
+    this.context.trace?.closed();
     this.#closed();
   }
 
@@ -160,7 +168,7 @@ export class SmtpSession implements TransportHandler {
     for (;;) {
       const reading = this.context.reading;
       if (reading !== undefined) {
-        this.#input.feed(reading);
+        this.#input.feed(this.context.trace?.reading(reading) ?? reading);
         if (!reading.isComplete) return undefined;
         this.context.reading = undefined;
         return () => andThen(reading.complete(), (value) => this.#finish(value, reading.endsData));
@@ -171,14 +179,17 @@ export class SmtpSession implements TransportHandler {
       this.context.dialogue = undefined;
       if (line === LINE_TOO_LONG) {
         this.#line = undefined;
+        this.context.trace?.note('WARN', 'a line that is too long was dropped');
         return () => this.#finish(lineTooLong(), false);
       }
       if (dialogue !== undefined) {
         this.#line = HIDDEN;
+        this.context.trace?.read(`${BLOTTED}\r\n`);
         return () => andThen(dialogue(line), (value) => this.#finish(value, false));
       }
       const command = parseCommand(line);
       this.#line = this.#isCredential(command) ? HIDDEN : line;
+      this.context.trace?.read(commandText(this.#line));
       if (command.verb !== 'BDAT') {
         return () => andThen(perform(this.context, command), (value) => this.#finish(value, false));
       }
@@ -239,7 +250,7 @@ export class SmtpSession implements TransportHandler {
       if (disconnect === 'ForceDisconnect') this.#transport.destroy();
       return disconnect !== 'ForceDisconnect';
     }
-    this.#out += formatReply(reply);
+    this.#say(formatReply(reply));
     if (isRejection(reply)) {
       this.#parameters.metrics?.rejection();
       this.#parameters.onRejection(rejectionRecord(this.context, reply));
@@ -251,7 +262,7 @@ export class SmtpSession implements TransportHandler {
     const upgrade = reply.code === 220 ? this.context.upgrade : undefined;
     this.context.upgrade = undefined;
     if (reply.code !== 421 && disconnect === 'FollowWith421') {
-      this.#out += `421 ${this.context.hostname} disconnecting due to previous error\r\n`;
+      this.#say(`421 ${this.context.hostname} disconnecting due to previous error\r\n`);
     }
     if (reply.code === 421 || disconnect !== 'If421') {
       this.#close();
@@ -305,6 +316,11 @@ export class SmtpSession implements TransportHandler {
     }
   }
 
+  #say(text: string): void {
+    this.#out += text;
+    this.context.trace?.wrote(text);
+  }
+
   #flush(): void {
     if (this.#out === '') return;
     const out = this.#out;
@@ -328,7 +344,7 @@ export class SmtpSession implements TransportHandler {
 
   #endIfDrained(): boolean {
     if (this.context.transaction !== undefined || this.context.reading !== undefined) return false;
-    this.#out += formatReply(shedding(this.context.hostname, 'shutting down').reply);
+    this.#say(formatReply(shedding(this.context.hostname, 'shutting down').reply));
     this.#close();
     return true;
   }

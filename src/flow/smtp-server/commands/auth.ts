@@ -78,6 +78,7 @@ function verify(
   password: string,
 ): MaybePromise<Answer> {
   if (authc === '' || authc.length > LONGEST || authz.length > LONGEST) return malformed();
+  context.trace?.hide(password, Buffer.from(password).toString('base64'));
   const { address } = context.peer;
   if (context.authBackoff.isBlocked(address, authc)) {
     return answer(454, '4.7.0', 'too many failed attempts. Try later');

@@ -1,0 +1,3 @@
+export { connectWebSocket } from './connect.ts';
+export { Upgrades } from './upgrades.ts';
+export { type WebSocketClosing, WebSocketConnection } from './websocket-connection.ts';
