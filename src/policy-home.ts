@@ -5,7 +5,13 @@ import { changedFiles, helpersDirectory } from './io/files/index.ts';
 import { Registry, type RegistrySnapshot } from './io/metrics/index.ts';
 import { GenerationNumber } from './io/threads/index.ts';
 import { PolicyGenerations } from './lua/index.ts';
-import type { Diagnostics, InitDeclaration, PolicyEvents, PolicyStatus } from './model/index.ts';
+import {
+  type Diagnostics,
+  type InitDeclaration,
+  logDirectories,
+  type PolicyEvents,
+  type PolicyStatus,
+} from './model/index.ts';
 import type { LocalLogsOptions, SpoolOptions } from './model/options/index.ts';
 import { type Candidate, PolicyReload } from './policy-reload.ts';
 import {
@@ -166,7 +172,7 @@ export class PolicyHome {
     const directories: string[] = [];
     for (const { kind, options } of this.#declarations) {
       if (kind === 'define_spool') directories.push((options as SpoolOptions).path);
-      if (kind === 'configure_local_logs') directories.push((options as LocalLogsOptions).log_dir);
+      if (kind === 'configure_local_logs') directories.push(...logDirectories(options as LocalLogsOptions));
     }
     // A policy among its own logs is watched all the same.
     return directories.filter((directory) => directory !== dirname(this.#surroundings.file));

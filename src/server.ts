@@ -5,13 +5,19 @@ import { DeliveryLogWriters } from './io/delivery-log/index.ts';
 import { createDiagnostics } from './io/diagnostics/index.ts';
 import { productVersion } from './io/files/index.ts';
 import { attachLimits, createSharedLimits, releaseShard, type SharedLimits } from './io/limits/index.ts';
+import type { MemoryWatch } from './io/memory/index.ts';
 import { mergeSnapshots } from './io/metrics/index.ts';
 import { type PortReservation, reservePort } from './io/net/index.ts';
 import { readNodeId } from './io/node-id/index.ts';
 import { openFileAdvice, openFileLimit } from './io/open-files/index.ts';
 import { asUser, dropPrivileges } from './io/privileges/index.ts';
 import { lockSpool, pairSpoolDirectories, type SpoolLock } from './io/spool/index.ts';
-import { DEVELOPMENT_RECIPIENT, type Diagnostics, type InitDeclaration } from './model/index.ts';
+import {
+  DEVELOPMENT_RECIPIENT,
+  type Diagnostics,
+  declaredLoggers,
+  type InitDeclaration,
+} from './model/index.ts';
 import type {
   EsmtpListenerOptions,
   HttpListenerOptions,
@@ -22,6 +28,7 @@ import { PolicyHome } from './policy-home.ts';
 import { ProcessAdmin } from './process-admin.ts';
 import { inspectProcess } from './process-inspection.ts';
 import { formatHostPort } from './protocol/ip/index.ts';
+import { logMemory } from './shard-memory.ts';
 import type { CoordinatorQuestion } from './shard-messages.ts';
 import { ShardPool } from './shard-pool.ts';
 
@@ -150,6 +157,7 @@ class Coordinator {
   readonly #admin: ProcessAdmin;
   readonly #pool: ShardPool;
   #logs: DeliveryLogWriters | undefined;
+  #memory: MemoryWatch | undefined;
   readonly #locks: SpoolLock[] = [];
   #opened = 0;
   #isServing = false;
@@ -216,8 +224,9 @@ class Coordinator {
       const data = spoolPath(this.#declarations, 'data');
       for (const path of new Set([data, meta])) this.#locks.push(lockSpool(path));
       pairSpoolDirectories(meta, data);
-      const loggers = declared<LocalLogsOptions>(this.#declarations, 'configure_local_logs');
+      const loggers = declaredLoggers(this.#declarations);
       this.#logs = new DeliveryLogWriters(loggers, systemClock, this.#diagnostics);
+      this.#memory = logMemory(this.#declarations, this.#logs);
     } catch (error) {
       this.#fail((error as Error).message);
       return;
@@ -315,6 +324,7 @@ class Coordinator {
     try {
       // Policy errors are reported by the engine and hold up nothing.
       await this.#policy.events.fire('shutdown_logging', []);
+      this.#memory?.stop();
       await this.#logs?.close();
     } catch (error) {
       process.stderr.write(`Error: Shutdown due to error: ${(error as Error).message}\n`);

@@ -7,12 +7,12 @@ import {
   type DeliveryEvent,
   type DeliveryLog,
   type Diagnostics,
+  declaredLoggers,
   type InitDeclaration,
   type MaybePromise,
   type Message,
   type PolicyEvents,
 } from './model/index.ts';
-import type { LocalLogsOptions } from './model/options/index.ts';
 
 /** What a shard gives to its delivery log. */
 export interface ShardLogParts {
@@ -39,10 +39,9 @@ export class ShardLog implements DeliveryLog {
     const shared = { ...parts, clock: systemClock, createdAt };
     this.#records = new RecordLog({
       ...shared,
-      loggers: declarations
-        .filter(({ kind }) => kind === 'configure_local_logs')
-        .map(({ options }) => options as LocalLogsOptions),
+      loggers: declaredLoggers(declarations),
       filter: (event, message) => passesLogFilter(policy, event, message),
+      onFull: (logger) => registry.series('log_submit_full', logger).add(),
     });
     this.#metered = new MeteredLog(this.#records, registry);
     this.#hooks = new LogHooks({

@@ -273,7 +273,7 @@ function kumo.set_max_spare_lua_contexts(count) end
 ---@param suspend boolean
 function kumo.suspend_delivery_when_spool_unhealthy(suspend) end
 
----Which diagnostic lines are written. Accepted without effect in this release.
+---Which diagnostic lines every thread writes from now on, as LEVEL or a list such as `info,ready-queue=debug,peer=debug`. Levels: off, error, warn, info, debug, trace. `kumod=LEVEL` is for all targets but lua, spool and policy; targets that no part speaks of get `error`.
 ---@param filter string
 function kumo.set_diagnostic_log_filter(filter) end
 

@@ -17,6 +17,10 @@ function policy.set_budget(options) end
 ---@param address string
 function policy.set_development_recipient(address) end
 
+---Writes delivery log records as text, one line each, to standard output or to a file that is not compressed; beside kumo.configure_local_logs or without it. Lines of standard output that nobody takes are dropped and counted: mail does not wait for them. In the event `init`.
+---@param options kumo.PlainLogsOptions
+function policy.configure_plain_logs(options) end
+
 ---What would be wrong with an option in the table of options of a function such as `make_queue_config`: nil when it is fine.
 ---@param maker string
 ---@param name string

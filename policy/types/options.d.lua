@@ -99,13 +99,13 @@
 ---@field max_segment_duration? number|string A file is finished this long after it was begun.
 ---@field max_file_size? integer Uncompressed bytes after which a file is finished.
 ---@field compression_level? integer Of zstd; 0 is its default.
----@field back_pressure? integer Records that may wait to be written. (No effect yet.)
+---@field back_pressure? integer Records of a shard that may wait to be written; who writes more waits, and log_submit_full counts it.
 ---@field meta? string[] Metadata to log; `name*` takes all that begin so.
 ---@field headers? string[] Headers to log, in any case; `X-*` takes all that begin so.
----@field per_record? table<string, kumo.LogPerRecordOptions> What differs by type of record; Any is for the types that are not named.
 ---@field filter_event? string Event that gets each message and returns true when the record is to be logged. Any other answer, an error, and an event without handler keep it out. Rejection is always logged: it has no message.
----@field min_free_space? integer|string With less free space no mail is taken. (No effect yet.)
----@field min_free_inodes? integer|string With fewer free inodes no mail is taken. (No effect yet.)
+---@field per_record? table<string, kumo.LogPerRecordOptions> What differs by type of record; Any is for the types that are not named.
+---@field min_free_space? integer|string With less free space in a directory of the logger no mail is taken.
+---@field min_free_inodes? integer|string With fewer free inodes there no mail is taken.
 
 ---What differs for one type of record.
 ---@class kumo.LogPerRecordOptions
@@ -114,6 +114,20 @@
 ---@field log_dir? string Directory for this type, in place of that of the logger.
 ---@field template? string Jinja template of the line in place of JSON. Its variables are the fields of the record, and log_record, which is all of them.
 ---@field segment_header? string First line of every file. Of several types that share a file the first with a header gives it.
+
+---Records as text on standard output or in a file that is not compressed.
+---@class kumo.PlainLogsOptions
+---@field output string `stdout`, or the path of a file, which is appended to, and begun anew when it was moved away (logrotate).
+---@field back_pressure? integer Records of a shard that may wait to be written; who writes more waits, and log_submit_full counts it.
+---@field meta? string[] Metadata to log; `name*` takes all that begin so.
+---@field headers? string[] Headers to log, in any case; `X-*` takes all that begin so.
+---@field filter_event? string Event that gets each message and returns true when the record is to be logged. Any other answer, an error, and an event without handler keep it out. Rejection is always logged: it has no message.
+---@field per_record? table<string, kumo.PlainLogPerRecordOptions> What differs by type of record; Any is for the types that are not named.
+
+---What differs for one type of record.
+---@class kumo.PlainLogPerRecordOptions
+---@field enable? boolean Whether the type is logged.
+---@field template? string Jinja template of the line in place of JSON.
 
 ---A message for each log record, which goes its way through the queues like any other.
 ---@class kumo.LogHookOptions

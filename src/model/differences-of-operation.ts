@@ -32,6 +32,27 @@ export const operationDifferences: readonly Difference[] = [
     'provider-summary --show-domains',
     'The server is asked for the provider of each domain with queued mail, of at most the 1,000 with the most.',
   ),
+  extension(
+    'function',
+    'kumo.policy.configure_plain_logs',
+    'Records as text on standard output or in a plain file, for containers and programs that read no zstd.',
+  ),
+  decided(
+    'behaviour',
+    'targets of the diagnostic log',
+    'Parts of Moonpost are the targets. `kumod=LEVEL` is for all but lua, spool and policy (`config`) and other targets of KumoMTA are accepted; a target that a filter without a bare level does not name shows its errors. `peer=debug` shows errors of clients\' sockets.',
+  ),
+  decided(
+    'behaviour',
+    'diagnostic log',
+    'Secrets such as passwords in URLs, credentials of AUTH and private keys are shown as `***`, control characters as escapes, and the further lines of an entry are set in.',
+  ),
+  decided('behaviour', '--validate and log directories', 'Makes none; KumoMTA makes those that are missing.'),
+  decided(
+    'behaviour',
+    'segments of logs',
+    'A segment is a series of zstd frames, one a second at most, so that lines can be read soon; KumoMTA writes one frame. `zstd -d` reads both.',
+  ),
   extension('command', 'completion', 'Completes commands and options in bash and zsh.'),
   extension('behaviour', 'top --once', 'One frame for scripts; `--json` gives its numbers.'),
   ...['abort-ready-q-conn', 'trace-smtp-server', 'trace-smtp-client', 'xfer', 'xfer-cancel'].map((name) =>

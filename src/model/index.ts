@@ -28,6 +28,7 @@ export * from './limits.ts';
 export * from './log-fields.ts';
 export * from './log-record.ts';
 export * from './log-selection.ts';
+export * from './loggers.ts';
 export * from './maildir-path.ts';
 export * from './memory.ts';
 export * from './message.ts';

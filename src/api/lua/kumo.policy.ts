@@ -1,8 +1,9 @@
 import { productVersion } from '../../io/files/index.ts';
 import { defineFunction, defineModule, optionsArgument, string } from '../../model/define/index.ts';
 import { DEVELOPMENT_RECIPIENT } from '../../model/index.ts';
-import { budgetOptions } from '../../model/options/index.ts';
+import { budgetOptions, plainLogsOptions } from '../../model/options/index.ts';
 import { EnvelopeAddress } from '../../protocol/smtp/index.ts';
+import { declarer } from './kumo-config.ts';
 import { policyDataFunctions } from './policy-data.ts';
 
 export const policyModule = defineModule(
@@ -44,6 +45,12 @@ export const policyModule = defineModule(
         context.host.declare({ kind: DEVELOPMENT_RECIPIENT, options: parsed.email, where: context.where() });
       },
     }),
+    configure_plain_logs: declarer(
+      plainLogsOptions,
+      'Writes delivery log records as text, one line each, to standard output or to a file that is not compressed; beside ' +
+        'kumo.configure_local_logs or without it. Lines of standard output that nobody takes are dropped and counted: mail ' +
+        'does not wait for them. In the event `init`.',
+    ),
     ...policyDataFunctions,
   },
 );

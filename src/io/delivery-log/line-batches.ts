@@ -4,11 +4,13 @@ import type { Clock, Timer } from '../../model/index.ts';
 export interface LineBatch {
   /** Index of the logger, in the order of configure_local_logs; the audit log comes after those. */
   logger: number;
-  /** Its directory, as the policy wrote it. */
+  /** Its directory, as the policy wrote it; '' for one that has an output. */
   directory: string;
   suffix: string;
   /** Newline-terminated text. */
   lines: string;
+  /** How many records they are. */
+  records: number;
 }
 
 /** Batches are sent this often, ms. */
@@ -28,6 +30,8 @@ export class LineBatches {
   #batches = new Map<string, LineBatch>();
   #waiting = { characters: 0, lines: 0 };
   #sent = { characters: 0, lines: 0 };
+  /** Lines of each logger that the writer has not taken. */
+  readonly #ofLogger: number[] = [];
   #taken: Promise<void> = Promise.resolve();
   #timer: Timer | undefined;
 
@@ -44,6 +48,11 @@ export class LineBatches {
     return this.#waiting.lines + this.#sent.lines;
   }
 
+  /** Those of one logger. */
+  linesOf(logger: number): number {
+    return this.#ofLogger[logger] ?? 0;
+  }
+
   /** Resolves when the writer has taken all that was sent. */
   get taken(): Promise<void> {
     return this.#taken;
@@ -52,8 +61,12 @@ export class LineBatches {
   add(logger: number, directory: string, suffix: string, line: string): void {
     const key = `${logger} ${suffix} ${directory}`;
     const batch = this.#batches.get(key);
-    if (batch === undefined) this.#batches.set(key, { logger, directory, suffix, lines: line });
-    else batch.lines += line;
+    if (batch === undefined) this.#batches.set(key, { logger, directory, suffix, lines: line, records: 1 });
+    else {
+      batch.lines += line;
+      batch.records++;
+    }
+    this.#ofLogger[logger] = this.linesOf(logger) + 1;
     this.#waiting.characters += line.length;
     this.#waiting.lines++;
     if (this.#waiting.characters >= SEND_AT) this.#send();
@@ -79,6 +92,7 @@ export class LineBatches {
     const taken = this.#parts.send(batches).finally(() => {
       this.#sent.characters -= characters;
       this.#sent.lines -= lines;
+      for (const { logger, records } of batches) this.#ofLogger[logger]! -= records;
     });
     this.#taken = Promise.all([this.#taken, taken]).then(() => {});
   }

@@ -10,11 +10,11 @@ import {
   recordJson,
   recordText,
 } from '../../model/index.ts';
-import type { LocalLogsOptions, PerRecordOptions } from '../../model/options/index.ts';
+import type { LoggerOptions, PerRecordOptions } from '../../model/options/index.ts';
 import { type LineBatch, LineBatches } from './line-batches.ts';
 
 export interface RecordLogParts {
-  loggers: readonly LocalLogsOptions[];
+  loggers: readonly LoggerOptions[];
   clock: Clock;
   nodeId: string;
   /** When a message was created, in ms since the epoch. */
@@ -24,14 +24,23 @@ export interface RecordLogParts {
   /** Asks the policy whether a message is logged (filter_event). Does not throw. */
   filter: (event: string, message: Message) => MaybePromise<boolean>;
   diagnostics: Diagnostics;
+  /** A record has to wait for its logger, which has back_pressure of them already; told its directory or output. */
+  onFull?: (logger: string) => void;
 }
 
-/** One configure_local_logs. */
+/** What loggers of either kind may say of a type of record. */
+type LoggedRecord = Pick<PerRecordOptions, 'enable'> & Partial<PerRecordOptions>;
+
+/** One configure_local_logs or configure_plain_logs. */
 interface Logger {
   index: number;
+  /** Its directory or output. */
+  name: string;
   directory: string;
   filterEvent: string | undefined;
-  selection: LogSelection<PerRecordOptions>;
+  selection: LogSelection<LoggedRecord>;
+  /** Records that may wait for the writer. */
+  mostWaiting: number;
 }
 
 /** Callers wait when this many characters are written and not taken. */
@@ -54,9 +63,11 @@ export class RecordLog implements DeliveryLog {
     this.#batches = new LineBatches(parts);
     this.#loggers = parts.loggers.map((options, index) => ({
       index,
-      directory: options.log_dir,
+      name: 'output' in options ? options.output : options.log_dir,
+      directory: 'output' in options ? '' : options.log_dir,
       filterEvent: options.filter_event,
-      selection: new LogSelection(options),
+      selection: new LogSelection<LoggedRecord>(options),
+      mostWaiting: options.back_pressure,
     }));
     this.#hasFilters = this.#loggers.some(({ filterEvent }) => filterEvent !== undefined);
   }
@@ -105,13 +116,19 @@ export class RecordLog implements DeliveryLog {
 
   #append(loggers: readonly Logger[], event: DeliveryEvent, now: number): MaybePromise<void> {
     const { nodeId, createdAt } = this.#parts;
-    for (const { index, directory, selection } of loggers) {
+    let isFull = false;
+    for (const logger of loggers) {
+      const { directory, selection } = logger;
       if (!selection.enables(event.type)) continue;
       const { suffix, log_dir, template } = selection.of(event.type) ?? {};
       const record = selection.recordOf(event, { now, nodeId, createdAt });
       const line = template === undefined ? recordJson(record) : this.#shown(record, template, now);
-      this.#batches.add(index, log_dir ?? directory, suffix ?? '', line);
+      this.#batches.add(logger.index, log_dir ?? directory, suffix ?? '', line);
+      if (this.#batches.linesOf(logger.index) < logger.mostWaiting) continue;
+      isFull = true;
+      this.#parts.onFull?.(logger.name);
     }
+    if (isFull) return this.#batches.flush();
     if (this.isStalled) return this.#batches.taken;
   }
 

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
 import type { Clock, Diagnostics, Timer } from '../../model/index.ts';
+import type { LineWriter } from './line-writer.ts';
 
 const compress = promisify(zstdCompress);
 
@@ -27,12 +28,7 @@ export interface SegmentWriterOptions {
   diagnostics: Diagnostics;
 }
 
-export interface SegmentWriter {
-  /** Takes newline-terminated text. Resolves at once, or when there is room again. */
-  append(lines: string): Promise<void>;
-  /** Writes out what waits and finishes the segment. */
-  close(): Promise<void>;
-}
+export type SegmentWriter = LineWriter;
 
 /** Lines become readable this often, ms: one zstd frame each time. */
 const FLUSH_EVERY = 1000;
@@ -60,9 +56,9 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
   for (const name of readdirSync(options.logDir)) {
     const path = join(options.logDir, name);
     if (options.shared === true && !name.endsWith(options.suffix)) continue;
+    if (!name.startsWith(options.prefix ?? '')) continue;
     if (name.startsWith('.') || beingWritten.has(resolve(path)) || !statSync(path).isFile()) continue;
     markFinished(path);
-    if (!name.startsWith(options.prefix ?? '')) continue;
   }
   return new ZstdSegmentWriter(options);
 }
@@ -76,7 +72,7 @@ function markFinished(path: string): void {
  * idle → waiting → flushing → idle or waiting. A flush that fails keeps its lines and is tried again; when too
  * many wait, callers do.
  */
-class ZstdSegmentWriter implements SegmentWriter {
+class ZstdSegmentWriter implements LineWriter {
   readonly #options: SegmentWriterOptions;
   #lines: string[] = [];
   #size = 0;
@@ -101,6 +97,13 @@ class ZstdSegmentWriter implements SegmentWriter {
     return new Promise((room) => this.#roomWaiters.push(room));
   }
 
+  async finishSegment(): Promise<void> {
+    await this.#flushing;
+    await this.#flush();
+    await this.#flushing;
+    await this.#finishSegment();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
@@ -121,19 +124,26 @@ class ZstdSegmentWriter implements SegmentWriter {
 
   /** Never rejects: what fails is reported and tried again. */
   #flush(): Promise<void> {
-    this.#flushing ??= this.#writeFrame().finally(() => {
+    this.#flushing ??= this.#writeFrames().finally(() => {
       this.#flushing = undefined;
       if (this.#size > 0 || this.#segment !== undefined) this.#arm(FLUSH_EVERY);
     });
     return this.#flushing;
   }
 
-  async #writeFrame(): Promise<void> {
+  /** What waits now, in one frame, or in several where it ends one segment and begins another. */
+  async #writeFrames(): Promise<void> {
     await this.#finishOld();
-    if (this.#lines.length === 0) return;
-    // Lines may be added while this frame is written; exactly those that are in it leave the list.
-    const count = this.#lines.length;
-    const text = this.#lines.join('');
+    for (let left = this.#size; left > 0; ) {
+      const written = await this.#writeFrame();
+      if (written === 0) return;
+      left -= written;
+    }
+  }
+
+  /** Gives how many characters were written, 0 after a failure. */
+  async #writeFrame(): Promise<number> {
+    const text = this.#takeable();
     const content = this.#isFresh ? this.#header + text : text;
     try {
       const frame = await compress(Buffer.from(content), {
@@ -142,15 +152,40 @@ class ZstdSegmentWriter implements SegmentWriter {
       const segment = await this.#openSegment();
       await writeWhole(segment.file, frame);
       segment.written += Buffer.byteLength(content);
-      this.#lines = this.#lines.slice(count);
-      this.#size -= text.length;
+      this.#forget(text);
       this.#recovered();
       if (segment.written >= this.#options.maxFileSize) await this.#finishSegment();
+      return text.length;
     } catch (error) {
       this.#failed(error as Error);
       // Frames after a torn one could not be read: the next goes into a new segment.
       if (error instanceof TornFrameError) await this.#finishSegment();
+      return 0;
     }
+  }
+
+  /** What waits, as far as it fits into the segment; one line more than that, as one has to pass the limit. */
+  #takeable(): string {
+    const text = this.#lines.length === 1 ? this.#lines[0]! : this.#lines.join('');
+    this.#lines = [text];
+    const header = this.#isFresh ? Buffer.byteLength(this.#header) : 0;
+    const room = this.#options.maxFileSize - (this.#segment?.written ?? 0) - header;
+    if (text.length <= room && Buffer.byteLength(text) <= room) return text;
+    let end = 0;
+    for (let bytes = 0; bytes < room; ) {
+      const next = text.indexOf('\n', end) + 1;
+      if (next === 0) return text;
+      bytes += Buffer.byteLength(text.slice(end, next));
+      end = next;
+    }
+    return end === 0 ? text.slice(0, text.indexOf('\n') + 1) || text : text.slice(0, end);
+  }
+
+  /** Lines may have been added while a frame was written; exactly those that are in it leave the list. */
+  #forget(text: string): void {
+    const [first, ...later] = this.#lines;
+    this.#lines = first!.length > text.length ? [first!.slice(text.length), ...later] : later;
+    this.#size -= text.length;
   }
 
   /** The next frame is the first of its segment. */

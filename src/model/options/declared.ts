@@ -11,7 +11,7 @@ import { esmtpListenerOptions, esmtpOverrideOptions, traceHeaderOptions } from '
 import { httpListenerOptions } from './http-listener.ts';
 import { consumerOptions, jsonLinesOptions, multiTailerOptions, tailerOptions } from './json-lines.ts';
 import { listenerDomainOptions } from './listener-domain.ts';
-import { localLogsOptions, perRecordOptions } from './local-logs.ts';
+import { localLogsOptions, perRecordOptions, plainLogsOptions, plainPerRecordOptions } from './local-logs.ts';
 import { logDispositionHookOptions, logHookOptions } from './log-hook.ts';
 import { memoizeOptions } from './memoize.ts';
 import { queueOptions, shrinkOptions } from './queue.ts';
@@ -37,6 +37,8 @@ export const declaredOptions: readonly OptionsDeclaration<unknown>[] = [
   spoolOptions,
   localLogsOptions,
   perRecordOptions,
+  plainLogsOptions,
+  plainPerRecordOptions,
   logHookOptions,
   logDispositionHookOptions,
   queueOptions,

@@ -54,6 +54,22 @@ export function perRecord(): RichKind<Partial<Record<RecordType | 'Any', PerReco
   return map(table(perRecordOptions), oneOf('Any', ...RECORD_TYPES));
 }
 
+/** What loggers of every kind say alike about what they want of records. */
+const selection = {
+  back_pressure: field(integer({ min: 1 }), {
+    default: 128_000,
+    doc: 'Records of a shard that may wait to be written; who writes more waits, and log_submit_full counts it.',
+  }),
+  meta: field(list(string()), { default: [], doc: 'Metadata to log; `name*` takes all that begin so.' }),
+  headers: field(list(string()), {
+    default: [],
+    doc: 'Headers to log, in any case; `X-*` takes all that begin so.',
+  }),
+  filter_event: field(string(), {
+    doc: 'Event that gets each message and returns true when the record is to be logged. Any other answer, an error, and an event without handler keep it out. Rejection is always logged: it has no message.',
+  }),
+};
+
 export const localLogsOptions = defineOptions(
   'configure_local_logs',
   {
@@ -68,35 +84,52 @@ export const localLogsOptions = defineOptions(
       doc: 'Uncompressed bytes after which a file is finished.',
     }),
     compression_level: field(integer({ min: 0, max: 22 }), { default: 0, doc: 'Of zstd; 0 is its default.' }),
-    back_pressure: field(integer({ min: 1 }), {
-      default: 128_000,
-      effect: 'later',
-      doc: 'Records that may wait to be written.',
-    }),
-    meta: field(list(string()), { default: [], doc: 'Metadata to log; `name*` takes all that begin so.' }),
-    headers: field(list(string()), {
-      default: [],
-      doc: 'Headers to log, in any case; `X-*` takes all that begin so.',
-    }),
+    ...selection,
     per_record: field(perRecord(), {
       default: {},
       doc: 'What differs by type of record; Any is for the types that are not named.',
     }),
-    filter_event: field(string(), {
-      doc: 'Event that gets each message and returns true when the record is to be logged. Any other answer, an error, and an event without handler keep it out. Rejection is always logged: it has no message.',
-    }),
     min_free_space: field(freeFloor(), {
       default: '10%',
-      effect: 'later',
-      doc: 'With less free space no mail is taken.',
+      doc: 'With less free space in a directory of the logger no mail is taken.',
     }),
     min_free_inodes: field(freeFloor(), {
       default: '10%',
-      effect: 'later',
-      doc: 'With fewer free inodes no mail is taken.',
+      doc: 'With fewer free inodes there no mail is taken.',
     }),
   },
 );
 
+export const plainPerRecordOptions = defineOptions(
+  'policy.configure_plain_logs.per_record',
+  { luaClass: 'kumo.PlainLogPerRecordOptions', doc: 'What differs for one type of record.' },
+  {
+    enable: field(boolean(), { default: true, doc: 'Whether the type is logged.' }),
+    template: field(jinja(), { doc: 'Jinja template of the line in place of JSON.' }),
+  },
+);
+
+export const plainLogsOptions = defineOptions(
+  'policy.configure_plain_logs',
+  {
+    luaClass: 'kumo.PlainLogsOptions',
+    doc: 'Records as text on standard output or in a file that is not compressed.',
+  },
+  {
+    output: field(string(), {
+      required: true,
+      doc: '`stdout`, or the path of a file, which is appended to, and begun anew when it was moved away (logrotate).',
+    }),
+    ...selection,
+    per_record: field(map(table(plainPerRecordOptions), oneOf('Any', ...RECORD_TYPES)), {
+      default: {},
+      doc: 'What differs by type of record; Any is for the types that are not named.',
+    }),
+  },
+);
+
+export type PlainLogsOptions = OptionsOf<typeof plainLogsOptions>;
+/** Of any logger of the delivery log. */
+export type LoggerOptions = LocalLogsOptions | PlainLogsOptions;
 export type PerRecordOptions = OptionsOf<typeof perRecordOptions>;
 export type LocalLogsOptions = OptionsOf<typeof localLogsOptions>;

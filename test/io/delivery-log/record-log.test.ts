@@ -44,6 +44,7 @@ function filteredLog(filter: Filter, ...loggers: object[]) {
   const clock = new FakeClock();
   const sent: LineBatch[] = [];
   const said: string[] = [];
+  const full: string[] = [];
   const say = (_target: string, text: string): void => void said.push(text);
   let release: (() => void)[] = [];
   const log = new RecordLog({
@@ -52,6 +53,7 @@ function filteredLog(filter: Filter, ...loggers: object[]) {
     nodeId: 'node',
     createdAt: () => clock.now() - 5000,
     filter,
+    onFull: (logger) => full.push(logger),
     diagnostics: { error: say, warn: say, info: say, debug: say },
     send: (batches) => {
       sent.push(...batches);
@@ -63,7 +65,7 @@ function filteredLog(filter: Filter, ...loggers: object[]) {
     release = [];
   };
   const records = () => sent.flatMap(({ lines }) => lines.trim().split('\n')).map((line) => JSON.parse(line));
-  return { log, clock, sent, said, taken, records };
+  return { log, clock, sent, said, full, taken, records };
 }
 
 describe('records (operations.md 9.2)', () => {
@@ -180,6 +182,28 @@ test('a writer that does not keep up makes callers wait, and loses nothing', asy
   expect(records()).toHaveLength(written);
 });
 
+test('a full logger makes its callers wait, and says so (back_pressure)', async () => {
+  const { log, clock, sent, full, taken } = recordLog({ back_pressure: 3 }, { log_dir: '/y' });
+  expect(log.write(event())).toBeUndefined();
+  expect(log.write(event())).toBeUndefined();
+  let resumed = false;
+  const third = Promise.resolve(log.write(event())).then(() => {
+    resumed = true;
+  });
+  await clock.advance(0);
+  expect({ resumed, full }).toEqual({ resumed: false, full: ['/x'] });
+  // What waits is on its way at once, for all loggers.
+  expect(sent.map(({ logger, records }) => [logger, records])).toEqual([
+    [0, 3],
+    [1, 3],
+  ]);
+  taken();
+  await third;
+  expect(log.isStalled).toBe(false);
+  expect(log.write(event())).toBeUndefined();
+  expect(full).toHaveLength(1);
+});
+
 describe('per_record', () => {
   test('template writes the line; its variables are the fields, and log_record is all of them', async () => {
     const { log, clock, sent } = recordLog({
@@ -200,6 +224,17 @@ describe('per_record', () => {
     expect(sent[0]!.lines).toBe('Delivery 250 b.example <s@a.example>\nother Expiration\n');
     // An entry of the type itself counts as a whole.
     expect(JSON.parse(sent[1]!.lines)).toMatchObject({ type: 'Bounce' });
+  });
+
+  test('log_record with tojson is the record as JSON would be', async () => {
+    const { log, clock, sent } = recordLog(
+      { headers: ['*'], meta: ['*'], per_record: { Any: { template: '{{ log_record | tojson }}' } } },
+      { headers: ['*'], meta: ['*'] },
+    );
+    await log.write(event());
+    await clock.advance(50);
+    expect(JSON.parse(sent[0]!.lines)).toEqual(JSON.parse(sent[1]!.lines));
+    expect(sent[0]!.lines.endsWith('}\n')).toBe(true);
   });
 
   test('a template that fails on a record leaves it in JSON, and is reported once', async () => {

@@ -277,6 +277,64 @@ describe('segments (operations.md 10)', () => {
     expect(await readAll()).toEqual(wanted);
   });
 
+  test('max_file_size counts lines, however many come at once; none is cut', async () => {
+    const log = writer({ maxFileSize: 50, header: 'head' });
+    const lines = Array.from(
+      { length: 20 },
+      (_, index) => `{"line":${index},"t":"${'é'.repeat(index % 4)}"}\n`,
+    );
+    await log.append(lines.slice(0, 7).join(''));
+    await log.append(`${lines.slice(7, 19).join('')}${'x'.repeat(200)}\n`);
+    await log.append(lines[19]!);
+    await log.close();
+    const texts = readTexts();
+    const ofLines = texts.map((text) => text.slice('head\n'.length));
+    expect(texts.every((text) => text.startsWith('head\n'))).toBe(true);
+    expect(ofLines.join('')).toBe(`${lines.slice(0, 19).join('')}${'x'.repeat(200)}\n${lines[19]}`);
+    for (const text of texts.slice(0, -1)) {
+      // With its last line it has the size, without it it had not.
+      expect(Buffer.byteLength(text)).toBeGreaterThanOrEqual(50);
+      const before = text.slice(0, text.lastIndexOf('\n', text.length - 2) + 1);
+      expect(Buffer.byteLength(before)).toBeLessThan(50);
+    }
+  });
+
+  test('many small segments of one large batch take no time that grows with its square', async () => {
+    const log = writer({ maxFileSize: 100_000 });
+    const line = `${'x'.repeat(99)}\n`;
+    await log.append(line.repeat(100_000));
+    await log.close();
+    expect(readdirSync(directory)).toHaveLength(100);
+    expect(readTexts().join('')).toHaveLength(10_000_000);
+  });
+
+  test('segments that memory has no room for are finished, and the next line begins another', async () => {
+    const log = writer();
+    await log.append('1\n');
+    await clock.advance(1000);
+    await until(() => storedBytes() > 0);
+    await log.append('2\n');
+    await log.finishSegment();
+    expect(readdirSync(directory).map((name) => statSync(join(directory, name)).mode & 0o222)).toEqual([0]);
+    await log.finishSegment();
+    await log.append('3\n');
+    await log.close();
+    expect(readTexts()).toEqual(['1\n2\n', '3\n']);
+  });
+
+  test('compression_level is used', async () => {
+    const text = Array.from({ length: 3000 }, (_, n) => `{"id":${(n * 2_654_435_761) % 100_003}}\n`).join('');
+    const sizes: number[] = [];
+    for (const level of [1, 19]) {
+      const log = writer({ compressionLevel: level, suffix: `.${level}` });
+      await log.append(text);
+      await log.close();
+      const name = readdirSync(directory).find((one) => one.endsWith(`.${level}`))!;
+      sizes.push(statSync(join(directory, name)).size);
+    }
+    expect(sizes[1]).toBeLessThan(sizes[0]!);
+  });
+
   test('a disk that refuses loses nothing once it takes again', async () => {
     const log = writer();
     rmSync(directory, { recursive: true });
@@ -311,9 +369,9 @@ describe('per_record (operations.md 10.1)', () => {
     });
     const writers = new DeliveryLogWriters([options], clock, diagnostics);
     const written = writers.append([
-      { logger: 0, directory: join(directory, 'main'), suffix: '', lines: 'a\n' },
-      { logger: 0, directory: join(directory, 'bounces'), suffix: '.csv', lines: 'b\n' },
-      { logger: 0, directory: `${directory}/bounces/`, suffix: '.csv', lines: 'c\n' },
+      { logger: 0, directory: join(directory, 'main'), suffix: '', lines: 'a\n', records: 1 },
+      { logger: 0, directory: join(directory, 'bounces'), suffix: '.csv', lines: 'b\n', records: 1 },
+      { logger: 0, directory: `${directory}/bounces/`, suffix: '.csv', lines: 'c\n', records: 1 },
     ]);
     await Promise.all([written, writers.close()]);
     expect(readTexts(join(directory, 'main'))).toEqual(['a\n']);
