@@ -2,13 +2,13 @@ import { dirname } from 'node:path';
 import { systemClock } from './io/clock/index.ts';
 import { setDiagnosticFilterEverywhere } from './io/diagnostics/index.ts';
 import { changedFiles, helpersDirectory } from './io/files/index.ts';
-import { Registry, type RegistrySnapshot } from './io/metrics/index.ts';
 import { GenerationNumber } from './io/threads/index.ts';
 import { PolicyGenerations } from './lua/index.ts';
 import {
   type Diagnostics,
   type InitDeclaration,
   logDirectories,
+  measured,
   type PolicyEvents,
   type PolicyStatus,
 } from './model/index.ts';
@@ -30,7 +30,6 @@ export class PolicyHome {
   readonly #declarations: InitDeclaration[] = [];
   readonly #surroundings: PolicySurroundings;
   readonly #reload: PolicyReload;
-  readonly #registry = new Registry();
   #initialized: InitializedPolicy | undefined;
   #generations: PolicyGenerations | undefined;
   #shards: ShardPool | undefined;
@@ -109,12 +108,12 @@ export class PolicyHome {
     return this.#reload.monitoredFiles();
   }
 
-  metrics(): RegistrySnapshot {
+  /** Notes for the metrics what it is at. */
+  measure(): void {
     const { switched, failed } = this.#reload.counts;
-    this.#registry.series('policy_generation').set(this.generation.value);
-    this.#registry.series('policy_reload_count', 'switched').set(switched);
-    this.#registry.series('policy_reload_count', 'failed').set(failed);
-    return this.#registry.snapshot();
+    measured.series('policy_generation').set(this.generation.value);
+    measured.series('policy_reload_count', 'switched').set(switched);
+    measured.series('policy_reload_count', 'failed').set(failed);
   }
 
   close(): void {

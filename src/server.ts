@@ -6,7 +6,6 @@ import { createDiagnostics } from './io/diagnostics/index.ts';
 import { productVersion } from './io/files/index.ts';
 import { attachLimits, createSharedLimits, releaseShard, type SharedLimits } from './io/limits/index.ts';
 import type { MemoryWatch } from './io/memory/index.ts';
-import { mergeSnapshots } from './io/metrics/index.ts';
 import { type PortReservation, reservePort } from './io/net/index.ts';
 import { readNodeId } from './io/node-id/index.ts';
 import { openFileAdvice, openFileLimit } from './io/open-files/index.ts';
@@ -27,6 +26,7 @@ import type {
 import { PolicyHome } from './policy-home.ts';
 import { ProcessAdmin } from './process-admin.ts';
 import { inspectProcess } from './process-inspection.ts';
+import { ProcessMetrics } from './process-metrics.ts';
 import { formatHostPort } from './protocol/ip/index.ts';
 import { logMemory } from './shard-memory.ts';
 import type { CoordinatorQuestion } from './shard-messages.ts';
@@ -156,6 +156,7 @@ class Coordinator {
   readonly #limits: SharedLimits;
   readonly #admin: ProcessAdmin;
   readonly #pool: ShardPool;
+  readonly #metrics: ProcessMetrics;
   #logs: DeliveryLogWriters | undefined;
   #memory: MemoryWatch | undefined;
   readonly #locks: SpoolLock[] = [];
@@ -199,6 +200,7 @@ class Coordinator {
       allEnded: () => void this.#close(),
     });
     this.#admin.attach(this.#pool);
+    this.#metrics = new ProcessMetrics(systemClock, this.#pool, () => this.#policy.measure());
   }
 
   /** Resolves with the exit code once everything has ended. */
@@ -254,8 +256,12 @@ class Coordinator {
   /** What shards ask, most of it for their HTTP clients. */
   async #answer(question: CoordinatorQuestion): Promise<unknown> {
     switch (question.kind) {
-      case 'metrics':
-        return mergeSnapshots([...(await this.#pool.askAll('metrics', undefined)), this.#policy.metrics()]);
+      case 'metrics-begin':
+        return this.#metrics.begin(question.asked);
+      case 'metrics-next':
+        return this.#metrics.next(question.asked);
+      case 'metrics-give-up':
+        return this.#metrics.end(question.asked);
       case 'policy-status':
         return this.#policy.status();
       case 'bump-epoch':

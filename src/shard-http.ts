@@ -2,6 +2,7 @@ import type { HttpParts } from './api/http/index.ts';
 import type { CoordinatorLine } from './coordinator-line.ts';
 import type { PolicyEngine } from './lua/index.ts';
 import type { PolicyHost } from './model/index.ts';
+import { readMetrics } from './shard-metrics.ts';
 import { resolvePath } from './shard-path.ts';
 
 /** What the HTTP listeners of a shard answer with; most of it the coordinator knows. */
@@ -13,7 +14,7 @@ export function httpParts(
 ): Omit<HttpParts, 'injection' | 'hostname'> {
   return {
     refusal,
-    collectMetrics: () => coordinator.ask('metrics', undefined),
+    readMetrics: (request) => readMetrics(coordinator, request),
     policyStatus: () => coordinator.ask('policy-status', undefined),
     rebind: (request) => coordinator.ask('rebind', request),
     // A shard has it.

@@ -1,7 +1,13 @@
 import type { RebindRequest } from './flow/scheduled-queue/index.ts';
 import type { LineBatch } from './io/delivery-log/index.ts';
 import type { SharedLimits } from './io/limits/index.ts';
-import type { RegistrySnapshot } from './io/metrics/index.ts';
+import type {
+  DealRequest,
+  MetricsOverview,
+  MetricsRequest,
+  PartsRequest,
+  SeriesPage,
+} from './io/metrics/index.ts';
 import type {
   AdminChange,
   AdminCounts,
@@ -34,7 +40,9 @@ export interface ShardStart {
 
 /** What the coordinator asks of every shard. */
 export interface ShardRequests extends ShardInspectionRequests {
-  metrics: { asked: undefined; answer: RegistrySnapshot };
+  metrics: { asked: undefined; answer: MetricsOverview };
+  'metrics-deal': { asked: DealRequest; answer: Uint32Array };
+  'metrics-parts': { asked: PartsRequest; answer: SeriesPage };
   /** Load the next generation of the policy beside the one that serves. */
   'prepare-policy': { asked: NextGeneration; answer: undefined };
   /** That one will not serve. */
@@ -53,8 +61,12 @@ export interface ShardRequests extends ShardInspectionRequests {
 
 /** What a shard asks of the coordinator. */
 export interface CoordinatorRequests extends InspectionRequests {
-  /** The metrics of all shards, added up. */
-  metrics: { asked: undefined; answer: RegistrySnapshot };
+  /** The metrics of all shards, added up: gives a number to ask for the pieces with. */
+  'metrics-begin': { asked: MetricsRequest; answer: number };
+  /** The next piece, undefined after the last. */
+  'metrics-next': { asked: number; answer: Uint8Array | undefined };
+  /** The rest is not wanted. */
+  'metrics-give-up': { asked: number; answer: undefined };
   'policy-status': { asked: undefined; answer: PolicyStatus };
   /** Build the next generation of the policy although no file changed; says who wants it. */
   'bump-epoch': { asked: string; answer: undefined };

@@ -1,54 +1,134 @@
 import { getHeapStatistics } from 'node:v8';
-import type { ReadyQueues } from './flow/ready-queue/index.ts';
-import type { ScheduledQueues } from './flow/scheduled-queue/index.ts';
+import type { CoordinatorLine } from './coordinator-line.ts';
+import type { ReadyQueue, ReadyQueues } from './flow/ready-queue/index.ts';
+import type { ScheduledQueue, ScheduledQueues } from './flow/scheduled-queue/index.ts';
+import { systemClock } from './io/clock/index.ts';
 import type { DiskSpace, DiskSpaceWatch } from './io/disk-space/index.ts';
 import type { MemoryWatch } from './io/memory/index.ts';
-import type { Registry, RegistrySnapshot } from './io/metrics/index.ts';
+import {
+  type Family,
+  gauges,
+  MetricsPages,
+  type MetricsRequest,
+  registryFamilies,
+  valueFamily,
+} from './io/metrics/index.ts';
+import { keyOf, measured, parseQueueName, type QueueNameParts } from './model/index.ts';
 
 /** The rooms of a shard that have something to measure; those that are not open yet have not. */
 export interface MeasuredRooms {
-  readonly registry: Registry;
   readonly queues: ScheduledQueues | undefined;
   readonly ready: ReadyQueues | undefined;
-  /** Measured by one shard for all. */
-  readonly shared: { disks: DiskSpaceWatch; memory: MemoryWatch } | undefined;
 }
 
-/** The metrics of a shard now. Gauges of things that come and go are read off the things: none is left behind. */
-export function measureShard({ registry, queues, ready, shared }: MeasuredRooms): RegistrySnapshot {
-  registry.series('scheduled_count_total').set(queues?.size ?? 0);
-  registry.series('message_count').set(queues?.size ?? 0);
-  const snapshot = registry.snapshot();
-  const connections = snapshot.connection_count ?? [];
-  snapshot.scheduled_count = Array.from(queues?.live() ?? [], ({ name, size }) => ({
-    labels: [name],
-    value: size,
-  }));
+/** The metrics of a shard, in pages. Gauges of things that come and go are read off the things: none is left behind. */
+export function shardMetrics(
+  shard: number,
+  parts: () => [rooms: MeasuredRooms, disks: DiskSpaceWatch, memory: MemoryWatch],
+): MetricsPages {
+  const families = (): Family[] => {
+    const [rooms, disks, memory] = parts();
+    // Disks and memory are those of all shards.
+    const ofAll = shard === 0 ? [...diskFamilies(disks), ...limitFamilies(memory)] : [];
+    return [...familiesOf(rooms), ...ofAll];
+  };
+  return new MetricsPages(families, systemClock);
+}
+
+/** The metrics of the process, as the coordinator has them. */
+export async function* readMetrics(
+  coordinator: CoordinatorLine,
+  request: MetricsRequest,
+): AsyncGenerator<Uint8Array> {
+  const number = await coordinator.ask('metrics-begin', request);
+  let isOver = false;
+  try {
+    for (;;) {
+      const piece = await coordinator.ask('metrics-next', number);
+      isOver = piece === undefined;
+      if (piece === undefined) return;
+      yield piece;
+    }
+  } finally {
+    if (!isOver) void coordinator.ask('metrics-give-up', number).catch(() => {});
+  }
+}
+
+/** The same as one text, for policy. */
+export async function metricsText(coordinator: CoordinatorLine): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of readMetrics(coordinator, { format: 'text', prefix: '' })) pieces.push(piece);
+  return Buffer.concat(pieces).toString();
+}
+
+function familiesOf({ queues, ready }: MeasuredRooms): Family[] {
+  return [
+    ...registryFamilies(measured),
+    ...scheduledFamilies(queues),
+    ...readyFamilies(ready),
+    ...memoryFamilies(queues),
+  ];
+}
+
+function scheduledFamilies(queues: ScheduledQueues | undefined): Family[] {
+  const size = queues?.count ?? 0;
+  const items = (): Iterable<ScheduledQueue> => queues?.live() ?? [];
+  const value = (queue: ScheduledQueue): number => queue.size;
+  const shared = (name: string, key: (parts: QueueNameParts) => string | undefined): Family =>
+    valueFamily<ScheduledQueue>({
+      name,
+      size,
+      items,
+      // Not the parts that the queue would keep: most of very many queues never ask for theirs.
+      key: (queue) => (queue.size === 0 ? undefined : key(parseQueueName(queue.name))),
+      value,
+      isShared: true,
+    });
+  return [
+    gauges('scheduled_count_total', [[queues?.size ?? 0]]),
+    gauges('message_count', [[queues?.size ?? 0]]),
+    gauges('scheduled_queue_count', [[size]]),
+    valueFamily<ScheduledQueue>({
+      name: 'scheduled_count',
+      size,
+      items,
+      key: ({ name }) => keyOf([name]),
+      value,
+    }),
+    shared('scheduled_by_domain', ({ domain }) => keyOf([domain])),
+    shared('scheduled_by_tenant', ({ tenant }) => (tenant === undefined ? undefined : keyOf([tenant]))),
+    shared('scheduled_by_tenant_campaign', ({ tenant, campaign }) =>
+      campaign === undefined ? undefined : keyOf([tenant ?? '', campaign]),
+    ),
+  ];
+}
+
+function readyFamilies(ready: ReadyQueues | undefined): Family[] {
   const live = [...(ready?.live() ?? [])];
-  snapshot.ready_count = live.map(({ name, length }) => ({
-    labels: [`${serviceOf(name)}:${name}`],
-    value: length,
-  }));
-  const open = live.map(({ name, connections }) => ({
-    labels: [`${serviceOf(name)}:${name}`],
-    value: connections,
-  }));
+  const ofQueues = (name: string, value: (queue: ReadyQueue) => number): Family =>
+    valueFamily<ReadyQueue>({
+      name,
+      size: live.length,
+      items: () => live,
+      key: (queue) => keyOf([`${serviceOf(queue.name)}:${queue.name}`]),
+      value,
+    });
   const totals = new Map([['smtp_client', 0]]);
   for (const { name, connections } of live) {
     totals.set(serviceOf(name), (totals.get(serviceOf(name)) ?? 0) + connections);
   }
-  const all = Array.from(totals, ([service, value]) => ({ labels: [service], value }));
-  snapshot.connection_count = [...connections, ...all, ...open];
-  snapshot.egress_source_health_suspended = (ready?.suspendedSources() ?? []).map(({ source, why }) => ({
-    labels: [source, why],
-    value: 1,
-  }));
-  measureMemory(snapshot, queues);
-  if (shared !== undefined) {
-    measureDisks(snapshot, shared.disks);
-    measureLimits(snapshot, shared.memory);
-  }
-  return snapshot;
+  return [
+    ofQueues('ready_count', ({ length }) => length),
+    ofQueues('connection_count', ({ connections }) => connections),
+    gauges(
+      'connection_count',
+      [...totals].map(([service, count]) => [count, service] as const),
+    ),
+    gauges(
+      'egress_source_health_suspended',
+      (ready?.suspendedSources() ?? []).map(({ source, why }) => [1, source, why] as const),
+    ),
+  ];
 }
 
 /** The protocol in the name of a ready queue (operations.md: PROTO of `SOURCE->SITE@PROTO`). */
@@ -56,29 +136,36 @@ function serviceOf(readyQueue: string): string {
   return readyQueue.includes('@lua:') ? 'lua' : 'smtp_client';
 }
 
-const one = (value: number): RegistrySnapshot[string] => [{ labels: [], value }];
-
 /** Of this shard alone. */
-function measureMemory(snapshot: RegistrySnapshot, queues: ScheduledQueues | undefined): void {
-  snapshot.memory_usage_rust = one(getHeapStatistics().used_heap_size);
-  snapshot.message_data_resident_count = one(queues?.resident.bodies ?? 0);
-  snapshot.message_meta_resident_count = one(queues?.resident.count ?? 0);
+function memoryFamilies(queues: ScheduledQueues | undefined): Family[] {
+  return [
+    gauges('memory_usage_rust', [[getHeapStatistics().used_heap_size]]),
+    gauges('message_data_resident_count', [[queues?.resident.bodies ?? 0]]),
+    gauges('message_meta_resident_count', [[queues?.resident.count ?? 0]]),
+  ];
 }
 
-function measureLimits(snapshot: RegistrySnapshot, { usage, limits, counts }: MemoryWatch): void {
-  snapshot.memory_usage = one(usage);
-  snapshot.memory_limit = one(limits.soft);
-  snapshot.memory_low_thresh = one(limits.low);
-  snapshot.memory_low_count = one(counts.low);
-  snapshot.memory_over_limit_count = one(counts.none);
+function limitFamilies({ usage, limits, counts }: MemoryWatch): Family[] {
+  return [
+    gauges('memory_usage', [[usage]]),
+    gauges('memory_limit', [[limits.soft]]),
+    gauges('memory_low_thresh', [[limits.low]]),
+    gauges('memory_low_count', [[counts.low]]),
+    gauges('memory_over_limit_count', [[counts.none]]),
+  ];
 }
 
-function measureDisks(snapshot: RegistrySnapshot, disks: DiskSpaceWatch): void {
-  const found = [...disks.found];
-  const gauge = (read: (space: DiskSpace) => number): RegistrySnapshot[string] =>
-    found.map(([name, space]) => ({ labels: [name], value: read(space) }));
-  snapshot.disk_free_bytes = gauge(({ bytes }) => bytes.free);
-  snapshot.disk_free_percent = gauge(({ bytes }) => bytes.percent);
-  snapshot.disk_free_inodes = gauge(({ inodes }) => inodes.free);
-  snapshot.disk_free_inodes_percent = gauge(({ inodes }) => inodes.percent);
+function diskFamilies({ found }: DiskSpaceWatch): Family[] {
+  const disks = [...found];
+  const ofDisks = (name: string, read: (space: DiskSpace) => number): Family =>
+    gauges(
+      name,
+      disks.map(([disk, space]) => [read(space), disk] as const),
+    );
+  return [
+    ofDisks('disk_free_bytes', ({ bytes }) => bytes.free),
+    ofDisks('disk_free_percent', ({ bytes }) => bytes.percent),
+    ofDisks('disk_free_inodes', ({ inodes }) => inodes.free),
+    ofDisks('disk_free_inodes_percent', ({ inodes }) => inodes.percent),
+  ];
 }

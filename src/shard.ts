@@ -13,7 +13,7 @@ import { DiskSpaceWatch } from './io/disk-space/index.ts';
 import { helpersDirectory } from './io/files/index.ts';
 import type { MemoryWatch } from './io/memory/index.ts';
 import { createMessageIds } from './io/message-id/index.ts';
-import { formatPrometheus, Registry, type RegistrySnapshot } from './io/metrics/index.ts';
+import type { MetricsPages } from './io/metrics/index.ts';
 import { random } from './io/random/index.ts';
 import { openShardSpools } from './io/spool/index.ts';
 import { GenerationNumber, remoteQueues } from './io/threads/index.ts';
@@ -24,6 +24,7 @@ import {
   type InitDeclaration,
   type Message,
   MessageStore,
+  measured,
   type PolicyHost,
   type Spool,
 } from './model/index.ts';
@@ -49,7 +50,7 @@ import type {
   ShardStart,
   ToShard,
 } from './shard-messages.ts';
-import { measureShard } from './shard-metrics.ts';
+import { metricsText, shardMetrics } from './shard-metrics.ts';
 import { sourceParts } from './shard-sources.ts';
 import { type SmtpListeners, startSmtpListeners } from './smtp-listeners.ts';
 
@@ -65,7 +66,7 @@ class Shard {
   readonly #start: ShardStart;
   readonly #post: (message: FromShard) => void;
   readonly #diagnostics = createDiagnostics(process.env.KUMOD_LOG);
-  readonly #registry = new Registry();
+  readonly #metrics: MetricsPages;
   readonly #limits: ShardLimits;
   readonly #dns: ShardDns;
   readonly #newMessageId: () => string;
@@ -96,12 +97,13 @@ class Shard {
   constructor(start: ShardStart, post: (message: FromShard) => void) {
     this.#start = start;
     this.#post = post;
+    this.#metrics = shardMetrics(start.shard, () => [this.#rooms, this.#disks, this.#memory]);
     this.#coordinator = new CoordinatorLine(post);
     this.#admin = new ShardAdmin(this.#coordinator, this.#diagnostics);
-    this.#limits = shardLimits(start, this.#registry, this.#diagnostics);
+    this.#limits = shardLimits(start, measured, this.#diagnostics);
     this.#dns = new ShardDns({
       ...start,
-      registry: this.#registry,
+      registry: measured,
       diagnostics: this.#diagnostics,
       counters: this.#limits.counters,
     });
@@ -128,7 +130,7 @@ class Shard {
     this.#log = new ShardLog({
       ...this.#start,
       policy: this.#policy,
-      registry: this.#registry,
+      registry: measured,
       diagnostics: this.#diagnostics,
       newMessageId: this.#newMessageId,
       send: (batches) => this.#sendLines(batches),
@@ -138,7 +140,7 @@ class Shard {
       clock: systemClock,
       diagnostics: this.#diagnostics,
       policy: this.#policy,
-      registry: this.#registry,
+      registry: measured,
       hostname: this.#start.hostname,
       refusal: () => this.#whyNot(),
       receive: (transaction) => this.#reception!.receive(transaction),
@@ -150,7 +152,7 @@ class Shard {
       ...this.#limits,
       declarations,
       policy: this.#policy,
-      registry: this.#registry,
+      registry: measured,
       newMessageId: this.#newMessageId,
       refusal: () => this.#whyNot(),
       take: (message, as) => this.#reception!.inject(message, as),
@@ -202,13 +204,12 @@ class Shard {
       counters: this.#limits.counters,
       queues: remoteQueues(),
       admin: this.#admin.port,
-      observeLatency: (label, seconds) =>
-        this.#registry.histogram('user_lua_latency', label).observe(seconds),
+      observeLatency: (label, seconds) => measured.histogram('user_lua_latency', label).observe(seconds),
       random,
       validating: false,
       declare: () => {},
       declared: (kind) => this.#declared<unknown>(kind).at(-1),
-      metricsText: async () => formatPrometheus(await this.#coordinator.ask('metrics', undefined)),
+      metricsText: () => metricsText(this.#coordinator),
       newMessageId: () => this.#newMessageId(),
       inject: (message: Message) => this.#reception!.inject(message),
       injection: policyInjection(() => this.#injection, this.#start.hostname),
@@ -247,7 +248,11 @@ class Shard {
   async #answerTo(question: Question<ShardRequests>): Promise<unknown> {
     switch (question.kind) {
       case 'metrics':
-        return this.#measure();
+        return this.#metrics.overview();
+      case 'metrics-deal':
+        return this.#metrics.deal(question.asked);
+      case 'metrics-parts':
+        return this.#metrics.parts(question.asked);
       case 'prepare-policy':
         return this.#preparePolicy(question.asked);
       case 'drop-policy':
@@ -312,7 +317,7 @@ class Shard {
       clock: systemClock,
       throttles: this.#limits.throttles,
       random,
-      ...sourceParts(this.#start.declarations, this.#limits.counters, this.#registry, this.#diagnostics),
+      ...sourceParts(this.#start.declarations, this.#limits.counters, measured, this.#diagnostics),
     };
     this.#ready = new ReadyQueues({
       ...shared,
@@ -377,12 +382,6 @@ class Shard {
 
   get #rooms(): { queues: ScheduledQueues | undefined; ready: ReadyQueues | undefined } {
     return { queues: this.#queues, ready: this.#ready };
-  }
-
-  #measure(): RegistrySnapshot {
-    // Disks and memory are those of all shards.
-    const shared = this.#start.shard === 0 ? { disks: this.#disks, memory: this.#memory } : undefined;
-    return measureShard({ registry: this.#registry, ...this.#rooms, shared });
   }
 }
 

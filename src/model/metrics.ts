@@ -1,60 +1,29 @@
-import { defineMetric } from './define/index.ts';
+import { defineMetric, type MetricDeclaration } from './define/index.ts';
+import { queueMetrics } from './metrics-of-queues.ts';
 
 /** Upper bounds of the histogram buckets, in seconds (operations.md 13). */
 export const HISTOGRAM_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
 
-/** Metrics of KumoMTA, with its names and labels. Those that nothing sets yet show no samples. */
-export const metrics = [
+const ordinary: readonly MetricDeclaration[] = [
   defineMetric('bind_failures', 'counter', [], 'Times that a source address could not be bound'),
   defineMetric('bounce_classify_latency', 'histogram', [], 'Seconds that classifying a response took'),
-  defineMetric('connection_count', 'gauge', ['service'], 'Open connections'),
-  defineMetric(
-    'connection_count_by_provider',
-    'gauge',
-    ['provider'],
-    'Open outbound connections by provider',
-  ),
-  defineMetric(
-    'connection_count_by_provider_and_pool',
-    'gauge',
-    ['provider', 'pool'],
-    'Open outbound connections by provider and pool',
-  ),
   defineMetric('dane_result_count', 'counter', ['result'], 'Outcomes of TLSA look-ups'),
-  defineMetric(
-    'delayed_due_to_message_rate_throttle',
-    'counter',
-    ['queue'],
-    'Messages put back because of max_message_rate',
-  ),
-  defineMetric(
-    'delayed_due_to_ready_queue_full',
-    'counter',
-    ['queue'],
-    'Messages that waited because the ready queue was full',
-  ),
-  defineMetric(
-    'delayed_due_to_throttle_insert_ready',
-    'counter',
-    ['queue'],
-    'Messages put back by throttle_insert_ready_queue',
-  ),
   defineMetric(
     'deliver_message_latency_rollup',
     'histogram',
     ['service'],
     'Seconds that an attempt took, by protocol',
   ),
+  defineMetric(
+    'delivery_phase_latency',
+    'histogram',
+    ['phase'],
+    'Seconds that a step of delivery over SMTP took: connect, banner, ehlo, tls, auth, mail (to the answer to MAIL FROM), data (to the go-ahead), dot (the message and its answer)',
+  ),
   defineMetric('disk_free_bytes', 'gauge', ['name'], 'Free bytes of a monitored disk'),
   defineMetric('disk_free_inodes', 'gauge', ['name'], 'Free inodes of a monitored disk'),
   defineMetric('disk_free_inodes_percent', 'gauge', ['name'], 'Free inodes of a monitored disk in percent'),
   defineMetric('disk_free_percent', 'gauge', ['name'], 'Free space of a monitored disk in percent'),
-  defineMetric(
-    'dispatcher_watchdog_aborted_total',
-    'counter',
-    ['service'],
-    'Sessions that were given up because they made no progress',
-  ),
   defineMetric('dkim_signer_cache_hit', 'counter', [], 'Signers found in the cache'),
   defineMetric('dkim_signer_cache_lookup_count', 'counter', [], 'Signers asked for'),
   defineMetric('dkim_signer_cache_miss', 'counter', [], 'Signers not found in the cache'),
@@ -133,12 +102,6 @@ export const metrics = [
   defineMetric('message_meta_load_latency', 'histogram', [], 'Seconds that loading metadata took'),
   defineMetric('message_meta_resident_count', 'gauge', [], 'Messages whose metadata is in memory'),
   defineMetric('message_save_latency', 'histogram', [], 'Seconds that saving a message took'),
-  defineMetric(
-    'process_cpu_usage_normalized',
-    'gauge',
-    [],
-    'CPU use of this process in percent of all cores',
-  ),
   defineMetric('policy_generation', 'gauge', [], 'Number of the policy generation that serves'),
   defineMetric(
     'policy_reload_count',
@@ -146,19 +109,16 @@ export const metrics = [
     ['result'],
     'Policies read from disk since the start: `switched` to, or `failed` and not taken',
   ),
+  defineMetric(
+    'process_cpu_usage_normalized',
+    'gauge',
+    [],
+    'CPU use of this process in percent of all cores',
+  ),
   defineMetric('process_cpu_usage_sum', 'gauge', [], 'CPU use of this process in percent of one core'),
   defineMetric('proxy_connection_failures', 'counter', [], 'Failed connections to proxies'),
   defineMetric('queue_insert_latency', 'histogram', [], 'Seconds that inserting into a scheduled queue took'),
   defineMetric('queue_resolve_latency', 'histogram', [], 'Seconds that finding a scheduled queue took'),
-  defineMetric('queued_count_by_provider', 'gauge', ['provider'], 'Messages queued by provider'),
-  defineMetric(
-    'queued_count_by_provider_and_pool',
-    'gauge',
-    ['provider', 'pool'],
-    'Messages queued by provider and pool',
-  ),
-  defineMetric('ready_count', 'gauge', ['service'], 'Messages in ready queues'),
-  defineMetric('ready_full', 'counter', ['service'], 'Times that a ready queue was full'),
   defineMetric(
     'ready_queue_insert_latency',
     'histogram',
@@ -193,15 +153,6 @@ export const metrics = [
   ),
   defineMetric('rocks_spool_num_running_compactions', 'gauge', ['path'], 'Spool: running compactions'),
   defineMetric('rocks_spool_write_stopped', 'gauge', ['path'], 'Spool: 1 while writes are stopped'),
-  defineMetric('scheduled_by_domain', 'gauge', ['domain'], 'Messages in scheduled queues by domain'),
-  defineMetric('scheduled_by_tenant', 'gauge', ['tenant'], 'Messages in scheduled queues by tenant'),
-  defineMetric(
-    'scheduled_by_tenant_campaign',
-    'gauge',
-    ['tenant', 'campaign'],
-    'Messages in scheduled queues by tenant and campaign',
-  ),
-  defineMetric('scheduled_count', 'gauge', ['queue'], 'Messages in a scheduled queue'),
   defineMetric('scheduled_count_total', 'gauge', [], 'Messages in all scheduled queues'),
   defineMetric('scheduled_queue_count', 'gauge', [], 'Scheduled queues'),
   defineMetric('scheduled_queue_maintainer_count', 'gauge', [], 'Scheduled queues that are looked after'),
@@ -219,6 +170,12 @@ export const metrics = [
   ),
   defineMetric('smtpsrv_read_data_duration', 'histogram', [], 'Seconds that reading a message took'),
   defineMetric('smtpsrv_transaction_duration', 'histogram', [], 'Seconds from MAIL FROM to the answer'),
+  defineMetric(
+    'spool_commit_latency',
+    'histogram',
+    [],
+    'Seconds that writing and syncing a group of records took',
+  ),
   defineMetric('system_cpu_usage_normalized', 'gauge', [], 'CPU use of the machine in percent of all cores'),
   defineMetric('system_cpu_usage_sum', 'gauge', [], 'CPU use of the machine in percent of one core'),
   defineMetric('thread_pool_parked', 'gauge', ['pool'], 'Idle threads of a pool'),
@@ -227,54 +184,19 @@ export const metrics = [
   defineMetric('timeq_pop_latency', 'histogram', [], 'Seconds that taking due messages took'),
   defineMetric('timeq_pop_tardiness', 'histogram', [], 'Seconds that messages were taken late'),
   defineMetric('timeq_reinsert_tardiness', 'histogram', [], 'Seconds that messages were reinserted late'),
-  defineMetric('total_connection_count', 'counter', ['service'], 'Outbound connections ever opened'),
   defineMetric(
     'total_connections_denied',
     'counter',
     ['service'],
     'Inbound connections refused by limits or shedding',
   ),
-  defineMetric('total_messages_delivered', 'counter', ['service'], 'Messages delivered'),
-  defineMetric(
-    'total_messages_delivered_by_provider',
-    'counter',
-    ['provider'],
-    'Messages delivered by provider',
-  ),
-  defineMetric(
-    'total_messages_delivered_by_provider_and_source',
-    'counter',
-    ['provider', 'source', 'pool'],
-    'Messages delivered by provider, source and pool',
-  ),
-  defineMetric('total_messages_fail', 'counter', ['service'], 'Messages that failed for good'),
-  defineMetric(
-    'total_messages_fail_by_provider',
-    'counter',
-    ['provider'],
-    'Messages that failed for good by provider',
-  ),
-  defineMetric(
-    'total_messages_fail_by_provider_and_source',
-    'counter',
-    ['provider', 'source', 'pool'],
-    'Messages that failed for good by provider, source and pool',
-  ),
   defineMetric('total_messages_received', 'counter', ['service'], 'Messages received'),
-  defineMetric('total_messages_transfail', 'counter', ['service'], 'Attempts that failed for now'),
-  defineMetric(
-    'total_messages_transfail_by_provider',
-    'counter',
-    ['provider'],
-    'Attempts that failed for now by provider',
-  ),
-  defineMetric(
-    'total_messages_transfail_by_provider_and_source',
-    'counter',
-    ['provider', 'source', 'pool'],
-    'Attempts that failed for now by provider, source and pool',
-  ),
   defineMetric('total_qmaint_runs', 'counter', [], 'Looks at scheduled queues'),
   defineMetric('total_readyq_runs', 'counter', [], 'Looks at ready queues'),
   defineMetric('user_lua_latency', 'histogram', ['label'], 'Seconds that a timer of the policy measured'),
-] as const;
+];
+
+/** Metrics of KumoMTA, with its names and labels, and some of ours (differences.md), by name. */
+export const metrics: readonly MetricDeclaration[] = [...ordinary, ...queueMetrics].sort((a, b) =>
+  a.name < b.name ? -1 : 1,
+);

@@ -1,7 +1,6 @@
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { RebindRequest } from '../../flow/scheduled-queue/index.ts';
 import { systemClock } from '../../io/clock/index.ts';
-import type { RegistrySnapshot } from '../../io/metrics/index.ts';
 import type { AdminPort, Inspect, PolicyStatus, ResolvePath } from '../../model/index.ts';
 import type { HttpListenerOptions } from '../../model/options/index.ts';
 import { CidrSet } from '../../protocol/ip/index.ts';
@@ -13,7 +12,7 @@ import { inspectMessage } from './inspect-message.v1.ts';
 import { inspectReadyQueue } from './inspect-ready-q.v1.ts';
 import { inspectScheduledQueue } from './inspect-sched-q.v1.ts';
 import { liveness } from './liveness.v1.ts';
-import { metrics } from './metrics.ts';
+import { metrics, type ReadMetrics } from './metrics.ts';
 import { policyStatus } from './policy-status.v1.ts';
 import { readyQueueStates } from './ready-q-states.v1.ts';
 import { rebind } from './rebind.v1.ts';
@@ -28,7 +27,7 @@ export interface HttpParts {
   /** Why no mail can be taken now; undefined when it can. */
   refusal: () => string | undefined;
   /** The metrics of every shard, added up. */
-  collectMetrics: () => Promise<RegistrySnapshot>;
+  readMetrics: ReadMetrics;
   policyStatus: () => Promise<PolicyStatus>;
   /** Begins the next epoch of the configuration. */
   bumpConfigEpoch: () => Promise<void>;
@@ -87,7 +86,7 @@ export async function serveHttp(options: HttpListenerOptions, parts: HttpParts):
 
 function route(app: FastifyInstance, parts: HttpParts, listener: InjectionListener): void {
   liveness(app, parts.refusal);
-  metrics(app, parts.collectMetrics);
+  metrics(app, parts.readMetrics);
   policyStatus(app, parts.policyStatus);
   bumpConfigEpoch(app, parts.bumpConfigEpoch);
   rebind(app, parts);
@@ -117,7 +116,7 @@ export function endpoints(): { method: string; path: string }[] {
   };
   const parts = {
     refusal: unused,
-    collectMetrics: unused,
+    readMetrics: unused,
     policyStatus: unused,
     bumpConfigEpoch: unused,
     rebind: unused,

@@ -1,18 +1,41 @@
-import type { FastifyInstance } from 'fastify';
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Type } from 'typebox';
-import { formatJson, formatPrometheus, type RegistrySnapshot } from '../../io/metrics/index.ts';
+import type { MetricsRequest } from '../../io/metrics/index.ts';
 
-/** GET /metrics and /metrics.json (operations.md 7). `collect` adds up the metrics of every shard. */
-export function metrics(app: FastifyInstance, collect: () => Promise<RegistrySnapshot>): void {
+/** Reads the metrics of the process in pieces. What is begun and not wanted any more is given up by `return`. */
+export type ReadMetrics = (request: MetricsRequest) => AsyncGenerator<Uint8Array>;
+
+/** GET /metrics and /metrics.json (operations.md 7), of every shard, as a stream. */
+export function metrics(app: FastifyInstance, read: ReadMetrics): void {
   const schema = {
     querystring: Type.Object({ prefix: Type.Optional(Type.String({ pattern: '^[A-Za-z_:]*$' })) }),
   };
-  app.get<{ Querystring: { prefix?: string } }>('/metrics', { schema }, async (request, reply) => {
-    void reply.type('text/plain; charset=utf-8');
-    return formatPrometheus(await collect(), request.query.prefix ?? '');
-  });
-  app.get('/metrics.json', async (_request, reply) => {
-    void reply.type('application/json; charset=utf-8');
-    return formatJson(await collect());
-  });
+  const forms = [
+    { path: '/metrics', format: 'text', type: 'text/plain; charset=utf-8' },
+    { path: '/metrics.json', format: 'json', type: 'application/json; charset=utf-8' },
+  ] as const;
+  for (const { path, format, type } of forms) {
+    app.get<{ Querystring: { prefix?: string } }>(path, { schema }, (request, reply) =>
+      send(reply, type, read({ format, prefix: request.query.prefix ?? '' })),
+    );
+  }
+}
+
+/** The first piece is waited for, so that a failure until then is an answer of its own. */
+async function send(
+  reply: FastifyReply,
+  type: string,
+  pieces: AsyncGenerator<Uint8Array>,
+): Promise<FastifyReply> {
+  const first = await pieces.next();
+  const all = async function* (): AsyncGenerator<Uint8Array> {
+    try {
+      if (first.done !== true) yield first.value;
+      yield* pieces;
+    } finally {
+      await pieces.return(undefined);
+    }
+  };
+  return reply.type(type).send(Readable.from(all()));
 }

@@ -80,6 +80,11 @@ export class ScheduledQueues
     return this.#size;
   }
 
+  /** Number of queues. */
+  get count(): number {
+    return this.#queues.size;
+  }
+
   /** Every queue, for metrics and status. */
   live(): Iterable<ScheduledQueue> {
     return this.#queues.values();

@@ -1,10 +1,12 @@
-export { formatJson, formatPrometheus } from './format.ts';
+export { HistogramSeries, Registry, Series } from '../../model/index.ts';
+export { type Family, gauges, registryFamilies, valueFamily } from './family.ts';
+export { JsonFormat, type MetricsFormat, type MetricsRequest, TextFormat } from './format.ts';
 export { MeteredLog } from './metered-log.ts';
 export {
-  HistogramSeries,
-  mergeSnapshots,
-  Registry,
-  type RegistrySnapshot,
-  Series,
-  type SeriesSnapshot,
-} from './registry.ts';
+  type DealRequest,
+  type MetricsOverview,
+  MetricsPages,
+  type PartsRequest,
+  type SeriesPage,
+} from './pages.ts';
+export { type MetricsSource, scrape } from './scrape.ts';

@@ -1,5 +1,4 @@
-import type { DeliveryEvent, DeliveryLog, MaybePromise } from '../../model/index.ts';
-import type { Registry, Series } from './registry.ts';
+import type { DeliveryEvent, DeliveryLog, MaybePromise, Registry, Series } from '../../model/index.ts';
 
 /** Metrics that an outcome adds to, by type of record. */
 const outcomes: Partial<Record<DeliveryEvent['type'], string>> = {

@@ -6,6 +6,8 @@ export interface MetricDeclaration {
   readonly type: MetricType;
   readonly labels: readonly string[];
   readonly help: string;
+  /** Its series go when the queues that they are about go. */
+  readonly pruned: boolean;
 }
 
 export function defineMetric(
@@ -14,7 +16,16 @@ export function defineMetric(
   labels: readonly string[],
   help: string,
 ): MetricDeclaration {
-  return { name, type, labels, help };
+  return { name, type, labels, help, pruned: false };
+}
+
+export function defineQueueMetric(
+  name: string,
+  type: MetricType,
+  labels: readonly string[],
+  help: string,
+): MetricDeclaration {
+  return { name, type, labels, help, pruned: true };
 }
 
 /** One field of a delivery log record. */

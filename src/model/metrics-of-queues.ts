@@ -1,0 +1,100 @@
+import { defineQueueMetric, type MetricDeclaration } from './define/index.ts';
+
+/** Metrics whose series are about queues and the sites that they lead to, and go with them. */
+export const queueMetrics: readonly MetricDeclaration[] = [
+  defineQueueMetric('connection_count', 'gauge', ['service'], 'Open connections'),
+  defineQueueMetric(
+    'connection_count_by_provider',
+    'gauge',
+    ['provider'],
+    'Open outbound connections by provider',
+  ),
+  defineQueueMetric(
+    'connection_count_by_provider_and_pool',
+    'gauge',
+    ['provider', 'pool'],
+    'Open outbound connections by provider and pool',
+  ),
+  defineQueueMetric(
+    'delayed_due_to_message_rate_throttle',
+    'counter',
+    ['queue'],
+    'Messages put back because of max_message_rate',
+  ),
+  defineQueueMetric(
+    'delayed_due_to_ready_queue_full',
+    'counter',
+    ['queue'],
+    'Messages that waited because the ready queue was full',
+  ),
+  defineQueueMetric(
+    'delayed_due_to_throttle_insert_ready',
+    'counter',
+    ['queue'],
+    'Messages put back by throttle_insert_ready_queue',
+  ),
+  defineQueueMetric(
+    'dispatcher_watchdog_aborted_total',
+    'counter',
+    ['service'],
+    'Sessions that were given up because they made no progress',
+  ),
+  defineQueueMetric('queued_count_by_provider', 'gauge', ['provider'], 'Messages queued by provider'),
+  defineQueueMetric(
+    'queued_count_by_provider_and_pool',
+    'gauge',
+    ['provider', 'pool'],
+    'Messages queued by provider and pool',
+  ),
+  defineQueueMetric('ready_count', 'gauge', ['service'], 'Messages in ready queues'),
+  defineQueueMetric('ready_full', 'counter', ['service'], 'Times that a ready queue was full'),
+  defineQueueMetric('scheduled_by_domain', 'gauge', ['domain'], 'Messages in scheduled queues by domain'),
+  defineQueueMetric('scheduled_by_tenant', 'gauge', ['tenant'], 'Messages in scheduled queues by tenant'),
+  defineQueueMetric(
+    'scheduled_by_tenant_campaign',
+    'gauge',
+    ['tenant', 'campaign'],
+    'Messages in scheduled queues by tenant and campaign',
+  ),
+  defineQueueMetric('scheduled_count', 'gauge', ['queue'], 'Messages in a scheduled queue'),
+  defineQueueMetric('total_connection_count', 'counter', ['service'], 'Outbound connections ever opened'),
+  defineQueueMetric('total_messages_delivered', 'counter', ['service'], 'Messages delivered'),
+  defineQueueMetric(
+    'total_messages_delivered_by_provider',
+    'counter',
+    ['provider'],
+    'Messages delivered by provider',
+  ),
+  defineQueueMetric(
+    'total_messages_delivered_by_provider_and_source',
+    'counter',
+    ['provider', 'source', 'pool'],
+    'Messages delivered by provider, source and pool',
+  ),
+  defineQueueMetric('total_messages_fail', 'counter', ['service'], 'Messages that failed for good'),
+  defineQueueMetric(
+    'total_messages_fail_by_provider',
+    'counter',
+    ['provider'],
+    'Messages that failed for good by provider',
+  ),
+  defineQueueMetric(
+    'total_messages_fail_by_provider_and_source',
+    'counter',
+    ['provider', 'source', 'pool'],
+    'Messages that failed for good by provider, source and pool',
+  ),
+  defineQueueMetric('total_messages_transfail', 'counter', ['service'], 'Attempts that failed for now'),
+  defineQueueMetric(
+    'total_messages_transfail_by_provider',
+    'counter',
+    ['provider'],
+    'Attempts that failed for now by provider',
+  ),
+  defineQueueMetric(
+    'total_messages_transfail_by_provider_and_source',
+    'counter',
+    ['provider', 'source', 'pool'],
+    'Attempts that failed for now by provider, source and pool',
+  ),
+];

@@ -1,0 +1,92 @@
+import {
+  JsonFormat,
+  MetricsPages,
+  type MetricsRequest,
+  type MetricsSource,
+  registryFamilies,
+  scrape,
+  TextFormat,
+} from './io/metrics/index.ts';
+import type { Clock, Timer } from './model/index.ts';
+import { measured } from './model/index.ts';
+import type { ShardPool } from './shard-pool.ts';
+
+/** Who began to read metrics and asks for no more of them is forgotten after this long, ms. */
+const PATIENCE = 60_000;
+
+interface Reading {
+  pieces: AsyncGenerator<string>;
+  timer: Timer;
+}
+
+/** The metrics of the process: those of every shard and those of the coordinator itself, added up and formatted here. */
+export class ProcessMetrics {
+  readonly #clock: Clock;
+  readonly #own: MetricsPages;
+  readonly #readings = new Map<number, Reading>();
+  readonly #shards: ShardPool;
+  #begun = 0;
+
+  /** `measure` notes what has to be looked up. */
+  constructor(clock: Clock, shards: ShardPool, measure: () => void) {
+    this.#clock = clock;
+    this.#shards = shards;
+    this.#own = new MetricsPages(() => {
+      measure();
+      return registryFamilies(measured);
+    }, clock);
+  }
+
+  /** Begins to read; gives the number to go on with. */
+  begin({ format, prefix }: MetricsRequest): number {
+    const number = ++this.#begun;
+    const shape = format === 'json' ? new JsonFormat(prefix) : new TextFormat(prefix);
+    this.#readings.set(number, { pieces: scrape(this.#source, shape), timer: this.#patience(number) });
+    return number;
+  }
+
+  /** The next piece; undefined when there is none. */
+  async next(number: number): Promise<Uint8Array | undefined> {
+    const reading = this.#readings.get(number);
+    if (reading === undefined) return undefined;
+    reading.timer.cancel();
+    try {
+      const { value, done } = await reading.pieces.next();
+      if (done !== true) {
+        reading.timer = this.#patience(number);
+        return Buffer.from(value);
+      }
+    } catch (error) {
+      this.#readings.delete(number);
+      throw error;
+    }
+    this.#readings.delete(number);
+    return undefined;
+  }
+
+  /** Nobody wants the rest. */
+  end(number: number): void {
+    const reading = this.#readings.get(number);
+    if (reading === undefined) return;
+    this.#readings.delete(number);
+    reading.timer.cancel();
+    void reading.pieces.return(undefined).catch(() => {});
+  }
+
+  #patience(number: number): Timer {
+    return this.#clock.after(PATIENCE, () => this.end(number));
+  }
+
+  get #source(): MetricsSource {
+    const shards = this.#shards;
+    const own = this.#own;
+    return {
+      overview: async () => [...(await shards.askAll('metrics', undefined)), await own.overview()],
+      deal: async (request) => [...(await shards.askAll('metrics-deal', request)), await own.deal(request)],
+      parts: async (request) => [
+        ...(await shards.askAll('metrics-parts', request)),
+        await own.parts(request),
+      ],
+    };
+  }
+}
