@@ -379,8 +379,8 @@
 ---@class kumo.JsonLinesTailerOptions
 ---@field directory string Directory of the segments.
 ---@field pattern? string Glob for the names of segments.
----@field poll_watcher? boolean How KumoMTA notices changes. Moonpost looks four times a second. (No effect yet.)
----@field tail? boolean Begin after what is there, unless a checkpoint says how far was read.
+---@field poll_watcher? boolean How KumoMTA notices changes. Moonpost looks five times a second. (No effect yet.)
+---@field tail? boolean Ignore the checkpoint and begin with the newest segment.
 ---@field max_batch_size? integer Most records in a batch.
 ---@field max_batch_latency? number|string How long the first record of a batch waits for others.
 ---@field checkpoint_name? string File in the directory, with a dot before its name, that keeps how far was committed.
@@ -389,8 +389,8 @@
 ---@class kumo.JsonLinesMultiTailerOptions
 ---@field directory string Directory of the segments.
 ---@field pattern? string Glob for the names of segments.
----@field poll_watcher? boolean How KumoMTA notices changes. Moonpost looks four times a second. (No effect yet.)
----@field tail? boolean Begin after what is there, unless a checkpoint says how far was read.
+---@field poll_watcher? boolean How KumoMTA notices changes. Moonpost looks five times a second. (No effect yet.)
+---@field tail? boolean Ignore the checkpoint and begin with the newest segment.
 ---@field consumers kumo.JsonLinesConsumer[] Who reads.
 
 ---One of those who read a log.

@@ -10,7 +10,7 @@ import { policyCommand } from './policy.ts';
 import { resolveQueueConfigCommand, resolveShapingDomainCommand, resolveSiteNameCommand } from './resolve.ts';
 import { serveOptions } from './serve.ts';
 import { sinkCommand } from './sink.ts';
-import { tailCommand } from './tail.ts';
+import { tailCommand, tailerCommand } from './tail.ts';
 import { validateShapingCommand } from './validate-shaping.ts';
 
 /** Names of all subcommands. */
@@ -28,6 +28,7 @@ function commandLine(): Command {
   for (const command of [
     sinkCommand(),
     tailCommand(),
+    tailerCommand(),
     policyCommand(),
     ...operatorsCommands(),
     validateShapingCommand(),

@@ -40,7 +40,7 @@ export const operationDifferences: readonly Difference[] = [
   decided(
     'behaviour',
     'targets of the diagnostic log',
-    'Parts of Moonpost are the targets. `kumod=LEVEL` is for all but lua, spool and policy (`config`) and other targets of KumoMTA are accepted; a target that a filter without a bare level does not name shows its errors. `peer=debug` shows errors of clients\' sockets.',
+    "Parts of Moonpost are the targets. `kumod=LEVEL` is for all but lua, spool and policy (`config`) and other targets of KumoMTA are accepted; a target that a filter without a bare level does not name shows its errors. `peer=debug` shows errors of clients' sockets.",
   ),
   decided(
     'behaviour',

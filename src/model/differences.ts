@@ -286,7 +286,7 @@ const shardModules: readonly Difference[] = [
   decided(
     'function',
     'kumo.jsonl.new_tailer',
-    'Reads plain segments too, and several that grow at one time. A checkpoint is a file of JSON of its own form; a batch that a filter leaves empty is committed.',
+    'Reads plain segments too, and several that grow at one time. A checkpoint has a form of its own, and that of KumoMTA is understood; a batch that a filter leaves empty is committed.',
   ),
   decided(
     'function',
@@ -320,7 +320,12 @@ const extensions: readonly Difference[] = [
   extension('command', 'generate', 'Writes policy/types and policy/reference from the declarations.'),
   extension('command', 'api', 'Prints everything that is declared, as JSON with --json.'),
   extension('command', 'sink', 'A receiving server for trying policies out.'),
-  extension('command', 'tail', 'Follows delivery logs.'),
+  extension('command', 'tail', 'Follows delivery logs, for people or as JSON, and chooses records.'),
+  extension(
+    'command',
+    'tailer',
+    'The program of that name of KumoMTA, with `--no-follow` and the options of tail that choose records.',
+  ),
 ];
 
 const later: readonly Difference[] = [

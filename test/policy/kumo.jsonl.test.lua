@@ -68,14 +68,18 @@ test('plain and compressed segments, names by pattern, lines as they come', func
   tailer:close()
 end)
 
-test('tail begins after what is there', function(directory)
+test('tail begins with the newest segment, whatever the checkpoint says', function(directory)
   write(directory, 1, 3)
   plain(directory .. '/20990101-000000.000', '{"n":4}\n')
-  local tailer = jsonl.new_tailer { directory = directory, tail = true, max_batch_latency = 0.01 }
-  local file = assert(io.open(directory .. '/20990101-000000.000', 'a'))
-  file:write '{"n":5}\n'
-  file:close()
-  test.equal(numbers(tailer:batches()()), '5')
+  local options = { directory = directory, max_batch_latency = 0.01, checkpoint_name = 'mine', max_batch_size = 10 }
+  local first = jsonl.new_tailer(options)
+  local batch = first:batches()()
+  test.equal(numbers(batch), '1 2 3 4')
+  batch:commit()
+  first:close()
+  options.tail = true
+  local tailer = jsonl.new_tailer(options)
+  test.equal(numbers(tailer:batches()()), '4')
   tailer:close()
 end)
 

@@ -163,16 +163,16 @@ export const tailerFunctions: Readonly<Record<string, UnnamedFunction>> = {
     params: { options: optionsArgument(tailerOptions), filter },
     returns: 'jsonl_tailer',
     doc: 'Reads a log of lines of JSON, compressed or not, and follows it. `filter` says which records are wanted.',
-    call: async ({ options: { options }, filter }) => {
+    call: ({ options: { options }, filter }) => {
       const consumer = new Consumer(options.checkpoint_name ?? 'tailer', filter, {
         directory: options.directory,
         pattern: options.pattern,
         maxBatchSize: options.max_batch_size,
         maxBatchLatency: options.max_batch_latency,
         checkpoint: options.checkpoint_name,
-        fromEnd: options.tail,
+        fromNewest: options.tail,
       });
-      await consumer.tailer.start();
+      consumer.tailer.start();
       return new JsonLinesTailer([consumer], false);
     },
   }),
@@ -180,7 +180,7 @@ export const tailerFunctions: Readonly<Record<string, UnnamedFunction>> = {
     params: { options: optionsArgument(multiTailerOptions) },
     returns: 'jsonl_tailer',
     doc: 'Reads a log for several consumers, each with batches and a checkpoint of its own; batches() gives lists of batches.',
-    call: async ({ options: { options } }) => {
+    call: ({ options: { options } }) => {
       const consumers = options.consumers.map(
         (one) =>
           new Consumer(one.name, one.filter, {
@@ -189,11 +189,11 @@ export const tailerFunctions: Readonly<Record<string, UnnamedFunction>> = {
             maxBatchSize: one.max_batch_size,
             maxBatchLatency: one.max_batch_latency,
             checkpoint: one.checkpoint_name,
-            fromEnd: options.tail,
+            fromNewest: options.tail,
           }),
       );
       if (consumers.length === 0) throw new Error('there are no consumers');
-      for (const { tailer } of consumers) await tailer.start();
+      for (const { tailer } of consumers) tailer.start();
       return new JsonLinesTailer(consumers, true);
     },
   }),

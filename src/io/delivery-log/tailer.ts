@@ -1,9 +1,9 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { isFinished, listSegments, SegmentReader } from './segment-reader.ts';
 
 /** How often a directory is looked at while nothing is new, ms. */
-const LOOK_EVERY = 250;
+const LOOK_EVERY = 200;
 
 export interface TailerOptions {
   directory: string;
@@ -15,8 +15,12 @@ export interface TailerOptions {
   maxBatchLatency: number;
   /** Name of the file beside the segments, with a dot before it, that keeps how far was read. */
   checkpoint?: string | undefined;
-  /** Begin after what is there, where no checkpoint says otherwise. */
-  fromEnd: boolean;
+  /** Ignore the checkpoint and begin with the newest segment. Default false. */
+  fromNewest?: boolean;
+  /** End when there is no more, instead of waiting for it. Default false. */
+  isOnce?: boolean;
+  /** Told what is wrong with the end of a segment: what is after its last whole line is left out. */
+  onTrouble?: (text: string) => void;
 }
 
 /** How far a log was read. */
@@ -65,13 +69,15 @@ export class LogTailer {
    * segment that is damaged, and goes on with the others.
    */
   async next(): Promise<{ lines: string[]; position: LogPosition } | undefined> {
-    await this.start();
+    this.start();
     let until: number | undefined;
     while (!this.#isClosed) {
       await this.#fill();
       const now = performance.now();
       if (this.#waiting.length > 0) until ??= now + this.#options.maxBatchLatency;
-      const isFull = this.#waiting.length >= this.#options.maxBatchSize;
+      const isEnd = this.#options.isOnce === true;
+      if (isEnd && this.#waiting.length === 0) return undefined;
+      const isFull = isEnd || this.#waiting.length >= this.#options.maxBatchSize;
       if (isFull || (until !== undefined && now >= until)) return this.#take();
       await this.#sleep(until === undefined ? LOOK_EVERY : Math.min(LOOK_EVERY, until - now));
     }
@@ -101,16 +107,16 @@ export class LogTailer {
   }
 
   /** Finds where to begin; `next` does, unless it was done before. */
-  async start(): Promise<void> {
+  start(): void {
     if (this.#position !== undefined) return;
     const path = this.#checkpointPath();
-    const kept = path === undefined ? undefined : readCheckpoint(path);
-    this.#position = kept ?? { after: '', lines: {} };
-    if (kept !== undefined || !this.#options.fromEnd) return;
-    for (const segment of this.#look()) {
-      while (await this.#readMore(segment)) this.#waiting.length = 0;
-      segment.taken = segment.read;
+    const { directory, pattern, fromNewest } = this.#options;
+    if (fromNewest === true) {
+      this.#position = { after: listSegments(directory, pattern).at(-2) ?? '', lines: {} };
+      return;
     }
+    const kept = path === undefined ? undefined : readCheckpoint(path, directory);
+    this.#position = kept ?? { after: '', lines: {} };
   }
 
   /** The segments that are not done, oldest first. */
@@ -159,6 +165,8 @@ export class LogTailer {
     if (next.done === true) {
       segment.unread = reader.lines();
       segment.isRead = isWhole;
+      const { unfinished } = reader;
+      if (isWhole && unfinished !== undefined) this.#options.onTrouble?.(`${reader.path}: ${unfinished}`);
       if (isWhole) await reader.close();
       return false;
     }
@@ -197,11 +205,18 @@ export class LogTailer {
   }
 }
 
-function readCheckpoint(path: string): LogPosition | undefined {
+/** That of KumoMTA, `file` and `line`, is read too: a move from it goes on where it was. */
+function readCheckpoint(path: string, directory: string): LogPosition | undefined {
   try {
-    const { after, lines } = JSON.parse(readFileSync(path, 'utf8')) as Partial<LogPosition>;
-    if (typeof after !== 'string' || typeof lines !== 'object' || lines === null) return undefined;
-    return { after, lines };
+    const kept = JSON.parse(readFileSync(path, 'utf8')) as Partial<
+      LogPosition & { file: string; line: number }
+    >;
+    const { after, lines, file, line } = kept;
+    if (typeof after === 'string' && typeof lines === 'object' && lines !== null) return { after, lines };
+    if (typeof file !== 'string' || typeof line !== 'number') return undefined;
+    const name = basename(file);
+    const before = listSegments(directory).filter((other) => other < name);
+    return { after: before.at(-1) ?? '', lines: { [name]: line } };
   } catch {
     return undefined;
   }

@@ -40,11 +40,11 @@ const place = {
   poll_watcher: field(boolean(), {
     default: false,
     effect: 'later',
-    doc: 'How KumoMTA notices changes. Moonpost looks four times a second.',
+    doc: 'How KumoMTA notices changes. Moonpost looks five times a second.',
   }),
   tail: field(boolean(), {
     default: false,
-    doc: 'Begin after what is there, unless a checkpoint says how far was read.',
+    doc: 'Ignore the checkpoint and begin with the newest segment.',
   }),
 };
 
