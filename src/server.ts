@@ -12,6 +12,7 @@ import { openFileAdvice, openFileLimit } from './io/open-files/index.ts';
 import { asUser, dropPrivileges } from './io/privileges/index.ts';
 import { lockSpool, pairSpoolDirectories, type SpoolLock } from './io/spool/index.ts';
 import {
+  accountingFiles,
   DEVELOPMENT_RECIPIENT,
   type Diagnostics,
   declaredLoggers,
@@ -158,6 +159,7 @@ class Coordinator {
   readonly #pool: ShardPool;
   readonly #metrics: ProcessMetrics;
   #logs: DeliveryLogWriters | undefined;
+  readonly #logsMade = Promise.withResolvers<DeliveryLogWriters>();
   #memory: MemoryWatch | undefined;
   readonly #locks: SpoolLock[] = [];
   #opened = 0;
@@ -194,7 +196,8 @@ class Coordinator {
     this.#pool = new ShardPool(starts, {
       bound: () => this.#open(),
       enumerated: (messages) => this.#announce(messages),
-      lines: (batches) => this.#logs!.append(batches),
+      // HTTP answers, and is audited, from the first moment on.
+      lines: async (batches) => (this.#logs ?? (await this.#logsMade.promise)).append(batches),
       asked: (question) => this.#answer(question),
       lost: (shard, why) => this.#lost(shard, why),
       allEnded: () => void this.#close(),
@@ -227,7 +230,9 @@ class Coordinator {
       for (const path of new Set([data, meta])) this.#locks.push(lockSpool(path));
       pairSpoolDirectories(meta, data);
       const loggers = declaredLoggers(this.#declarations);
-      this.#logs = new DeliveryLogWriters(loggers, systemClock, this.#diagnostics);
+      const audit = accountingFiles(this.#declarations);
+      this.#logs = new DeliveryLogWriters([...loggers, ...audit], systemClock, this.#diagnostics);
+      this.#logsMade.resolve(this.#logs);
       this.#memory = logMemory(this.#declarations, this.#logs);
     } catch (error) {
       this.#fail((error as Error).message);
@@ -237,8 +242,11 @@ class Coordinator {
     for (const { listen } of declared<EsmtpListenerOptions>(this.#declarations, 'start_esmtp_listener')) {
       this.#say(`smtp listener on ${formatHostPort(listen.address, listen.port)}`);
     }
-    for (const { listen } of declared<HttpListenerOptions>(this.#declarations, 'start_http_listener')) {
-      this.#say(`http listener on ${formatHostPort(listen.address, listen.port)}`);
+    for (const { listen, use_tls } of declared<HttpListenerOptions>(
+      this.#declarations,
+      'start_http_listener',
+    )) {
+      this.#say(`${use_tls ? 'https' : 'http'} listener on ${formatHostPort(listen.address, listen.port)}`);
     }
     this.#opened = systemClock.monotonic();
     this.#pool.tellAll({ kind: 'open-spool' });

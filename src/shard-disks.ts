@@ -1,5 +1,5 @@
 import type { WatchedPath } from './io/disk-space/index.ts';
-import { type InitDeclaration, logDirectories } from './model/index.ts';
+import { accountingLog, type InitDeclaration, logDirectories } from './model/index.ts';
 import type { LocalLogsOptions, SpoolOptions } from './model/options/index.ts';
 
 /** Where policy has the bodies and the metadata of mail. */
@@ -19,7 +19,12 @@ export function watchedDisks(declarations: readonly InitDeclaration[]): WatchedP
   const logs = declarations
     .filter(({ kind }) => kind === 'configure_local_logs')
     .map(({ options }) => options as LocalLogsOptions);
-  return [...watchedSpools([data, meta]), ...logs.flatMap(watchedLogs)].map(unlikeOthers);
+  const audit = accountingLog(declarations);
+  return [
+    ...watchedSpools([data, meta]),
+    ...logs.flatMap(watchedLogs),
+    ...(audit === undefined ? [] : watchedLogs({ ...audit, per_record: {} })),
+  ].map(unlikeOthers);
 }
 
 function watchedSpools(spools: readonly SpoolOptions[]): WatchedPath[] {
@@ -31,7 +36,9 @@ function watchedSpools(spools: readonly SpoolOptions[]): WatchedPath[] {
   }));
 }
 
-function watchedLogs(options: LocalLogsOptions): WatchedPath[] {
+function watchedLogs(
+  options: Pick<LocalLogsOptions, 'log_dir' | 'per_record' | 'min_free_space' | 'min_free_inodes'>,
+): WatchedPath[] {
   return logDirectories(options).map((path) => ({
     name: `log dir ${path}`,
     path,

@@ -8,6 +8,7 @@ import type {
   InjectionPort,
   Message,
   PolicyEvents,
+  Refusal,
   ThrottleSpec,
   Throttles,
 } from './model/index.ts';
@@ -19,7 +20,7 @@ export interface ShardInjectionParts {
   throttles: Throttles;
   registry: Registry;
   newMessageId: () => string;
-  refusal: () => string | undefined;
+  refusal: () => Refusal | undefined;
   take: (message: Message, as: InjectedAs) => Promise<void>;
 }
 
@@ -35,8 +36,7 @@ export function shardInjection({
     ...parts,
     clock: systemClock,
     newBoundary: () => `=_${randomUUID()}`,
-    // What SMTP clients are told beside it is about trying again.
-    refusal: () => refusal()?.split('. ', 1)[0],
+    refusal,
     recipientRateLimit: (limit?.options as ThrottleSpec | undefined) ?? undefined,
     onRecipients: (count) => registry.series('total_messages_received', 'http_listener').add(count),
   });

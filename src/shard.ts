@@ -1,5 +1,4 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { type HttpServer, serveHttp } from './api/http/index.ts';
 import { luaModules, luaObjects } from './api/lua/index.ts';
 import { CoordinatorLine } from './coordinator-line.ts';
 import type { PeerSecurity } from './flow/delivery/index.ts';
@@ -7,7 +6,6 @@ import { ReadyQueues } from './flow/ready-queue/index.ts';
 import { Reception } from './flow/reception/index.ts';
 import { ScheduledQueues } from './flow/scheduled-queue/index.ts';
 import { systemClock } from './io/clock/index.ts';
-import type { LineBatch } from './io/delivery-log/index.ts';
 import { createDiagnostics, silentDiagnostics } from './io/diagnostics/index.ts';
 import { DiskSpaceWatch } from './io/disk-space/index.ts';
 import { helpersDirectory } from './io/files/index.ts';
@@ -17,6 +15,7 @@ import type { MetricsPages } from './io/metrics/index.ts';
 import { random } from './io/random/index.ts';
 import { openShardSpools } from './io/spool/index.ts';
 import { GenerationNumber, remoteQueues } from './io/threads/index.ts';
+import { LinePost } from './line-post.ts';
 import { createPolicyEngine, type PolicyEngine, PolicyGenerations } from './lua/index.ts';
 import { events } from './model/events/index.ts';
 import {
@@ -26,16 +25,17 @@ import {
   MessageStore,
   measured,
   type PolicyHost,
+  type Refusal,
   type Spool,
 } from './model/index.ts';
-import type { EsmtpListenerOptions, HttpListenerOptions, SpawnTaskOptions } from './model/options/index.ts';
+import type { EsmtpListenerOptions, SpawnTaskOptions } from './model/options/index.ts';
 import { prepareTemplates } from './model/texts/index.ts';
 import { createPeerSecurity } from './peer-security.ts';
 import { CANDIDATE_TIME, declaredBudget, declaredLimits } from './policy-start.ts';
 import { ShardAdmin } from './shard-admin.ts';
 import { spoolOptions, watchedDisks } from './shard-disks.ts';
 import { ShardDns } from './shard-dns.ts';
-import { httpParts } from './shard-http.ts';
+import { type HttpListeners, startHttpListeners } from './shard-http.ts';
 import { policyInjection, shardInjection } from './shard-injection.ts';
 import { inspectShard } from './shard-inspection.ts';
 import { type ShardLimits, shardLimits } from './shard-limits.ts';
@@ -72,7 +72,7 @@ class Shard {
   readonly #newMessageId: () => string;
   readonly #disks: DiskSpaceWatch;
   readonly #memory: MemoryWatch;
-  readonly #linesTaken = new Map<number, () => void>();
+  readonly #lines: LinePost;
   readonly #coordinator: CoordinatorLine;
   readonly #admin: ShardAdmin;
   readonly #generation: GenerationNumber;
@@ -82,10 +82,9 @@ class Shard {
   #log!: ShardLog;
   /** Of the generation that is prepared. */
   #nextDeclarations: readonly InitDeclaration[] = [];
-  #batches = 0;
-  #refusal: string | undefined = 'waiting for spool startup. Try again soon!';
+  #isStarted = false;
   #smtp: SmtpListeners | undefined;
-  #http: HttpServer[] = [];
+  #http: HttpListeners | undefined;
   #opening: Promise<void> | undefined;
   #isStopping = false;
   #spool: Spool | undefined;
@@ -98,6 +97,7 @@ class Shard {
     this.#start = start;
     this.#post = post;
     this.#metrics = shardMetrics(start.shard, () => [this.#rooms, this.#disks, this.#memory]);
+    this.#lines = new LinePost(post);
     this.#coordinator = new CoordinatorLine(post);
     this.#admin = new ShardAdmin(this.#coordinator, this.#diagnostics);
     this.#limits = shardLimits(start, measured, this.#diagnostics);
@@ -133,7 +133,7 @@ class Shard {
       registry: measured,
       diagnostics: this.#diagnostics,
       newMessageId: this.#newMessageId,
-      send: (batches) => this.#sendLines(batches),
+      send: (batches) => this.#lines.send(batches),
       enqueue: (message, isDeferred) => this.#reception!.enqueue(message, isDeferred),
     });
     this.#smtp = await startSmtpListeners(this.#declared<EsmtpListenerOptions>('start_esmtp_listener'), {
@@ -157,10 +157,15 @@ class Shard {
       refusal: () => this.#whyNot(),
       take: (message, as) => this.#reception!.inject(message, as),
     });
-    const served = httpParts(this.#coordinator, this.#policyHost, this.#policy, () => this.#whyNot());
-    for (const options of this.#declared<HttpListenerOptions>('start_http_listener')) {
-      this.#http.push(await serveHttp(options, { ...this.#start, ...served, injection: this.#injection }));
-    }
+    this.#http = await startHttpListeners({
+      ...this.#start,
+      coordinator: this.#coordinator,
+      host: this.#policyHost,
+      policy: this.#policy,
+      refusal: () => this.#whyNot(),
+      injection: this.#injection,
+      send: (batches) => this.#lines.send(batches),
+    });
     this.#post({ kind: 'bound' });
   }
 
@@ -170,9 +175,7 @@ class Shard {
         this.#opening = this.#openSpool();
         return this.#opening;
       case 'lines-taken':
-        this.#linesTaken.get(message.batch)?.();
-        this.#linesTaken.delete(message.batch);
-        return;
+        return this.#lines.taken(message.batch);
       case 'question':
         return this.#answer(message.number, message.question);
       case 'answer':
@@ -187,10 +190,13 @@ class Shard {
     return this.#start.declarations.filter((entry) => entry.kind === kind).map((entry) => entry.options as T);
   }
 
-  #whyNot(): string | undefined {
-    if (this.#refusal !== undefined) return this.#refusal;
-    if (this.#memory.level === 'none' || this.#log.refusesMail) return 'load shedding. Try later';
-    return this.#disks.full ? 'disk is too full. Try later' : undefined;
+  /** In the order of operations.md 14. */
+  #whyNot(): Refusal | undefined {
+    if (this.#isStopping) return 'shutting down';
+    if (this.#memory.level === 'none') return 'load shedding';
+    if (!this.#isStarted) return 'waiting for spool startup';
+    if (this.#log.refusesMail) return 'load shedding';
+    return this.#disks.full ? 'disk is too full' : undefined;
   }
 
   #makePolicyHost(): PolicyHost {
@@ -291,6 +297,7 @@ class Shard {
     this.#queues?.refresh();
     this.#ready?.refresh();
     this.#smtp?.refresh();
+    this.#http?.refresh();
     this.#security.refresh();
   }
 
@@ -336,7 +343,7 @@ class Shard {
     this.#memory.start();
     await this.#disks.start();
     if (this.#isStopping) return;
-    this.#refusal = undefined;
+    this.#isStarted = true;
     const { messages, quarantined } = await this.#queues.restore();
     if (this.#isStopping) return;
     this.#post({ kind: 'enumerated', messages, quarantined });
@@ -351,7 +358,6 @@ class Shard {
 
   async #stop(): Promise<void> {
     this.#isStopping = true;
-    this.#refusal = 'shutting down';
     this.#queues?.restoring.end();
     await this.#opening?.catch(() => {});
     await this.#smtp?.stop();
@@ -365,19 +371,11 @@ class Shard {
     this.#memory.stop();
     await this.#coordinator.ask('drained', undefined); // They share the HTTP port; any may be asked until then.
     await Promise.all([this.#log?.finish(), this.#dns.mtaSts.close()]);
-    await Promise.all([this.#spool?.close(), ...this.#http.map((server) => server.close())]);
+    await Promise.all([this.#spool?.close(), this.#http?.close()]);
     this.#limits.close();
     this.#policy?.close();
     this.#post({ kind: 'stopped' });
     parentPort?.close();
-  }
-
-  #sendLines(batches: LineBatch[]): Promise<void> {
-    const batch = this.#batches++;
-    return new Promise((resolve) => {
-      this.#linesTaken.set(batch, resolve);
-      this.#post({ kind: 'lines', batch, batches });
-    });
   }
 
   get #rooms(): { queues: ScheduledQueues | undefined; ready: ReadyQueues | undefined } {

@@ -5,7 +5,15 @@ import { type Listening, listen } from './io/net/index.ts';
 import { readSecret } from './io/secrets/index.ts';
 import { ListenerIdentities } from './io/tls/index.ts';
 import type { KeySource } from './model/define/index.ts';
-import type { Clock, DeliveryLog, Diagnostics, MaybePromise, PolicyEvents } from './model/index.ts';
+import {
+  type Clock,
+  type DeliveryLog,
+  type Diagnostics,
+  type MaybePromise,
+  type PolicyEvents,
+  type Refusal,
+  refusalOverSmtp,
+} from './model/index.ts';
 import type { EsmtpListenerOptions } from './model/options/index.ts';
 import { formatHostPort } from './protocol/ip/index.ts';
 
@@ -17,7 +25,7 @@ export interface ListenerParts {
   registry: Registry;
   /** Name of this machine, for listeners that name none. */
   hostname: string;
-  refusal: () => string | undefined;
+  refusal: () => Refusal | undefined;
   receive: (transaction: ReceivedTransaction) => MaybePromise<ReceptionAnswer>;
   log: () => DeliveryLog;
   isLogStalled: () => boolean;
@@ -57,7 +65,7 @@ export async function startSmtpListeners(
 }
 
 /** The bytes of a key source. Rejects with an Error that says why not. */
-export async function readKey(source: KeySource, policy: PolicyEvents): Promise<Uint8Array> {
+export async function readKey(source: KeySource, policy: Pick<PolicyEvents, 'fire'>): Promise<Uint8Array> {
   if (source.from !== 'event') return readSecret(source);
   const result = await policy.fire(source.event, source.args);
   const value = result.kind === 'values' ? result.values[0] : undefined;
@@ -79,7 +87,10 @@ function parametersOf(
     clock: parts.clock,
     diagnostics: parts.diagnostics,
     events: parts.policy,
-    refusal: parts.refusal,
+    refusal: () => {
+      const refusal = parts.refusal();
+      return refusal === undefined ? undefined : refusalOverSmtp(refusal);
+    },
     receive: parts.receive,
     identity: (settled, hostname) =>
       identities.find({

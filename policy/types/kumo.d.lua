@@ -4,6 +4,7 @@
 ---The root of the policy API: `local kumo = require 'kumo'`.
 ---@class kumo
 ---@field version string
+---@field aaa kumo.aaa
 ---@field api kumo.api
 ---@field counter_series kumo.counter_series
 ---@field crypto kumo.crypto
@@ -55,7 +56,7 @@ local kumo = {}
 ---@overload fun(event: 'http_message_generated', handler: fun(message: message, auth_info: table))
 ---@overload fun(event: 'http_server_validate_auth_basic', handler: fun(user: string, password: string|nil): boolean|table)
 ---@overload fun(event: 'http_server_validate_auth_bearer', handler: fun(token: string): boolean|table)
----@overload fun(event: 'get_acl_definition', handler: fun(resource: string): table|nil)
+---@overload fun(event: 'get_acl_definition', handler: fun(resource: string): access_control_list|nil)
 ---@overload fun(event: 'xfer_message_received', handler: fun(message: message, auth_info: table))
 ---@overload fun(event: 'spool_message_enumerated', handler: fun(message: message))
 ---@overload fun(event: 'get_queue_config', handler: fun(domain: string, tenant: string|nil, campaign: string|nil, routing_domain: string|nil): queue_config)

@@ -69,11 +69,11 @@
 ---@class kumo.HttpListenerOptions
 ---@field listen? string IP:PORT. Port 0 lets the system choose.
 ---@field hostname? string Name for certificates and injected mail. Without it the name of the machine.
----@field trusted_hosts? string[] Clients that may use the administrative endpoints without a password.
+---@field trusted_hosts? string[] Clients that are in the group `kumomta:http-listener-trusted-ip`, which may use all endpoints unless get_acl_definition says otherwise.
 ---@field request_body_limit? integer Bytes of a request after decompression.
----@field use_tls? boolean Serve HTTPS. (No effect yet.)
----@field tls_certificate? kumo.KeySource PEM. Without it a self-signed one for the host name. (No effect yet.)
----@field tls_private_key? kumo.KeySource Key of the certificate, PEM. (No effect yet.)
+---@field use_tls? boolean Serve HTTPS.
+---@field tls_certificate? kumo.KeySource PEM; read again after 5 minutes. Without it a self-signed one for the host name.
+---@field tls_private_key? kumo.KeySource Key of the certificate, PEM.
 
 ---What a listener does with mail for, or from, one domain.
 ---@class kumo.ListenerDomainOptions
@@ -128,6 +128,20 @@
 ---@class kumo.PlainLogPerRecordOptions
 ---@field enable? boolean Whether the type is logged.
 ---@field template? string Jinja template of the line in place of JSON.
+
+---Files `acct-*` of compressed JSON lines about who asked what of the HTTP listeners.
+---@class kumo.AccountingLogOptions
+---@field log_dir string Directory; made when it is missing.
+---@field max_segment_duration? number|string A file is finished this long after it was begun.
+---@field max_file_size? integer Uncompressed bytes after which a file is finished.
+---@field compression_level? integer Of zstd; 0 is its default.
+---@field back_pressure? integer Records that may wait to be written, in each shard; while more do, requests are answered 503.
+---@field min_free_space? integer|string With less free space no mail is taken.
+---@field min_free_inodes? integer|string With fewer free inodes no mail is taken.
+---@field log_authz_allow? boolean Requests that were allowed.
+---@field log_authz_deny? boolean Requests that were refused.
+---@field log_authn_ok? boolean Credentials that were right.
+---@field log_authn_fail? boolean Credentials that were wrong.
 
 ---A message for each log record, which goes its way through the queues like any other.
 ---@class kumo.LogHookOptions

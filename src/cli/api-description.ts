@@ -33,6 +33,7 @@ const PAGES_OF_OBJECTS: Readonly<Record<string, string>> = {
   'kumo.http.Request': 'http_request',
   'kumo.http.Response': 'http_response',
   'kumo.jsonl.LogBatch': 'jsonl_batch',
+  'kumo.aaa.auth_info': 'connection_meta:auth_info',
   'kumo.counter_series.increment': 'counter_series:increment',
   'kumo.counter_series.delta': 'counter_series:delta',
   'kumo.counter_series.observe': 'counter_series:observe',

@@ -1,4 +1,4 @@
-import { type Difference, decided, extension, planned } from './difference.ts';
+import { type Difference, decided, extension } from './difference.ts';
 
 /** Injection over HTTP and by policy. */
 export const injectionDifferences: readonly Difference[] = [
@@ -36,10 +36,5 @@ export const injectionDifferences: readonly Difference[] = [
     'behaviour',
     'limits of injected requests',
     'Values may nest 64 levels deep; a body may unpack to 200 times its size where that is more than 1 MiB; a request may take 60 s to arrive.',
-  ),
-  planned(
-    'behaviour',
-    'compressed answers over HTTP',
-    'Answers are sent as they are, whatever Accept-Encoding says; bodies of requests may be gzip and deflate.',
   ),
 ];

@@ -4,20 +4,6 @@ import { redisDifferences } from './differences-of-redis.ts';
 
 /** Functions and methods of KumoMTA that come later, by module. A call of one says so, and asking gives nil. */
 const LATER: Readonly<Record<string, { names: readonly string[]; reason: string }>> = {
-  'kumo.aaa': {
-    names: [
-      'auth_info',
-      'configure_acct_log',
-      'load_acl_map',
-      'make_access_control_list',
-      'make_http_url_resource',
-      'query_resource_access',
-      'set_acl_cache_ttl',
-      'set_check_cache_ttl',
-      'set_fall_back_to_acl_map',
-    ],
-    reason: 'Access control comes with the administrative endpoints.',
-  },
   'kumo.amqp': { names: ['basic_publish', 'build_client'], reason: 'Clients of message brokers come later.' },
   'kumo.kafka': { names: ['build_producer'], reason: 'Clients of message brokers come later.' },
   'kumo.nats': { names: ['connect', 'publish', 'close'], reason: 'Clients of message brokers come later.' },

@@ -1,4 +1,5 @@
 import { type Difference, decided, extension, planned } from './difference.ts';
+import { accessDifferences } from './differences-of-access.ts';
 import { deliveryDifferences } from './differences-of-delivery.ts';
 import { dnsDifferences } from './differences-of-dns.ts';
 import { helperDifferences } from './differences-of-helpers.ts';
@@ -203,6 +204,7 @@ const behaviour: readonly Difference[] = [
     'Takes address objects too, as the documentation of KumoMTA says; its code refuses them. The same holds for set_recipient.',
   ),
   ...messageDifferences,
+  ...accessDifferences,
   ...deliveryDifferences,
   decided(
     'behaviour',

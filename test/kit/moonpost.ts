@@ -47,8 +47,8 @@ export class Moonpost {
   readonly child: ChildProcess;
   /** What it wrote to stderr so far. */
   errors = '';
-  /** Ports by `smtp` and `http`, in the order they were announced. */
-  readonly ports = { smtp: [] as number[], http: [] as number[] };
+  /** Ports by `smtp`, `http` and `https`, in the order they were announced. */
+  readonly ports = { smtp: [] as number[], http: [] as number[], https: [] as number[] };
   readonly exited: Promise<{ code: number | null; signal: string | null }>;
   readonly #wrapped: boolean;
   #ended = false;
@@ -79,8 +79,8 @@ export class Moonpost {
 
   /** Reads the ports from what the server announced; for one that was not waited for. */
   findPorts(): void {
-    for (const [, kind, port] of this.errors.matchAll(/(smtp|http) listener on \S+:(\d+)$/gm)) {
-      this.ports[kind as 'smtp' | 'http'].push(Number(port));
+    for (const [, kind, port] of this.errors.matchAll(/(smtp|https?) listener on \S+:(\d+)$/gm)) {
+      this.ports[kind as 'smtp' | 'http' | 'https'].push(Number(port));
     }
   }
 

@@ -98,7 +98,9 @@ test('metrics of two shards add up, in both forms, whichever shard is asked', as
 
 test('what is not there is 404, and a bad question is 400', async () => {
   const server = await Moonpost.start({ policy: initLua() });
-  expect((await get(server, '/nothing')).status).toBe(404);
+  expect(await get(server, '/api/admin/nothing')).toMatchObject({ status: 404, text: 'Error: not found' });
+  // Nobody may ask for what no rule is about.
+  expect((await get(server, '/nothing')).status).toBe(401);
   expect((await get(server, '/metrics?prefix=a-b')).status).toBe(400);
 });
 
@@ -108,8 +110,8 @@ test('metrics are for trusted hosts; liveness is for all', async () => {
     "start_http_listener { listen = '127.0.0.1:0', trusted_hosts = { '192.0.2.1' } }",
   );
   const server = await Moonpost.start({ policy });
-  expect((await get(server, '/metrics')).status).toBe(403);
-  expect((await get(server, '/metrics.json')).status).toBe(403);
+  expect((await get(server, '/metrics')).status).toBe(401);
+  expect((await get(server, '/metrics.json')).status).toBe(401);
   expect((await get(server, '/api/check-liveness/v1')).status).toBe(200);
 });
 

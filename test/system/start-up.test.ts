@@ -205,7 +205,7 @@ test('free space below its floor is a WARN that names path and percent, and no m
   const response = await fetch(`http://127.0.0.1:${server.http}/api/check-liveness/v1`);
   expect({ status: response.status, text: await response.text() }).toEqual({
     status: 503,
-    text: 'disk is too full. Try later',
+    text: 'storage is too full',
   });
 });
 

@@ -1,12 +1,23 @@
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify';
 import type { RebindRequest } from '../../flow/scheduled-queue/index.ts';
 import { systemClock } from '../../io/clock/index.ts';
-import type { AdminPort, Inspect, PolicyStatus, ResolvePath } from '../../model/index.ts';
+import type {
+  AdminPort,
+  Inspect,
+  PolicyStatus,
+  Refusal,
+  ResolvePath,
+  TlsIdentity,
+} from '../../model/index.ts';
 import type { HttpListenerOptions } from '../../model/options/index.ts';
-import { CidrSet } from '../../protocol/ip/index.ts';
+import { formatHostPort } from '../../protocol/ip/index.ts';
+import { type AccessParts, guardAccess } from './access-guard.ts';
 import { bounce } from './bounce.v1.ts';
 import { bumpConfigEpoch } from './bump-config-epoch.ts';
+import { compressAnswers } from './compressed-answers.ts';
+import { limitConnections } from './connection-limits.ts';
 import { explainEndpoint } from './explain.v1.ts';
+import { refuseForeignPages } from './foreign-page.ts';
 import { type InjectionListener, inject } from './inject.v1.ts';
 import { inspectMessage } from './inspect-message.v1.ts';
 import { inspectReadyQueue } from './inspect-ready-q.v1.ts';
@@ -25,7 +36,7 @@ import { suspendReadyQueue } from './suspend-ready-q.v1.ts';
 
 export interface HttpParts {
   /** Why no mail can be taken now; undefined when it can. */
-  refusal: () => string | undefined;
+  refusal: () => Refusal | undefined;
   /** The metrics of every shard, added up. */
   readMetrics: ReadMetrics;
   policyStatus: () => Promise<PolicyStatus>;
@@ -41,21 +52,23 @@ export interface HttpParts {
   resolvePath: ResolvePath;
   /** Makes messages of requests. */
   injection: InjectionListener['injection'];
+  /** Who may ask what. */
+  access: AccessParts;
+  /** For a listener with TLS: what it shows to clients from now on. Rejects with why there is none. */
+  identity?: (() => Promise<TlsIdentity>) | undefined;
   /** Name of this machine, for listeners that name none. */
   hostname: string;
   /** Milliseconds that a request may take to arrive. Default 60,000. */
   requestTimeout?: number;
 }
 
-/** A request that takes longer to arrive is answered 408, ms. */
+/** A request that takes longer to arrive is answered 408, ms; its headers have to be there sooner. */
 const REQUEST_TIMEOUT = 60_000;
+const HEADERS_TIMEOUT = 15_000;
 
 export interface HttpServer {
   close(): Promise<void>;
 }
-
-/** Endpoints that anybody may ask (operations.md 2.4); the others are for trusted hosts. */
-const OPEN_PATHS = new Set(['/api/check-liveness/v1']);
 
 /** Node's listen options that fastify passes on; its types know only some of them. */
 const SHARED_PORT: object = { reusePort: true };
@@ -64,24 +77,82 @@ const SHARED_PORT: object = { reusePort: true };
  * Serves the HTTP API on one listener. Every shard does, on the same port. Rejects when the port cannot be had.
  */
 export async function serveHttp(options: HttpListenerOptions, parts: HttpParts): Promise<HttpServer> {
-  // What is not as declared is an error, not something to drop or to bend in silence.
-  const ajv = { customOptions: { removeAdditional: false, coerceTypes: false } as const };
-  const { requestTimeout = REQUEST_TIMEOUT, hostname } = parts;
-  const bodyLimit = options.request_body_limit;
-  // Node looks for slow requests only so often, and takes the longer timeout for that of the body.
-  const http = {
-    connectionsCheckingInterval: Math.ceil(requestTimeout / 4),
-    headersTimeout: requestTimeout,
-    requestTimeout,
-  };
-  const app = fastify({ logger: false, forceCloseConnections: true, ajv, bodyLimit, requestTimeout, http });
-  guard(app, new CidrSet(options.trusted_hosts));
+  const { address: host, port } = options.listen;
+  const app = await makeHttp(options, parts);
+  await app.listen({ host, port, ...SHARED_PORT });
+  return { close: () => app.close() };
+}
+
+/** The HTTP API of one listener, before it listens. Rejects when its certificate cannot be had. */
+export async function makeHttp(options: HttpListenerOptions, parts: HttpParts): Promise<FastifyInstance> {
+  const { hostname } = parts;
+  const identity = await parts.identity?.();
+  const app = makeServer(options, parts, identity);
+  const names = [options.hostname ?? hostname, hostname].map((name) => name.toLowerCase());
+  const { address, port } = options.listen;
+  limitConnections(app, options.trusted_hosts);
+  refuseForeignPages(app, names);
+  const listener = { name: formatHostPort(address, port), trustedHosts: options.trusted_hosts };
+  guardAccess(app, parts.access, listener);
+  answerErrors(app);
   unpackBodies(app);
   parseJson(app);
-  const { address, port } = options.listen;
+  compressAnswers(app);
   route(app, parts, { injection: parts.injection, via: address, hostname: options.hostname ?? hostname });
-  await app.listen({ host: address, port, ...SHARED_PORT });
-  return { close: () => app.close() };
+  if (identity !== undefined) renewIdentity(app, parts, identity);
+  return app;
+}
+
+function makeServer(
+  { request_body_limit: bodyLimit }: HttpListenerOptions,
+  { requestTimeout = REQUEST_TIMEOUT }: HttpParts,
+  identity: TlsIdentity | undefined,
+): FastifyInstance {
+  // Node looks for slow requests only so often.
+  const timeouts = {
+    connectionsCheckingInterval: Math.ceil(requestTimeout / 4),
+    headersTimeout: Math.min(HEADERS_TIMEOUT, requestTimeout),
+    requestTimeout,
+    handshakeTimeout: HEADERS_TIMEOUT,
+  };
+  const options: FastifyServerOptions = {
+    logger: false,
+    forceCloseConnections: true,
+    // What is not as declared is an error, not something to drop or to bend in silence.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
+    bodyLimit,
+    requestTimeout,
+    // Of what no endpoint is found for; the text of fastify would quote the request.
+    frameworkErrors: (error, _request, reply) =>
+      void (reply as FastifyReply)
+        .code(error.statusCode ?? 400)
+        .type('text/plain; charset=utf-8')
+        .send('Error: invalid request'),
+  };
+  if (identity === undefined) return fastify({ ...options, http: timeouts });
+  const https = { ...timeouts, ...secureContext(identity) };
+  // The types of fastify tell servers with TLS from others; what is asked of them here is the same.
+  return fastify({ ...options, https } as FastifyServerOptions);
+}
+
+function secureContext({ certificate, privateKey }: TlsIdentity): { cert: string; key: string } {
+  return { cert: certificate, key: privateKey };
+}
+
+/** Certificates that change are shown to connections that come after; one that cannot be used leaves the last. */
+function renewIdentity(app: FastifyInstance, { identity, access }: HttpParts, first: TlsIdentity): void {
+  const server = app.server as typeof app.server & {
+    setSecureContext(context: ReturnType<typeof secureContext>): void;
+  };
+  let shown = first;
+  server.on('connection', () => {
+    const renew = async (): Promise<void> => {
+      const wanted = await identity!();
+      if (wanted !== shown) server.setSecureContext(secureContext(wanted));
+      shown = wanted;
+    };
+    renew().catch((error: Error) => access.diagnostics.error('http_server', error.message));
+  });
 }
 
 function route(app: FastifyInstance, parts: HttpParts, listener: InjectionListener): void {
@@ -124,37 +195,21 @@ export function endpoints(): { method: string; path: string }[] {
     inspect: unused,
     resolvePath: unused,
     injection: { post: unused },
+    access: {} as AccessParts,
     hostname: '',
   };
   route(app, parts, { ...parts, via: '' });
   return found;
 }
 
-function guard(app: FastifyInstance, trusted: CidrSet): void {
-  app.addHook('onRequest', (request, reply, done) => {
-    const path = request.url.split('?')[0]!;
-    if (OPEN_PATHS.has(path) || trusted.has(request.ip)) done();
-    else reply.code(403).type('text/plain; charset=utf-8').send('Error: not allowed from this address');
-  });
-  app.addHook('onRequest', (request, reply, done) => {
-    if (request.method === 'GET' || !isFromForeignPage(request.headers)) done();
-    else reply.code(403).type('text/plain; charset=utf-8').send('Error: not allowed from a web page');
-  });
+function answerErrors(app: FastifyInstance): void {
+  app.setNotFoundHandler((_request, reply) =>
+    reply.code(404).type('text/plain; charset=utf-8').send('Error: not found'),
+  );
   app.setErrorHandler(async (error: Error & { statusCode?: number }, _request, reply) => {
     const code = error.statusCode ?? 500;
     // Others match on the text (operations.md 2.2).
     if (code === 413) return reply.code(code).type('text/plain; charset=utf-8').send(TOO_LARGE);
     await reply.code(code).type('text/plain; charset=utf-8').send(`Error: ${error.message}`);
   });
-}
-
-/**
- * Whether a browser sent this for a page of somebody else. This machine is trusted, and a browser on it would do
- * what any page tells it to.
- */
-function isFromForeignPage(headers: FastifyRequest['headers']): boolean {
-  const site = headers['sec-fetch-site'];
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') return true;
-  const { origin, host } = headers;
-  return origin !== undefined && origin.replace(/^https?:\/\//, '') !== host;
 }

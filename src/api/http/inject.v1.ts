@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { type Injection, injectionSchema } from '../../flow/http-injection/index.ts';
+import { peerOf } from './access-guard.ts';
 
 const answer = Type.Object({
   success_count: Type.Integer(),
@@ -23,10 +24,9 @@ export function inject(app: FastifyInstance, { injection, via, hostname }: Injec
   // The room checks the request, keys such as `__proto__` too, so that policy is told the same.
   const validatorCompiler = () => () => true;
   app.post('/api/inject/v1', { schema, validatorCompiler, config: { plainJson: true } }, (request) => {
-    const auth = { peer_address: request.ip, identities: [], groups: [TRUSTED] };
-    return injection.post(request.body, { peer: request.ip, via, hostname, auth });
+    const { identities, groups } = request.auth;
+    const peer = peerOf(request);
+    const auth = { peer_address: peer, identities: identities.map((one) => ({ ...one })), groups };
+    return injection.post(request.body, { peer, via, hostname, auth });
   });
 }
-
-/** Others do not come this far. */
-const TRUSTED = 'kumomta:http-listener-trusted-ip';

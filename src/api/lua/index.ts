@@ -6,6 +6,7 @@ import { connectionMetaObject } from './connection-meta.ts';
 import { headermapObject, headerObject } from './headermap.ts';
 import { httpHeadersObject, httpResponseObject } from './http-response.ts';
 import { jsonlBatchObject, jsonlTailerObject } from './jsonl-tailer.ts';
+import { aaaModule, accessControlListObject, accessMapObject, accessResourceObject } from './kumo.aaa.ts';
 import {
   adminBounceModule,
   adminModule,
@@ -52,6 +53,7 @@ import { throttleObject } from './throttle.ts';
 /** Everything that `require` gives to policies. */
 export const luaModules: ModuleDeclaration[] = [
   kumoModule,
+  aaaModule,
   apiModule,
   adminModule,
   adminBounceModule,
@@ -88,6 +90,9 @@ export const luaModules: ModuleDeclaration[] = [
 /** Every class of object that policies hold. */
 export const luaObjects: ObjectDeclaration[] = [
   messageObject,
+  accessControlListObject,
+  accessMapObject,
+  accessResourceObject,
   addressObject,
   addressHeaderObject,
   headerAddressObject,

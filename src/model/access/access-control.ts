@@ -1,6 +1,7 @@
 import type { AuthInfo } from '../connection-meta.ts';
 import type { MaybePromise } from '../json.ts';
 import type { PolicyResult } from '../policy-events.ts';
+import type { PolicyHost } from '../policy-host.ts';
 import { builtInAccess } from './access-map.ts';
 import { AccessControlList, type AccessRule } from './access-rule.ts';
 import { ExpiringCache } from './expiring-cache.ts';
@@ -22,7 +23,14 @@ export interface AccessSettings {
   checkTtl?: number | undefined;
   /** Whether the built-in rules hold for resources of which policy says nothing. Default true. */
   fallBack?: boolean | undefined;
+}
+
+export interface AccessControlParts {
+  /** What policy set. */
+  settings: () => AccessSettings;
+  /** Monotonic milliseconds. */
   now: () => number;
+  /** Number of the configuration epoch: what an earlier policy said does not count. */
   epoch: () => number;
 }
 
@@ -38,16 +46,20 @@ export type FireEvent = (event: string, args: readonly unknown[]) => MaybePromis
 
 /** Decides who may do what: asks policy, then the built-in rules, for each resource from the nearest outward. */
 export class AccessControl {
-  readonly #fallBack: boolean;
+  readonly #parts: AccessControlParts;
   readonly #lists: ExpiringCache<AccessControlList | null>;
   readonly #verdicts: ExpiringCache<AccessVerdict>;
-  readonly #epoch: () => number;
 
-  constructor({ aclTtl = TTL, checkTtl = TTL, fallBack = true, now, epoch }: AccessSettings) {
-    this.#fallBack = fallBack;
-    this.#epoch = epoch;
-    this.#lists = new ExpiringCache({ max: MOST_LISTS, ttl: aclTtl, now, epoch });
-    this.#verdicts = new ExpiringCache({ max: MOST_VERDICTS, ttl: checkTtl, now, epoch });
+  constructor(parts: AccessControlParts) {
+    this.#parts = parts;
+    const { settings, now, epoch } = parts;
+    this.#lists = new ExpiringCache({ max: MOST_LISTS, ttl: () => settings().aclTtl ?? TTL, now, epoch });
+    this.#verdicts = new ExpiringCache({
+      max: MOST_VERDICTS,
+      ttl: () => settings().checkTtl ?? TTL,
+      now,
+      epoch,
+    });
   }
 
   /** Throws AccessError when the policy fails. */
@@ -68,7 +80,7 @@ export class AccessControl {
     fire: FireEvent,
     key: string,
   ): Promise<AccessVerdict> {
-    const epoch = this.#epoch();
+    const epoch = this.#parts.epoch();
     const verdict = await this.#search(resource, who, privilege, fire);
     this.#verdicts.set(key, verdict, epoch);
     return verdict;
@@ -92,11 +104,14 @@ export class AccessControl {
   async #listOf(name: string, fire: FireEvent): Promise<AccessControlList | null> {
     const known = this.#lists.get(name);
     if (known !== undefined) return known;
-    const epoch = this.#epoch();
-    const list =
-      (await askPolicy(name, fire)) ?? (this.#fallBack ? builtInAccess.get(name) : undefined) ?? null;
+    const epoch = this.#parts.epoch();
+    const list = (await askPolicy(name, fire)) ?? this.#builtIn(name) ?? null;
     this.#lists.set(name, list, epoch);
     return list;
+  }
+
+  #builtIn(name: string): AccessControlList | undefined {
+    return (this.#parts.settings().fallBack ?? true) ? builtInAccess.get(name) : undefined;
   }
 }
 
@@ -116,4 +131,24 @@ async function askPolicy(name: string, fire: FireEvent): Promise<AccessControlLi
       throw new AccessError(`${EVENT} must return what kumo.aaa.make_access_control_list makes, or nil`);
     }
   }
+}
+
+const controls = new WeakMap<object, AccessControl>();
+
+/** The one of a Lua state owner, for its policy and its listeners alike. */
+export function accessControl(host: Pick<PolicyHost, 'clock' | 'declared' | 'configEpoch'>): AccessControl {
+  let control = controls.get(host);
+  if (control === undefined) {
+    control = new AccessControl({
+      settings: () => ({
+        aclTtl: host.declared?.('aaa.set_acl_cache_ttl') as number | undefined,
+        checkTtl: host.declared?.('aaa.set_check_cache_ttl') as number | undefined,
+        fallBack: host.declared?.('aaa.set_fall_back_to_acl_map') as boolean | undefined,
+      }),
+      now: () => host.clock.monotonic(),
+      epoch: () => host.configEpoch?.() ?? 0,
+    });
+    controls.set(host, control);
+  }
+  return control;
 }

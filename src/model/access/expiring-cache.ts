@@ -10,7 +10,7 @@ export interface ExpiringCacheOptions {
   /** Most entries. */
   readonly max: number;
   /** Milliseconds for which an entry counts; 0 = never. */
-  readonly ttl: number;
+  readonly ttl: () => number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Entries of another configuration epoch do not count. */
@@ -36,7 +36,7 @@ export class ExpiringCache<T> {
   }
 
   set(key: string, value: T, epoch = this.#options.epoch()): void {
-    this.#entries.set(key, { value, until: this.#options.now() + this.#options.ttl, epoch });
+    this.#entries.set(key, { value, until: this.#options.now() + this.#options.ttl(), epoch });
   }
 
   delete(key: string): void {

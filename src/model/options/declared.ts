@@ -1,4 +1,5 @@
 import type { OptionsDeclaration } from '../define/index.ts';
+import { accountingLogOptions } from './accounting-log.ts';
 import { adminBounceOptions, adminSuspendOptions, adminSuspendReadyQueueOptions } from './admin-rule.ts';
 import { budgetOptions } from './budget.ts';
 import { counterSeriesOptions } from './counter-series.ts';
@@ -39,6 +40,7 @@ export const declaredOptions: readonly OptionsDeclaration<unknown>[] = [
   perRecordOptions,
   plainLogsOptions,
   plainPerRecordOptions,
+  accountingLogOptions,
   logHookOptions,
   logDispositionHookOptions,
   queueOptions,

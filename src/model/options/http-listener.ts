@@ -23,18 +23,17 @@ export const httpListenerOptions = defineOptions(
     }),
     trusted_hosts: field(cidrList(), {
       default: ['127.0.0.1', '::1'],
-      doc: 'Clients that may use the administrative endpoints without a password.',
+      doc: 'Clients that are in the group `kumomta:http-listener-trusted-ip`, which may use all endpoints unless get_acl_definition says otherwise.',
     }),
     request_body_limit: field(integer({ min: 0 }), {
       default: 2_097_152,
       doc: 'Bytes of a request after decompression.',
     }),
-    use_tls: field(boolean(), { default: false, effect: 'later', doc: 'Serve HTTPS.' }),
+    use_tls: field(boolean(), { default: false, doc: 'Serve HTTPS.' }),
     tls_certificate: field(keySource(), {
-      effect: 'later',
-      doc: 'PEM. Without it a self-signed one for the host name.',
+      doc: 'PEM; read again after 5 minutes. Without it a self-signed one for the host name.',
     }),
-    tls_private_key: field(keySource(), { effect: 'later', doc: 'Key of the certificate, PEM.' }),
+    tls_private_key: field(keySource(), { doc: 'Key of the certificate, PEM.' }),
   },
 );
 

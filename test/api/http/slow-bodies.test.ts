@@ -1,30 +1,22 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, test, vi } from 'vitest';
-import { type HttpParts, serveHttp } from '../../../src/api/http/index.ts';
+import { serveHttp } from '../../../src/api/http/index.ts';
 import { reservePort } from '../../../src/io/net/index.ts';
 import { parseOptions } from '../../../src/model/define/index.ts';
 import { httpListenerOptions } from '../../../src/model/options/index.ts';
+import { benchParts } from './kit.ts';
 
 // The machine may be busy.
 vi.setConfig({ testTimeout: 120_000 });
-
-const unused = (): never => {
-  throw new Error('nobody asks for it');
-};
 
 /** A server whose requests must be there soon. */
 async function patientServer(requestTimeout: number) {
   const reservation = await reservePort({ address: '127.0.0.1', port: 0 });
   await reservation.release();
   const options = parseOptions(httpListenerOptions, { listen: `127.0.0.1:${reservation.port}` });
-  const parts = {
-    refusal: () => undefined,
-    injection: { post: unused },
-    hostname: 'mta.example',
-    requestTimeout,
-  } as unknown as HttpParts;
-  return { port: reservation.port, server: await serveHttp(options, parts) };
+  const { parts } = benchParts();
+  return { port: reservation.port, server: await serveHttp(options, { ...parts, requestTimeout }) };
 }
 
 /** All that the server says until it hangs up. */
