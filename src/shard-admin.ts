@@ -40,8 +40,13 @@ export class ShardAdmin {
     if (queues === undefined) throw new Error('waiting for spool startup. Try again soon!');
     // Does not reject.
     void queues.rebind(request).then(({ messages, moved }) => {
-      const text = `rebind (${request.reason}): ${messages} messages looked at, ${moved} moved`;
+      const text = `${verbOf(request)} (${request.reason}): ${messages} messages looked at, ${moved} moved`;
       this.#diagnostics.info('scheduled-queue', text);
     });
   }
+}
+
+function verbOf({ transfer }: RebindRequest): string {
+  if (transfer === undefined) return 'rebind';
+  return transfer === 'cancel' ? 'xfer-cancel' : `xfer to ${transfer.to}`;
 }

@@ -3,19 +3,20 @@ import { Injection, type Origin } from './flow/http-injection/index.ts';
 import type { InjectedAs } from './flow/reception/index.ts';
 import { systemClock } from './io/clock/index.ts';
 import type { Registry } from './io/metrics/index.ts';
-import type {
-  InitDeclaration,
-  InjectionPort,
-  Message,
-  PolicyEvents,
-  Refusal,
-  ThrottleSpec,
-  Throttles,
+import { random } from './io/random/index.ts';
+import {
+  type InjectionPort,
+  type Message,
+  type PolicyEvents,
+  type Refusal,
+  retimedMessageId,
+  type ThrottleSpec,
+  type Throttles,
 } from './model/index.ts';
+import type { ShardStart } from './shard-messages.ts';
 
 /** What a shard gives to its injection. */
-export interface ShardInjectionParts {
-  declarations: readonly InitDeclaration[];
+export interface ShardInjectionParts extends Pick<ShardStart, 'declarations' | 'nodeId' | 'shard'> {
   policy: PolicyEvents;
   throttles: Throttles;
   registry: Registry;
@@ -29,12 +30,14 @@ export function shardInjection({
   declarations,
   registry,
   refusal,
+  shard,
   ...parts
 }: ShardInjectionParts): Injection {
   const limit = declarations.findLast(({ kind }) => kind === 'set_httpinject_recipient_rate_limit');
   return new Injection({
     ...parts,
     clock: systemClock,
+    retimedMessageId: (id) => retimedMessageId(id, { random, shard }),
     newBoundary: () => `=_${randomUUID()}`,
     refusal,
     recipientRateLimit: (limit?.options as ThrottleSpec | undefined) ?? undefined,

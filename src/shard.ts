@@ -150,7 +150,7 @@ class Shard {
     });
     this.#injection = shardInjection({
       ...this.#limits,
-      declarations,
+      ...this.#start,
       policy: this.#policy,
       registry: measured,
       newMessageId: this.#newMessageId,
@@ -327,15 +327,14 @@ class Shard {
       ...sourceParts(this.#start.declarations, this.#limits.counters, measured, this.#diagnostics),
     };
     this.#ready = new ReadyQueues({
+      ...this.#start,
       ...shared,
       ...this.#limits,
       memory: this.#memory,
       routing: this.#dns.routing,
       dial: this.#dns.dial,
       security: this.#security,
-      hostname: this.#start.hostname,
       generate: (message) => this.#injection.generate(message),
-      shards: this.#start.shards,
       onReaped: (name) => this.#log.forget(name),
     });
     this.#queues = new ScheduledQueues({ ...shared, ready: this.#ready, createdAt });

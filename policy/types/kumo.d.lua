@@ -29,6 +29,7 @@
 ---@field shaping kumo.shaping
 ---@field string kumo.string
 ---@field time kumo.time
+---@field xfer kumo.xfer
 local kumo = {}
 
 ---@overload fun(event: 'pre_init', handler: fun())

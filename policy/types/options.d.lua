@@ -177,7 +177,7 @@
 ---@class kumo.QueueProtocol
 ---@field smtp? kumo.SmtpProtocol Over SMTP.
 ---@field custom_lua? kumo.CustomLuaProtocol By a function of the policy.
----@field xfer? kumo.XferProtocol To another node. (No effect yet.)
+---@field xfer? kumo.XferProtocol To another node.
 ---@field maildir_path? string Into a maildir. The directory is made when it is missing.
 ---@field dir_mode? integer Mode of directories made for the maildir.
 ---@field file_mode? integer Mode of message files in the maildir.
@@ -196,7 +196,7 @@
 
 ---Transfer to another node.
 ---@class kumo.XferProtocol
----@field target string URL of the node. (No effect yet.)
+---@field target string URL of the HTTP listener of the node.
 
 ---What leaves memory when a message waits at least this long.
 ---@class kumo.ShrinkPolicyEntry

@@ -19,6 +19,8 @@ import { suspendReadyQueueCommand } from './suspend-ready-q.ts';
 import { suspendReadyQueueCancelCommand } from './suspend-ready-q-cancel.ts';
 import { suspendReadyQueueListCommand } from './suspend-ready-q-list.ts';
 import { topCommand } from './top.ts';
+import { xferCommand } from './xfer.ts';
+import { xferCancelCommand } from './xfer-cancel.ts';
 
 /** The commands that ask a running server (operations.md 8). */
 export function operatorsCommands(): Command[] {
@@ -41,6 +43,8 @@ export function operatorsCommands(): Command[] {
     bounceListCommand(),
     bounceCancelCommand(),
     rebindCommand(),
+    xferCommand(),
+    xferCancelCommand(),
     setLogFilterCommand(),
     spoolCompactCommand(),
   ];

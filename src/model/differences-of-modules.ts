@@ -7,10 +7,6 @@ const LATER: Readonly<Record<string, { names: readonly string[]; reason: string 
   'kumo.amqp': { names: ['basic_publish', 'build_client'], reason: 'Clients of message brokers come later.' },
   'kumo.kafka': { names: ['build_producer'], reason: 'Clients of message brokers come later.' },
   'kumo.nats': { names: ['connect', 'publish', 'close'], reason: 'Clients of message brokers come later.' },
-  'kumo.xfer': {
-    names: ['cancel_xfer', 'get_xfer_target', 'xfer', 'xfer_in_requeue'],
-    reason: 'Transfer of mail between nodes comes later.',
-  },
   'kumo.spf': { names: ['check_host', 'check_msg'], reason: 'Checks of incoming mail come later.' },
   'kumo.dmarc': { names: ['check_msg'], reason: 'Checks of incoming mail come later.' },
   tsa: { names: ['configure_tsa_db_path', 'start_http_listener'], reason: 'Comes with tsa-daemon.' },

@@ -1,11 +1,12 @@
 import { type Difference, decided, extension, planned } from './difference.ts';
+import { transferDifferences } from './differences-of-transfer.ts';
 
 /** Where the command line and the endpoints of administrators are not as in KumoMTA. */
 export const operationDifferences: readonly Difference[] = [
   extension(
     'behaviour',
     'dry_run of the endpoints of administrators',
-    'With `dry_run: true` in the body, POST and DELETE of bounce, suspend and suspend-ready-q and POST of rebind change nothing and answer how many messages and queues they are about, with a few of each. `--dry-run` of the commands asks that.',
+    'With `dry_run: true` in the body, POST and DELETE of bounce, suspend and suspend-ready-q and POST of rebind, xfer and xfer/cancel change nothing and answer how many messages and queues they are about, with a few of each. `--dry-run` of the commands asks that.',
   ),
   extension(
     'behaviour',
@@ -55,7 +56,8 @@ export const operationDifferences: readonly Difference[] = [
   ),
   extension('command', 'completion', 'Completes commands and options in bash and zsh.'),
   extension('behaviour', 'top --once', 'One frame for scripts; `--json` gives its numbers.'),
-  ...['abort-ready-q-conn', 'trace-smtp-server', 'trace-smtp-client', 'xfer', 'xfer-cancel'].map((name) =>
+  ...transferDifferences,
+  ...['abort-ready-q-conn', 'trace-smtp-server', 'trace-smtp-client'].map((name) =>
     planned('command', name, 'Comes later, with its endpoint.'),
   ),
 ];

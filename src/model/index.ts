@@ -68,4 +68,6 @@ export * from './time-zone.ts';
 export * from './timer-wheel.ts';
 export * from './trace-filter.ts';
 export * from './trace-redaction.ts';
+export * from './transfer.ts';
+export * from './transfer-parcel.ts';
 export * from './transport.ts';

@@ -33,8 +33,8 @@ export const recordTypeDocs: Readonly<Record<RecordType, string>> = {
   AdminRebind: 'An administrator moved the message to another queue.',
   Delayed: 'The message was put back into its scheduled queue for another reason than a failed attempt.',
   DeferredInjectionRebind: 'The message left the queue of deferred injection.',
-  XferOut: 'The message was handed to another node. Planned.',
-  XferIn: 'The message came from another node. Planned.',
+  XferOut: 'Another node has the message now; the response tells its id there.',
+  XferIn: 'The message came from another node; in place of Reception.',
 };
 
 /** Fields of a record in the order in which they are written (operations.md 9.2). */

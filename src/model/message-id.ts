@@ -47,6 +47,11 @@ function randomNode(random: () => number): string {
   return hex(first, 6) + hex(Math.floor(random() * 0x1000000), 6);
 }
 
+/** An id of this shard with the time of creation of another; its node is random, so that no two are the same. */
+export function retimedMessageId(id: MessageId, { random, shard }: Omit<MessageIdSources, 'now'>): MessageId {
+  return id.slice(0, 16) + hex(0x8000 | shard, 4) + randomNode(random);
+}
+
 /** The first 16 digits: time_low, time_mid, version and time_high. The 60-bit count is more than a double holds. */
 function formatTime(time: number, tick: number): string {
   const upper = Math.floor(time / 0x100000000);

@@ -28,6 +28,8 @@ export class Message {
   due = 0;
   /** When it may be delivered; undefined for at any time. */
   schedule: Schedule | undefined;
+  /** The queue that policy took it from, and why, as long as no record says so. */
+  moved: { from: string; reason: string } | undefined;
   /** Set once the message is in the spool. */
   entry: SpoolEntry | undefined;
   /** Set together with `entry`. */
@@ -85,12 +87,12 @@ export class Message {
 
   /** Remembers the message as it is. Gives a function that puts all of it back. */
   remember(): () => void {
-    const { sender, body, size, due, schedule, dirty } = this;
+    const { sender, body, size, attempts, due, schedule, moved, dirty } = this;
     const recipients = [...this.recipients];
     const bodyChanged = this.#bodyChanged;
     const meta = cloneJson(this.meta);
     return () => {
-      Object.assign(this, { sender, recipients, meta, size, due, schedule, dirty });
+      Object.assign(this, { sender, recipients, meta, size, attempts, due, schedule, moved, dirty });
       // A body that was only read meanwhile is still the same one.
       if (this.#bodyChanged !== bodyChanged || bodyChanged) this.body = body;
       this.#bodyChanged = bodyChanged;

@@ -59,6 +59,8 @@ export type Settlement =
   | { kind: 'rebound'; message: Message; takeBack: () => void; protocol: string }
   /** An administrator wants it gone, or its queue to wait. */
   | AdminVerdict
+  /** Nobody has it any more but `to`, who asked for it. */
+  | { kind: 'handed'; to: (message: QueuedMessage) => void }
   /** Its ready queue was suspended: it looks for another at once, uncounted. */
   | { kind: 'reinsert' }
   /** What the spool kept of it can no longer be read; the spool has set the bytes aside. */

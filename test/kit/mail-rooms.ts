@@ -118,7 +118,7 @@ export function mailRooms(
   content?: MemorySpoolContent,
   clock = new FakeClock(),
   limits: Partial<
-    Pick<ReadyParts, 'leases' | 'throttles' | 'counters' | 'shards' | 'memory' | 'generate'>
+    Pick<ReadyParts, 'leases' | 'throttles' | 'counters' | 'shards' | 'memory' | 'generate' | 'transfers'>
   > = {},
   names: { resolver?: Resolver; mtaSts?: MtaStsPolicies } = {},
 ): Rooms {
@@ -167,6 +167,7 @@ export function mailRooms(
     security: testSecurity({ clock, said }),
     health: new SourceHealth({ clock, counters }),
     hostname: 'mta.example',
+    nodeId: '00000000-0000-4000-8000-00000000000a',
     generate: async () => ({ kind: 'failed', text: 'there is no injection here' }),
     shards: 1,
     onReaped: () => {},

@@ -58,7 +58,7 @@ test('what comes later says so', function()
   test.raises("kumo.aaa comes in a later release of Moonpost", function()
     kumo.aaa.load_acl_map 'x'
   end)
-  for _, name in ipairs { 'amqp', 'kafka', 'nats', 'xfer', 'spf', 'dmarc' } do
+  for _, name in ipairs { 'amqp', 'kafka', 'nats', 'spf', 'dmarc' } do
     local fn = load(("local kumo = require 'kumo'; return kumo.%s.anything()"):format(name))
     test.raises(('kumo.%s comes in a later release of Moonpost'):format(name), fn)
   end

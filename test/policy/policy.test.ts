@@ -65,6 +65,8 @@ for (const file of files) {
 
   const injection = shardInjection({
     declarations: [],
+    nodeId: '00000000-0000-4000-8000-00000000000a',
+    shard: 0,
     policy: engine,
     throttles,
     registry: new Registry(),

@@ -33,6 +33,8 @@ import { setDiagnosticLogFilter } from './set-diagnostic-log-filter.v1.ts';
 import { spoolCompact } from './spool-compact.v1.ts';
 import { suspend } from './suspend.v1.ts';
 import { suspendReadyQueue } from './suspend-ready-q.v1.ts';
+import { xfer } from './xfer.v1.ts';
+import { xferInject } from './xfer-inject.v1.ts';
 
 export interface HttpParts {
   /** Why no mail can be taken now; undefined when it can. */
@@ -173,6 +175,8 @@ function route(app: FastifyInstance, parts: HttpParts, listener: InjectionListen
   resolveEgressPath(app, parts.resolvePath);
   explainEndpoint(app, parts.inspect);
   inject(app, listener);
+  xfer(app, parts);
+  xferInject(app, listener);
 }
 
 /** Every endpoint that is served. */
@@ -194,7 +198,7 @@ export function endpoints(): { method: string; path: string }[] {
     admin: { put: unused, list: unused, delete: unused },
     inspect: unused,
     resolvePath: unused,
-    injection: { post: unused },
+    injection: { post: unused, receiveTransfer: unused },
     access: {} as AccessParts,
     hostname: '',
   };

@@ -1,6 +1,6 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { type Injection, injectionSchema } from '../../flow/http-injection/index.ts';
+import { type Injection, injectionSchema, type Origin } from '../../flow/http-injection/index.ts';
 import { peerOf } from './access-guard.ts';
 
 const answer = Type.Object({
@@ -12,7 +12,7 @@ const answer = Type.Object({
 
 /** Where requests come in. */
 export interface InjectionListener {
-  injection: Pick<Injection, 'post'>;
+  injection: Pick<Injection, 'post' | 'receiveTransfer'>;
   /** Address of the listener, without port. */
   via: string;
   hostname: string;
@@ -24,9 +24,17 @@ export function inject(app: FastifyInstance, { injection, via, hostname }: Injec
   // The room checks the request, keys such as `__proto__` too, so that policy is told the same.
   const validatorCompiler = () => () => true;
   app.post('/api/inject/v1', { schema, validatorCompiler, config: { plainJson: true } }, (request) => {
-    const { identities, groups } = request.auth;
-    const peer = peerOf(request);
-    const auth = { peer_address: peer, identities: identities.map((one) => ({ ...one })), groups };
-    return injection.post(request.body, { peer, via, hostname, auth });
+    return injection.post(request.body, originOf(request, { via, hostname }));
   });
+}
+
+/** Who sends a request, as messages and policy are told. */
+export function originOf(
+  request: FastifyRequest,
+  { via, hostname }: Pick<InjectionListener, 'via' | 'hostname'>,
+): Origin {
+  const { identities, groups } = request.auth;
+  const peer = peerOf(request);
+  const auth = { peer_address: peer, identities: identities.map((one) => ({ ...one })), groups };
+  return { peer, via, hostname, auth };
 }

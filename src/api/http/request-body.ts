@@ -9,7 +9,8 @@ const HIGHEST_RATIO = 200;
 /** What clients know of a body that is too large (operations.md 2.2). */
 export const TOO_LARGE = 'Failed to buffer the request body: length limit exceeded';
 
-class BodyError extends Error {
+/** What is wrong with a body as a whole. */
+export class BodyError extends Error {
   readonly statusCode: number;
 
   constructor(statusCode: number, text: string) {

@@ -36,6 +36,7 @@ import { stringModule } from './kumo.string.ts';
 import { timeDeltaObject, timeModule, timeObject, timerObject } from './kumo.time.ts';
 import { kumoModule } from './kumo.ts';
 import { uuidModule, uuidObject } from './kumo.uuid.ts';
+import { xferModule } from './kumo.xfer.ts';
 import { memoizedTableObject } from './kumo-memoize.ts';
 import {
   cidrMapObject,
@@ -85,6 +86,7 @@ export const luaModules: ModuleDeclaration[] = [
   shapingModule,
   stringModule,
   timeModule,
+  xferModule,
 ];
 
 /** Every class of object that policies hold. */

@@ -7,3 +7,4 @@ export type { SmtpPathOptions, SmtpSourceOptions } from './path-options.ts';
 export { PeerSecurity, type PeerSecurityParts } from './peer-security.ts';
 export { type AttemptRequest, type AttemptResult, SmtpSession } from './session.ts';
 export type { RewriteStatus } from './settle.ts';
+export { TransferClient } from './transfer.ts';

@@ -14,6 +14,7 @@ import { Generator, type Origin, originMeta } from './generator.ts';
 import { InjectionRefused } from './refusal.ts';
 import { checkedRequest, type InjectedRecipient, type InjectionRequest } from './request.ts';
 import { addSupplemental } from './trace-headers.ts';
+import { receiveTransfer, type TransferParts } from './transfers.ts';
 
 const EVENT = 'http_message_generated';
 const RATE_LIMIT_KEY = 'kumomta.httpinject.ratelimit';
@@ -26,7 +27,7 @@ const LONGEST_TURN = 5;
 const LONGEST_SLEEP = 1000;
 
 /** What the rooms around give to the injection. */
-export interface InjectionParts {
+export interface InjectionParts extends TransferParts {
   policy: PolicyEvents;
   clock: Clock;
   throttles: Throttles;
@@ -61,6 +62,14 @@ export class Injection {
 
   constructor(parts: InjectionParts) {
     this.#parts = parts;
+  }
+
+  /** A message of another node. Gives its id here. Rejects with InjectionRefused; then it is not taken. */
+  receiveTransfer(parcel: Buffer, origin: Origin): Promise<string> {
+    return this.#track(async () => {
+      this.#checkTaking();
+      return receiveTransfer(this.#parts, parcel, origin);
+    });
   }
 
   /** One request over HTTP. Rejects with InjectionRefused; then nothing is taken. */

@@ -15,7 +15,7 @@ import type {
   TraceTap,
 } from '../../model/index.ts';
 import type { EnvelopeAddress } from '../../protocol/smtp/index.ts';
-import type { Dial, PeerSecurity } from '../delivery/index.ts';
+import type { Dial, PeerSecurity, TransferClient } from '../delivery/index.ts';
 import type { Routing } from './routing.ts';
 
 /** What the rooms around give to the ready queues. */
@@ -35,7 +35,11 @@ export interface ReadyParts {
   random: () => number;
   dial: Dial;
   security: PeerSecurity;
+  /** Hands messages to other nodes; default over HTTP. */
+  transfers?: Pick<TransferClient, 'send' | 'close'>;
   health: SourceHealth;
+  /** UUID of this node, for others that take its messages. */
+  nodeId: string;
   /** Name of this machine, for EHLO when neither path nor source names one. */
   hostname: string;
   /** Who gets all mail instead of its recipients; see kumo.policy.set_development_recipient. */

@@ -2,13 +2,16 @@ import {
   DEFERRED_INJECTION_QUEUE,
   GENERATOR_QUEUE,
   type MessageHome,
+  parseTransferTarget,
+  type QueuedMessage,
   type QueueNameParts,
   type RouteFacts,
+  type Settlement,
   type SourceHealth,
   type Timer,
 } from '../../model/index.ts';
 import type { QueueOptions, QueueProtocol } from '../../model/options/index.ts';
-import type { MaildirTarget } from '../delivery/index.ts';
+import { type MaildirTarget, TransferClient } from '../delivery/index.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { easeMemory } from './ease-memory.ts';
 import { EgressCatalog, UNSPECIFIED } from './egress-catalog.ts';
@@ -21,6 +24,7 @@ import type { ReadyParts } from './parts.ts';
 import { type DeliveryQueue, type FeedParts, ReadyFeed, type Routes } from './ready-feed.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import type { Site } from './routing.ts';
+import { transferWorkers } from './transfer-queue.ts';
 import type { WorkerQueue } from './worker-queue.ts';
 
 /** A ready queue without messages and connections is forgotten after this long, ms. */
@@ -35,7 +39,9 @@ export class ReadyQueues {
   readonly #parts: ReadyParts;
   readonly #catalog: EgressCatalog;
   readonly #queues = new Map<string, Live>();
-  readonly #maildirs = new Map<string, WorkerQueue>();
+  /** Maildirs and other nodes, by a key of their own. */
+  readonly #workers = new Map<string, WorkerQueue>();
+  readonly #transfers: NonNullable<ReadyParts['transfers']>;
   readonly #injection: WorkerQueue;
   readonly #generation: WorkerQueue;
   readonly #feedParts: FeedParts;
@@ -49,6 +55,7 @@ export class ReadyQueues {
   constructor(parts: ReadyParts) {
     this.#parts = parts;
     this.#catalog = new EgressCatalog(parts);
+    this.#transfers = parts.transfers ?? new TransferClient();
     this.#injection = injectionQueue(parts);
     this.#generation = generationQueue(parts);
     const { clock, throttles } = parts;
@@ -78,6 +85,14 @@ export class ReadyQueues {
     for (const { queue } of this.#queues.values()) yield queue;
   }
 
+  /** Everything in which messages wait, be it for a connection or not. */
+  *waiting(): Iterable<Waiting> {
+    yield* this.live();
+    yield* this.#workers.values();
+    yield this.#injection;
+    yield this.#generation;
+  }
+
   /**
    * Policy has changed: pools, sources and paths are asked for again, those of busy queues at once. Connections
    * go on.
@@ -101,8 +116,9 @@ export class ReadyQueues {
     this.#stopping = true;
     this.#upkeep.cancel();
     const smtp = [...this.#queues.values()].map(({ queue }) => queue.stop());
-    const maildirs = [...this.#maildirs.values()].map((queue) => queue.stop());
-    await Promise.all([...smtp, ...maildirs, this.#injection.stop(), this.#generation.stop()]);
+    const workers = [...this.#workers.values()].map((queue) => queue.stop());
+    await Promise.all([...smtp, ...workers, this.#injection.stop(), this.#generation.stop()]);
+    this.#transfers.close();
   }
 
   async #routes(home: MessageHome, options: QueueOptions): Promise<Routes> {
@@ -112,7 +128,7 @@ export class ReadyQueues {
     if (home.name === DEFERRED_INJECTION_QUEUE) return onlyTo(this.#injection);
     if (home.name === GENERATOR_QUEUE) return onlyTo(this.#generation);
     if (protocol.kind === 'maildir') return onlyTo(this.#maildir(protocol));
-    if (protocol.kind === 'xfer') throw new Error('protocol xfer is not available yet');
+    if (protocol.kind === 'xfer') return onlyTo(this.#node(parseTransferTarget(protocol.target)));
     const domain = home.parts.routingDomain ?? home.parts.domain;
     const pool = await this.#catalog.pool(options.egress_pool);
     const isSmtp = protocol.kind === 'smtp';
@@ -170,11 +186,17 @@ export class ReadyQueues {
 
   #maildir(target: MaildirTarget): WorkerQueue {
     const key = JSON.stringify([target.maildir_path, target.dir_mode, target.file_mode]);
-    const known = this.#maildirs.get(key);
-    if (known !== undefined) return known;
-    const made = maildirQueue(this.#parts, target);
-    this.#maildirs.set(key, made);
-    return made;
+    return this.#worker(key, () => maildirQueue(this.#parts, target));
+  }
+
+  #node(target: string): WorkerQueue {
+    return this.#worker(target, () => transferWorkers(this.#parts, this.#transfers, target));
+  }
+
+  #worker(key: string, make: () => WorkerQueue): WorkerQueue {
+    const queue = this.#workers.get(key) ?? make();
+    this.#workers.set(key, queue);
+    return queue;
   }
 
   readonly #maintain = (): void => {
@@ -185,7 +207,7 @@ export class ReadyQueues {
       const next = round.next();
       if (next.done === true) {
         this.#round = undefined;
-        this.#reapMaildirs(now);
+        this.#reapWorkers(now);
         this.#upkeep = this.#parts.clock.after(UPKEEP, this.#maintain);
         return;
       }
@@ -222,11 +244,11 @@ export class ReadyQueues {
     return refresh_strategy === 'Ttl' && now - live.refreshed >= refresh_interval;
   }
 
-  #reapMaildirs(now: number): void {
-    for (const [path, queue] of this.#maildirs) {
+  #reapWorkers(now: number): void {
+    for (const [key, queue] of this.#workers) {
       if (!queue.isIdle || now - queue.lastUsed <= REAP_AFTER) continue;
       queue.reaped = true;
-      this.#maildirs.delete(path);
+      this.#workers.delete(key);
     }
   }
 
@@ -252,6 +274,13 @@ export class ReadyQueues {
       live.refreshed = this.#parts.clock.monotonic();
     }
   }
+}
+
+/** Where messages wait, some of which may be wanted elsewhere. */
+export interface Waiting {
+  readonly length: number;
+  /** Settles those of the first `count` that wait for which there is a settlement. */
+  settleSome(count: number, settlementFor: (message: QueuedMessage) => Settlement | undefined): void;
 }
 
 /** How mail goes that is sent through sources. */

@@ -1,4 +1,10 @@
-import { Fifo, type MessageHome, type QueuedMessage, SpoolDamageError } from '../../model/index.ts';
+import {
+  Fifo,
+  type MessageHome,
+  type QueuedMessage,
+  type Settlement,
+  SpoolDamageError,
+} from '../../model/index.ts';
 import { reply } from '../../protocol/smtp/index.ts';
 import type { ReadyParts } from './parts.ts';
 import type { DeliveryQueue } from './ready-feed.ts';
@@ -78,10 +84,24 @@ export class WorkerQueue implements DeliveryQueue {
   }
 
   takeBack(home: MessageHome): void {
-    for (let left = this.#messages.length; left > 0; left--) {
+    this.settleSome(this.#messages.length, (message) =>
+      message.home === home ? { kind: 'reinsert' } : undefined,
+    );
+  }
+
+  /** Messages that wait. */
+  get length(): number {
+    return this.#messages.length;
+  }
+
+  /** Settles those of the first `count` that wait for which there is a settlement; the others go to the end. */
+  settleSome(count: number, settlementFor: (message: QueuedMessage) => Settlement | undefined): void {
+    if (this.#stopping) return;
+    for (let left = Math.min(count, this.#messages.length); left > 0; left--) {
       const message = this.#messages.shift()!;
-      if (message.home !== home || this.#stopping) this.#messages.push(message);
-      else message.home.settle(message, { kind: 'reinsert' });
+      const settlement = settlementFor(message);
+      if (settlement === undefined) this.#messages.push(message);
+      else message.home.settle(message, settlement);
     }
     this.#offerRoom();
   }

@@ -32,7 +32,7 @@ import {
 } from './answers.ts';
 import { splitRecipients } from './batches.ts';
 import { dispositionOf } from './disposition.ts';
-import { type InjectedAs, injectionEvent, receptionEvents, unwoundEvent } from './records.ts';
+import { type InjectedAs, injectionEvent, movedEvent, receptionEvents, unwoundEvent } from './records.ts';
 import { type Judgement, judge } from './reports.ts';
 import { receivedHeader } from './trace-headers.ts';
 import type { Transaction } from './transaction.ts';
@@ -107,6 +107,7 @@ export class Reception {
     for (const one of placed) {
       const events = receptionEvents(one.message, one.name, one.judgement, transaction);
       for (const event of events) this.#log(event);
+      this.#logMove(one.message, one.name);
     }
     return this.#insertAll(placed, transaction);
   }
@@ -158,7 +159,9 @@ export class Reception {
     const queue = await queues.resolve(name);
     await this.#keep(message, as.isDeferred ?? false);
     if (as.peer !== undefined) this.#log(injectionEvent(message, name, as));
-    const verdict = await queues.ask(queue, message);
+    this.#logMove(message, name);
+    // The other node must not hear of a failure once the message is safe: its queue asks again.
+    const verdict = as.isTransfer === true ? undefined : await queues.ask(queue, message);
     if (verdict?.kind === 'failed') {
       if (as.peer !== undefined) this.#unwind(message, queue, verdict.why);
       else store.spool.remove(message.entry!);
@@ -188,6 +191,11 @@ export class Reception {
     for (const { message } of placed)
       if (message.entry !== undefined) this.#parts.store.spool.remove(message.entry);
     return tooSlow('spool');
+  }
+
+  #logMove(message: Message, queue: string): void {
+    const event = movedEvent(message, queue);
+    if (event !== undefined) this.#log(event);
   }
 
   /** The message is safe: neither a broken log nor a slow one may keep the client from hearing so. */

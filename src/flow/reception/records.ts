@@ -38,18 +38,37 @@ export interface InjectedAs {
   isDeferred?: boolean;
   /** Address that it came from; set when its reception is logged. */
   peer?: string;
+  /** Another node had it before. */
+  isTransfer?: boolean;
 }
 
 /** The record of a message that came over HTTP. */
 export function injectionEvent(message: Message, queue: string, as: InjectedAs): DeliveryEvent {
   return {
-    type: 'Reception',
+    type: as.isTransfer === true ? 'XferIn' : 'Reception',
     subject: message,
     queue,
     site: '',
     response: reply(250, '', keptText(as.isDeferred ?? false)),
     peer: { name: '', addr: as.peer ?? '' },
-    attempts: 0,
+    attempts: message.attempts,
+    deliveryProtocol: as.isTransfer === true ? 'xfer' : null,
+  };
+}
+
+/** The record of a message that policy sent elsewhere while it came in; see `Message.moved`. */
+export function movedEvent(message: Message, queue: string): DeliveryEvent | undefined {
+  const { moved } = message;
+  if (moved === undefined) return undefined;
+  message.moved = undefined;
+  return {
+    type: 'AdminRebind',
+    subject: message,
+    queue,
+    site: 'localhost',
+    response: reply(250, '', `Rebound from ${moved.from} to ${queue}: ${moved.reason}`),
+    peer: null,
+    attempts: message.attempts,
     deliveryProtocol: null,
   };
 }

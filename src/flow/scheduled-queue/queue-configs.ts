@@ -7,6 +7,7 @@ import {
   type PolicyEvents,
   type PolicyResult,
   type QueueNameParts,
+  transferTarget,
 } from '../../model/index.ts';
 import { defaultQueueOptions, QueueConfig, type QueueOptions } from '../../model/options/index.ts';
 
@@ -31,6 +32,9 @@ const BUILT_IN: ReadonlyMap<string, number> = new Map([
   [DEFERRED_INJECTION_QUEUE, 60_000],
 ]);
 
+/** Of queues to other nodes. A message does not get too old on its way; it may once it is there. */
+const TRANSFER = { retry_interval: 10_000, max_retry_interval: 60_000, max_age: 100 * 365 * 86_400_000 };
+
 /** Asks policy for the configuration of scheduled queues. */
 export class QueueConfigs {
   readonly #policy: PolicyEvents;
@@ -51,6 +55,9 @@ export class QueueConfigs {
   async fetch(name: string, parts: QueueNameParts): Promise<QueueOptions> {
     const retryInterval = BUILT_IN.get(name);
     if (retryInterval !== undefined) return { ...defaultQueueOptions(), retry_interval: retryInterval };
+    const target = transferTarget(name);
+    if (target !== undefined)
+      return { ...defaultQueueOptions(), ...TRANSFER, protocol: { kind: 'xfer', target } };
     const failure = this.#failures.get(name);
     if (failure !== undefined && failure.until > this.#clock.monotonic()) throw failure.error;
     const args = [parts.domain, parts.tenant, parts.campaign, parts.routingDomain];

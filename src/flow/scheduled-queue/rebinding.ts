@@ -1,14 +1,19 @@
 import {
+  beginTransfer,
+  endTransfer,
   type JsonObject,
   type Message,
+  type MessageHome,
   NULL_QUEUE,
   type QueuedMessage,
   type QueueSelector,
   queueNameOf,
   selectsQueue,
   setOwn,
+  transferQueue,
   uncountedDelay,
 } from '../../model/index.ts';
+import { Chase } from './chase.ts';
 import { note } from './note.ts';
 import type { ScheduleParts } from './parts.ts';
 import type { ScheduledQueue } from './queue.ts';
@@ -32,6 +37,8 @@ export interface RebindRequest {
   /** Messages that stay in their queue are due at once too, instead of within a minute. */
   alwaysFlush: boolean;
   suppressLogging: boolean;
+  /** In place of all that: the messages go to this node, as `parseTransferTarget` gave it, or come back from their way. */
+  transfer?: { to: string } | 'cancel';
 }
 
 export interface RebindSummary {
@@ -57,7 +64,8 @@ export interface RebindRoom {
 
 /**
  * One request to rebind: looks once at every message that is scheduled in the selected queues, or due there and not
- * yet in a ready queue. Takes turns with everything else, and never has more than a few messages in hand.
+ * yet in a ready queue. Transfers also take those that wait in ready queues, and those whose attempt under way fails.
+ * Takes turns with everything else, and never has more than a few messages in hand.
  */
 export class Rebinding {
   readonly #parts: ScheduleParts;
@@ -68,11 +76,17 @@ export class Rebinding {
   #messages = 0;
   #steps = 0;
   #batch: Promise<void>[] = [];
+  readonly #chase: Chase;
 
   constructor(parts: ScheduleParts, room: RebindRoom, request: RebindRequest) {
     this.#parts = parts;
     this.#room = room;
     this.#request = request;
+    this.#chase = new Chase(parts, room, {
+      selects: (queue) => this.#selects(queue),
+      isDone: (message) => this.#moved.has(message),
+      take: (message) => this.#take(message.home as ScheduledQueue, message),
+    });
   }
 
   /** Resolves when every message has been looked at. Does not reject: a message that fails stays as it was. */
@@ -83,10 +97,18 @@ export class Rebinding {
     }
     for (const queue of [...this.#room.live()]) {
       if (this.#isTurnOver()) await this.#nextTurn();
-      if (selectsQueue(this.#request.selector, queue)) await this.#rebindQueue(queue);
+      if (this.#selects(queue)) await this.#rebindQueue(queue);
     }
+    if (this.#request.transfer !== undefined) await this.#chase.run();
     await Promise.all(this.#batch);
     return { messages: this.#messages, moved: this.#moved.size };
+  }
+
+  /** What goes to a node already does not go there again. */
+  #selects(queue: MessageHome): boolean {
+    const { selector, transfer } = this.#request;
+    if (typeof transfer === 'object' && queue.name === transferQueue(transfer.to)) return false;
+    return selectsQueue(selector, queue);
   }
 
   async #rebindQueue(queue: ScheduledQueue): Promise<void> {
@@ -102,6 +124,7 @@ export class Rebinding {
         if (this.#isTurnOver()) await this.#nextTurn();
         if (message.home !== queue || this.#moved.has(message)) continue;
         if (this.#room.withdraw(message)) await this.#take(queue, message);
+        else if (this.#request.transfer !== undefined) this.#chase.add(message);
       }
     } finally {
       walk.close();
@@ -158,13 +181,17 @@ export class Rebinding {
   }
 
   async #change(message: Message): Promise<void> {
-    const { data, triggerEvent } = this.#request;
-    if (!triggerEvent) {
+    const { data, triggerEvent, transfer } = this.#request;
+    if (transfer === 'cancel') endTransfer(message);
+    else if (transfer !== undefined) beginTransfer(message, transfer.to);
+    else if (!triggerEvent) {
       for (const [key, value] of Object.entries(data)) setOwn(message.meta, key, value);
       message.dirty = true;
-      return;
-    }
-    const result = await this.#parts.policy.fire(EVENT, [message, { ...data } satisfies JsonObject]);
+    } else await this.#askPolicy(message, { ...data });
+  }
+
+  async #askPolicy(message: Message, data: JsonObject): Promise<void> {
+    const result = await this.#parts.policy.fire(EVENT, [message, data]);
     if (result.kind === 'error') throw new Error(result.message);
     if (result.kind === 'reject') throw new Error(`rejected: ${result.code} ${result.text}`);
   }
@@ -176,9 +203,12 @@ export class Rebinding {
         adminRebindEvent(queued, message, name, `from ${queue.name} to ${name}: ${this.#request.reason}`),
       );
     }
-    if (name === NULL_QUEUE) this.#room.remove(queued);
-    else this.#room.move(queued, name, 0);
     this.#moved.add(queued);
+    if (name === NULL_QUEUE) this.#room.remove(queued);
+    else {
+      queued.attempts = message.attempts;
+      this.#room.move(queued, name, this.#request.transfer === undefined ? 0 : message.due);
+    }
   }
 
   #stay(queued: QueuedMessage, message: Message): void {

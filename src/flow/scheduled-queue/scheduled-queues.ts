@@ -120,10 +120,12 @@ export class ScheduledQueues
     this.join(queued);
     this.resident.came(queued);
     if (this.bounces(queued)) return;
+    const { attempts } = queued;
+    if (attempts > 0) this.#parts.store.spool.saveProgress(queued.entry, { attempts, due });
     if (verdict?.kind === 'later') this.#settler.throttle(queue, queued, due, ['Received']);
     else if (due <= this.#parts.clock.now()) queue.promote(queued, verdict !== undefined);
     else {
-      this.#parts.store.spool.saveProgress(queued.entry, { attempts: 0, due: message.due });
+      this.#parts.store.spool.saveProgress(queued.entry, { attempts, due: message.due });
       note(
         this.#parts,
         delayedEvent(this.#parts, queued, message, ['Received', 'ScheduledForLater'], message.due),

@@ -19,6 +19,7 @@ import type { ScheduledQueue } from './queue.ts';
 import { QueueConfigError } from './queue-configs.ts';
 import {
   adminBounceEvent,
+  adminRebindEvent,
   bounceEvent,
   damagedEvent,
   delayedEvent,
@@ -74,6 +75,7 @@ export class Settler {
     const track = (work: Promise<void>): void => void this.#track(queue, message, work);
     if (settlement.kind === 'done') this.#room.remove(message);
     else if (settlement.kind === 'reinsert') this.#room.makeDue(message);
+    else if (settlement.kind === 'handed') settlement.to(message);
     else if (settlement.kind === 'damaged') track(this.#giveUp(message, settlement.why));
     else if (settlement.kind === 'rebound') track(this.#rebound(queue, message, settlement));
     else if (settlement.kind === 'bounced') void this.bounce(queue, message, settlement.by);
@@ -234,6 +236,11 @@ export class Settler {
       return true;
     }
     await this.#save(queued, message);
+    if (message.moved !== undefined) {
+      const { from, reason } = message.moved;
+      message.moved = undefined;
+      await this.#note(queued, adminRebindEvent(queued, message, name, `from ${from} to ${name}: ${reason}`));
+    }
     queued.attempts = message.attempts + 1;
     queued.schedule = message.schedule;
     this.#room.move(queued, name, 0);

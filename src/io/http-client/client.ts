@@ -8,6 +8,8 @@ export interface HttpClientOptions {
   /** Milliseconds after which an idle connection is closed. Default 90,000. */
   readonly poolIdleTimeout?: number | undefined;
   readonly acceptInvalidCerts?: boolean | undefined;
+  /** More are an error. Default 10. */
+  readonly mostRedirects?: number | undefined;
 }
 
 export interface HttpRequest {
@@ -34,7 +36,7 @@ const MOST_REDIRECTS = 10;
 /** A larger body is an error: it is held in memory. */
 const LARGEST_BODY = 64 * 1024 * 1024;
 
-/** Requests over kept connections. Redirects are followed as browsers do, at most ten. */
+/** Requests over kept connections. Redirects are followed as browsers do. */
 export class HttpClient {
   readonly #options: HttpClientOptions;
   readonly #plain: Agent;
@@ -52,6 +54,7 @@ export class HttpClient {
   async send(request: HttpRequest): Promise<HttpAnswer> {
     const timeout = request.timeout ?? this.#options.timeout ?? TIMEOUT;
     const signal = AbortSignal.timeout(Math.max(1, Math.ceil(timeout)));
+    const most = this.#options.mostRedirects ?? MOST_REDIRECTS;
     let next = request;
     try {
       for (let redirects = 0; ; redirects++) {
@@ -59,7 +62,7 @@ export class HttpClient {
         const location = redirectOf(answer);
         if (location === undefined) return answer;
         await answer.body;
-        if (redirects === MOST_REDIRECTS) throw new Error(`more than ${MOST_REDIRECTS} redirects`);
+        if (redirects === most) throw new Error(`more than ${most} redirects`);
         next = redirected(next, location, answer.status);
       }
     } catch (error) {

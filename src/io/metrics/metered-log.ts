@@ -5,9 +5,15 @@ const outcomes: Partial<Record<DeliveryEvent['type'], string>> = {
   Delivery: 'total_messages_delivered',
   TransientFailure: 'total_messages_transfail',
   Bounce: 'total_messages_fail',
+  XferOut: 'total_messages_delivered',
 };
 
-const services: Record<string, string> = { ESMTP: 'smtp_client', Maildir: 'maildir', Lua: 'lua' };
+const services: Record<string, string> = {
+  ESMTP: 'smtp_client',
+  Maildir: 'maildir',
+  Lua: 'lua',
+  xfer: 'xfer',
+};
 
 /** Series of one ready queue, bound once: looking them up costs more than adding to them. */
 interface BoundOutcome {

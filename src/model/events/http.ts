@@ -58,6 +58,5 @@ export const httpEvents = [
     persisted: 'Everything it sets is kept with the message.',
     failure: 'The transfer is answered with an error; the sender tries again.',
     doc: 'As smtp_server_message_received, for transfers.',
-    status: 'planned',
   }),
 ];

@@ -89,7 +89,7 @@ export const customLuaOptions = defineOptions(
 export const xferProtocolOptions = defineOptions(
   'make_queue_config.protocol.xfer',
   { luaClass: 'kumo.XferProtocol', doc: 'Transfer to another node.' },
-  { target: field(string(), { required: true, effect: 'later', doc: 'URL of the node.' }) },
+  { target: field(string(), { required: true, doc: 'URL of the HTTP listener of the node.' }) },
 );
 
 export const queueProtocolOptions = defineOptions(
@@ -98,7 +98,7 @@ export const queueProtocolOptions = defineOptions(
   {
     smtp: field(table(smtpProtocolOptions), { doc: 'Over SMTP.' }),
     custom_lua: field(table(customLuaOptions), { doc: 'By a function of the policy.' }),
-    xfer: field(table(xferProtocolOptions), { effect: 'later', doc: 'To another node.' }),
+    xfer: field(table(xferProtocolOptions), { doc: 'To another node.' }),
     maildir_path: field(string(), { doc: 'Into a maildir. The directory is made when it is missing.' }),
     dir_mode: field(integer({ min: 0, max: 0o7777 }), { doc: 'Mode of directories made for the maildir.' }),
     file_mode: field(integer({ min: 0, max: 0o7777 }), { doc: 'Mode of message files in the maildir.' }),

@@ -43,6 +43,8 @@ export function messagesOf(changes: Partial<InjectionRequest>, now: number): Mad
   });
 }
 
+const NODE = '00000000-0000-4000-8000-00000000000b';
+
 /** The injection of rooms. */
 export function injectionOf(rooms: Rooms, parts: Partial<InjectionParts> = {}): Injection {
   let boundaries = 0;
@@ -51,6 +53,8 @@ export function injectionOf(rooms: Rooms, parts: Partial<InjectionParts> = {}): 
     clock: rooms.clock,
     throttles: new LocalThrottles(rooms.clock),
     newMessageId: rooms.newMessageId,
+    retimedMessageId: rooms.newMessageId,
+    nodeId: NODE,
     newBoundary: () => `=_boundary-${boundaries++}`,
     refusal: () => undefined,
     take: (message, as) => rooms.reception.inject(message, as),
