@@ -35,6 +35,8 @@ export interface MoonpostOptions {
   env?: Record<string, string>;
   /** A command that runs the server, such as strace with its arguments. */
   wrapper?: string[];
+  /** `pipe`: the standard output is for the test to read, from `child.stdout`. */
+  stdout?: 'pipe';
   /** Another copy of Moonpost than the one in this checkout. */
   launcher?: string;
 }
@@ -108,7 +110,7 @@ export class Moonpost {
       cwd: directory,
       // Start-up is mostly compiling, and tests start many servers.
       env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'moonpost-compile-cache'), ...options.env },
-      stdio: ['ignore', 'inherit', 'pipe'],
+      stdio: ['ignore', options.stdout ?? 'inherit', 'pipe'],
     });
     const server = new Moonpost(directory, child, options.wrapper !== undefined);
     started.add(server);
@@ -302,7 +304,9 @@ local kumo = require 'kumo'
 kumo.on('init', function()
   kumo.define_spool { name = 'data', path = 'DIR/spool/data', min_free_space = 0, min_free_inodes = 0 }
   kumo.define_spool { name = 'meta', path = 'DIR/spool/meta', min_free_space = 0, min_free_inodes = 0 }
-  kumo.configure_local_logs { log_dir = 'DIR/log', headers = { 'Subject' }, meta = { '*' } }
+  kumo.configure_local_logs {
+    log_dir = 'DIR/log', headers = { 'Subject' }, meta = { '*' }, min_free_space = 0, min_free_inodes = 0,
+  }
   kumo.start_esmtp_listener { listen = '127.0.0.1:0', hostname = 'mx.moonpost.test', ${listener} }
   kumo.start_http_listener { listen = '127.0.0.1:0' }
   ${extra}

@@ -9,6 +9,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
 import { hourlyName } from './lines.ts';
 
 /** Takes whole lines. Never throws and never waits: mail matters more than what is said about it. */
@@ -17,24 +18,33 @@ export interface DiagnosticOutput {
 }
 
 /**
- * stderr, written at once and by the thread that speaks, so that the last words of a crash are not lost. A pipe whose
- * reader stands still must not hold up mail, so it is opened once more without waiting.
+ * stderr, written at once and by the thread that speaks, so that the last words of a crash are not lost. A reader who
+ * stands still must not hold up mail: what he has no room for is left out.
  */
 export class StandardError implements DiagnosticOutput {
   readonly #fd = withoutWaiting(2);
+  /** The last line that was written has no end. */
+  #isTorn = false;
 
   write(text: string): void {
+    const bytes = Buffer.from(this.#isTorn ? `\n${text}` : text);
+    let written = 0;
     try {
-      writeSync(this.#fd, text);
+      while (written < bytes.length) written += writeSync(this.#fd, bytes, written);
     } catch {
       // It is gone or full.
     }
+    if (written > 0) this.#isTorn = written < bytes.length;
   }
 }
 
+/** A descriptor to write to where the other one would wait for its reader. */
 function withoutWaiting(fd: number): number {
   try {
-    if (!fstatSync(fd).isFIFO()) return fd;
+    const kind = fstatSync(fd);
+    // The stream of Node makes the socket one that does not wait, for all threads.
+    if (kind.isSocket() && isMainThread) void process.stderr;
+    if (!kind.isFIFO()) return fd;
     // A description of its own: the flag of the one that others share stays as it is.
     return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
   } catch {

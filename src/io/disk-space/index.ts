@@ -105,12 +105,13 @@ export class DiskSpaceWatch {
     const scarce = belowFloor(bytes, minFreeSpace) || belowFloor(inodes, minFreeInodes);
     if (scarce === this.#below.has(name)) return;
     const amounts = `${bytes.percent.toFixed(1)}% of space and ${inodes.percent.toFixed(1)}% of inodes are free`;
+    const place = name.includes(path) ? name : `${name} ${path}`;
     if (scarce) {
       this.#below.add(name);
-      this.#diagnostics.warn('spool', `${name} ${path} is below its floor, no mail is taken: ${amounts}`);
+      this.#diagnostics.warn('spool', `${place} is below its floor, no mail is taken: ${amounts}`);
     } else {
       this.#below.delete(name);
-      this.#diagnostics.warn('spool', `${name} ${path} has room again: ${amounts}`);
+      this.#diagnostics.warn('spool', `${place} has room again: ${amounts}`);
     }
   }
 }
