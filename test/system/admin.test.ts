@@ -166,7 +166,7 @@ kumo.on('get_egress_path_config', function() return kumo.make_egress_path { proh
   await server.stop();
 });
 
-test('what is wrong with a request is said with 400; nothing holds then', async () => {
+test('what is wrong with a request is said with 422; nothing holds then', async () => {
   const server = await Moonpost.start({ policy: initLua(), shards: 2 });
   const bad: [string, unknown, RegExp][] = [
     ['suspend', {}, /reason/],
@@ -183,10 +183,11 @@ test('what is wrong with a request is said with 400; nothing holds then', async 
   ];
   for (const [path, body, why] of bad) {
     const { status, text } = await ask(server, 'POST', path, body);
-    expect({ path, body, status, text }).toMatchObject({ status: 400, text: expect.stringMatching(why) });
+    const wanted = body === 'not json' ? 400 : 422;
+    expect({ path, body, status, text }).toMatchObject({ status: wanted, text: expect.stringMatching(why) });
   }
   for (const body of [{}, { id: 7 }, { id: 'x' }, { id: 'x', more: 1 }, undefined]) {
-    expect((await ask(server, 'DELETE', 'bounce', body)).status).toBe(400);
+    expect((await ask(server, 'DELETE', 'bounce', body)).status).toBe(422);
   }
   for (const path of ['suspend', 'bounce', 'suspend-ready-q']) expect(await get(server, path)).toEqual([]);
   await server.stop();

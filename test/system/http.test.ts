@@ -142,7 +142,7 @@ end)`;
     { reason: 'why', data: { tenant: [7] } },
   ];
   for (const body of wrong) {
-    expect((await post(server, '/api/admin/rebind/v1', body)).status).toBe(400);
+    expect((await post(server, '/api/admin/rebind/v1', body)).status).toBe(422);
   }
   const asked = {
     reason: 'a test',

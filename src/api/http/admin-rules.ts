@@ -46,7 +46,7 @@ export function ruleEndpoint(
   app.post(path, async (request, reply) => {
     const { dryRun, body } = splitDryRun(request.body);
     const rule = parseRule(endpoint, body, now());
-    if (typeof rule === 'string') return refuse(reply, 400, rule);
+    if (typeof rule === 'string') return refuse(reply, 422, rule);
     if (dryRun) return describePreview(await inspect('preview', targetOf(kind, rule)));
     const result = await port.put(kind, rule, endpoint.sweep);
     return 'id' in result ? endpoint.answer(result.id) : refuse(reply, 400, result.problem);
@@ -58,9 +58,9 @@ export function ruleEndpoint(
   app.delete(path, async (request, reply) => {
     const { dryRun, body } = splitDryRun(request.body);
     const given = idIn(body);
-    if (given === undefined) return refuse(reply, 400, `expected {"id": UUID} and nothing else`);
+    if (given === undefined) return refuse(reply, 422, `expected {"id": UUID} and nothing else`);
     const id = parseUuid(given)?.hyphenated;
-    if (id === undefined) return refuse(reply, 400, `'${given}' is no UUID`);
+    if (id === undefined) return refuse(reply, 422, `'${given}' is no UUID`);
     if (dryRun) {
       const found = (await port.list(kind)).find(({ rule }) => rule.id === id);
       if (found !== undefined) return describePreview(await inspect('preview', targetOf(kind, found.rule)));

@@ -1,8 +1,8 @@
 import type { Preview } from '../../model/index.ts';
 
-/** Anything else as `dry_run` is answered 400. */
+/** Anything else as `dry_run` is answered 422. */
 class DryRunError extends Error {
-  readonly statusCode = 400;
+  readonly statusCode = 422;
 }
 
 /** Whether the request only asks what it would do, and the rest of it. */

@@ -1,4 +1,9 @@
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify';
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyServerOptions,
+} from 'fastify';
 import type { RebindRequest } from '../../flow/scheduled-queue/index.ts';
 import { systemClock } from '../../io/clock/index.ts';
 import type {
@@ -210,8 +215,9 @@ function answerErrors(app: FastifyInstance): void {
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).type('text/plain; charset=utf-8').send('Error: not found'),
   );
-  app.setErrorHandler(async (error: Error & { statusCode?: number }, _request, reply) => {
-    const code = error.statusCode ?? 500;
+  app.setErrorHandler(async (error: FastifyError, _request, reply) => {
+    // operations.md 2.2: JSON of the wrong shape is 422, a query of the wrong shape 400.
+    const code = error.validationContext === 'body' ? 422 : (error.statusCode ?? 500);
     // Others match on the text (operations.md 2.2).
     if (code === 413) return reply.code(code).type('text/plain; charset=utf-8').send(TOO_LARGE);
     await reply.code(code).type('text/plain; charset=utf-8').send(`Error: ${error.message}`);
