@@ -10,6 +10,9 @@ const DOCUMENTS = [
   'CHANGELOG.md',
   'examples/README.md',
   'helpers/README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
   ...readdirSync(join(root, 'policy/reference')).map((name) => `policy/reference/${name}`),
 ];
 
