@@ -5,7 +5,7 @@ import type { Shrinking } from './memory.ts';
 import type { Message } from './message.ts';
 import type { RequeueReason } from './outcome.ts';
 import type { QueueNameParts } from './queue-name.ts';
-import type { Schedule } from './schedule.ts';
+import { Schedule } from './schedule.ts';
 import type { SpoolEntry } from './spool.ts';
 import type { WheelNode } from './timer-wheel.ts';
 
@@ -24,19 +24,37 @@ export class QueuedMessage extends CompactProgress implements WheelNode {
   size: number;
   entry: SpoolEntry;
   home: MessageHome;
-  loaded: Message | undefined;
-  /** When it may be delivered; undefined, as for nearly all, for at any time. */
-  schedule: Schedule | undefined;
+  /** The message while it is loaded, which has its schedule; else the schedule alone, if it has one. */
+  #content: Message | Schedule | undefined;
 
   constructor(entry: SpoolEntry, home: MessageHome, size: number, loaded: Message | undefined) {
     super();
     this.entry = entry;
     this.home = home;
     this.size = size;
-    this.loaded = loaded;
+    this.#content = loaded;
     this.due = loaded?.due ?? 0;
     this.attempts = loaded?.attempts ?? 0;
-    this.schedule = loaded?.schedule;
+  }
+
+  /** Envelope, metadata and perhaps the body, while they are in memory. */
+  get loaded(): Message | undefined {
+    return this.#content instanceof Schedule ? undefined : this.#content;
+  }
+
+  set loaded(loaded: Message | undefined) {
+    this.#content = loaded ?? this.schedule;
+  }
+
+  /** When it may be delivered; undefined, as for nearly all, for at any time. */
+  get schedule(): Schedule | undefined {
+    return this.#content instanceof Schedule ? this.#content : this.#content?.schedule;
+  }
+
+  set schedule(schedule: Schedule | undefined) {
+    const { loaded } = this;
+    if (loaded === undefined) this.#content = schedule;
+    else loaded.schedule = schedule;
   }
 }
 

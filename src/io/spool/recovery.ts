@@ -80,7 +80,10 @@ export class Recovery {
   async run(metaSegments: readonly Segment[], bodySegments: readonly Segment[]): Promise<EnumerationSummary> {
     const newestFirst = [...metaSegments].sort((a, b) => b.number - a.number);
     for (const segment of newestFirst) await this.#recover(segment, segment === newestFirst[0]);
-    for (const segment of [...metaSegments, ...bodySegments]) segment.counted = true;
+    for (const segment of [...metaSegments, ...bodySegments]) {
+      segment.counted = true;
+      segment.trim();
+    }
     return { messages: this.#messages, quarantined: this.#quarantined };
   }
 

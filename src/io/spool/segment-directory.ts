@@ -109,6 +109,7 @@ export class SegmentDirectory {
     this.#active.delete(segment.number);
     segment.file = -1;
     segment.state = 'sealed';
+    segment.trim();
     this.#open.set(segment.number, opened);
   }
 

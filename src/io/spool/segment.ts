@@ -22,10 +22,8 @@ export class SegmentEntry extends CompactProgress implements SpoolEntry {
   bodyOffset = 0;
   /** Of the body, without the header of its record. */
   size = 0;
-  /** Numbers of other metadata segments that may still hold a replaced record of this message. */
-  older: number[] | undefined = undefined;
-  /** -1 = removed; otherwise how many envelope updates are on their way to the disk. */
-  updates = 0;
+  /** What only few entries have; undefined for all others. */
+  #history: History | undefined = undefined;
 
   constructor(id: MessageId, home: Segment, bodyHome: Segment) {
     super();
@@ -57,6 +55,29 @@ export class SegmentEntry extends CompactProgress implements SpoolEntry {
     this.size = size | 0;
   }
 
+  /** Numbers of other metadata segments that may still hold a replaced record of this message. */
+  get older(): number[] | undefined {
+    return this.#history?.older;
+  }
+
+  set older(older: number[] | undefined) {
+    this.#remember(older, this.updates);
+  }
+
+  /** -1 = removed; otherwise how many envelope updates are on their way to the disk. */
+  get updates(): number {
+    return this.#history?.updates ?? 0;
+  }
+
+  set updates(updates: number) {
+    this.#remember(this.older, updates);
+  }
+
+  #remember(older: number[] | undefined, updates: number): void {
+    if (older !== undefined || updates > 0) this.#history = { older, updates };
+    else this.#history = updates < 0 ? REMOVED : undefined;
+  }
+
   get removed(): boolean {
     return this.updates < 0;
   }
@@ -65,6 +86,14 @@ export class SegmentEntry extends CompactProgress implements SpoolEntry {
     return this.home.owner;
   }
 }
+
+interface History {
+  readonly older: number[] | undefined;
+  readonly updates: number;
+}
+
+/** Of nearly every entry that is removed. */
+const REMOVED: History = { older: undefined, updates: -1 };
 
 function hex(value: number): string {
   return (value >>> 0).toString(16).padStart(8, '0');
@@ -119,6 +148,11 @@ export class Segment {
   get mostlyDead(): boolean {
     if (this.state !== 'sealed' || !this.counted || this.immovable || this.kept) return false;
     return this.damaged || (this.liveBytes + this.#guardBytes) * 2 < this.size;
+  }
+
+  /** No more entries come for now: what was kept free for them is given back. */
+  trim(): void {
+    this.#entries = this.#entries.slice();
   }
 
   /** Takes an entry that has a record here from now on, unless it had one already. */
