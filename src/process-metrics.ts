@@ -41,7 +41,10 @@ export class ProcessMetrics {
   begin({ format, prefix }: MetricsRequest): number {
     const number = ++this.#begun;
     const shape = format === 'json' ? new JsonFormat(prefix) : new TextFormat(prefix);
-    this.#readings.set(number, { pieces: scrape(this.#source, shape), timer: this.#patience(number) });
+    this.#readings.set(number, {
+      pieces: scrape(this.#source, shape, this.#clock),
+      timer: this.#patience(number),
+    });
     return number;
   }
 

@@ -42,7 +42,7 @@ export interface ShardStart {
 export interface ShardRequests extends ShardInspectionRequests {
   metrics: { asked: undefined; answer: MetricsOverview };
   'metrics-deal': { asked: DealRequest; answer: Uint32Array };
-  'metrics-parts': { asked: PartsRequest; answer: SeriesPage };
+  'metrics-parts': { asked: PartsRequest; answer: SeriesPage[] };
   /** Load the next generation of the policy beside the one that serves. */
   'prepare-policy': { asked: NextGeneration; answer: undefined };
   /** That one will not serve. */

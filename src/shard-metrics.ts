@@ -13,7 +13,8 @@ import {
   registryFamilies,
   valueFamily,
 } from './io/metrics/index.ts';
-import { keyOf, measured, parseQueueName, type QueueNameParts } from './model/index.ts';
+import { keyOf, measured } from './model/index.ts';
+import { campaignOf, domainOf, tenantOf } from './queue-labels.ts';
 
 /** The rooms of a shard that have something to measure; those that are not open yet have not. */
 export interface MeasuredRooms {
@@ -48,6 +49,8 @@ export async function* readMetrics(
       isOver = piece === undefined;
       if (piece === undefined) return;
       yield piece;
+      // Pieces that are there already must not keep the event loop from turning.
+      await new Promise<void>((resolve) => systemClock.after(0, resolve));
     }
   } finally {
     if (!isOver) void coordinator.ask('metrics-give-up', number).catch(() => {});
@@ -70,36 +73,25 @@ function familiesOf({ queues, ready }: MeasuredRooms): Family[] {
   ];
 }
 
-function scheduledFamilies(queues: ScheduledQueues | undefined): Family[] {
+/** `queues` undefined: not open yet. */
+export function scheduledFamilies(
+  queues: Pick<ScheduledQueues, 'count' | 'size' | 'live'> | undefined,
+): Family[] {
   const size = queues?.count ?? 0;
   const items = (): Iterable<ScheduledQueue> => queues?.live() ?? [];
   const value = (queue: ScheduledQueue): number => queue.size;
-  const shared = (name: string, key: (parts: QueueNameParts) => string | undefined): Family =>
-    valueFamily<ScheduledQueue>({
-      name,
-      size,
-      items,
-      // Not the parts that the queue would keep: most of very many queues never ask for theirs.
-      key: (queue) => (queue.size === 0 ? undefined : key(parseQueueName(queue.name))),
-      value,
-      isShared: true,
-    });
+  const shared = { size, items, value, isShared: true };
   return [
     gauges('scheduled_count_total', [[queues?.size ?? 0]]),
     gauges('message_count', [[queues?.size ?? 0]]),
     gauges('scheduled_queue_count', [[size]]),
     valueFamily<ScheduledQueue>({
-      name: 'scheduled_count',
-      size,
-      items,
+      ...{ name: 'scheduled_count', size, items, value },
       key: ({ name }) => keyOf([name]),
-      value,
     }),
-    shared('scheduled_by_domain', ({ domain }) => keyOf([domain])),
-    shared('scheduled_by_tenant', ({ tenant }) => (tenant === undefined ? undefined : keyOf([tenant]))),
-    shared('scheduled_by_tenant_campaign', ({ tenant, campaign }) =>
-      campaign === undefined ? undefined : keyOf([tenant ?? '', campaign]),
-    ),
+    valueFamily<ScheduledQueue>({ ...shared, name: 'scheduled_by_domain', key: domainOf }),
+    valueFamily<ScheduledQueue>({ ...shared, name: 'scheduled_by_tenant', key: tenantOf }),
+    valueFamily<ScheduledQueue>({ ...shared, name: 'scheduled_by_tenant_campaign', key: campaignOf }),
   ];
 }
 

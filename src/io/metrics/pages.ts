@@ -1,11 +1,12 @@
 import { type Clock, HISTOGRAM_WIDTH, metrics, type Timer } from '../../model/index.ts';
 import type { Family } from './family.ts';
+import { PartWriter } from './part-writer.ts';
 
 /** Some series of one metric as plain data, small to send between threads. */
 export interface SeriesPage {
   name: string;
-  /** Values of the labels of all series, in order, with NUL between. */
-  labels: string;
+  /** Values of the labels of all series, in order, with NUL between, in UTF-8. Some may occur more than once. */
+  labels: Uint8Array;
   /** Of each series one number, or HISTOGRAM_WIDTH. */
   numbers: Float64Array;
 }
@@ -17,7 +18,7 @@ export interface MetricsOverview {
   large: Map<string, number>;
 }
 
-/** Has the things that a metric is read off dealt into so many parts, by the labels of their series. */
+/** Has the series of a metric dealt into so many parts, by their labels. */
 export interface DealRequest {
   /** Whose request it is; a scrape has one metric dealt at a time. */
   scrape: number;
@@ -25,7 +26,7 @@ export interface DealRequest {
   parts: number;
 }
 
-/** Asks for the series of some parts that were dealt, the last not included. Each part is asked for once. */
+/** Asks for some of the parts that were dealt, the last not included. Each is asked for once. */
 export interface PartsRequest {
   scrape: number;
   name: string;
@@ -39,21 +40,21 @@ const LARGE = 1000;
 const PATIENCE = 60_000;
 /** Things looked at per turn of the event loop: some tenths of a millisecond (bench/metrics). */
 const SWEPT_PER_TURN = 1024;
+/** Series of which the things are added up before they are dealt, at a time. */
+const ADDED_UP = 4096;
 
 const widths = new Map(metrics.map(({ name, type }) => [name, type === 'histogram' ? HISTOGRAM_WIDTH : 1]));
 
-/** Things of one part, or more, by family. */
-type Dealt = { family: Family; items: readonly unknown[] }[];
-
 /**
- * The metrics of one shard, in pages. The things that a large metric is read off are dealt into parts in one sweep, in
- * slices; what goes away meanwhile is read as it was last. Nothing is kept after a scrape.
+ * The metrics of one shard, in pages. The series of a large metric are dealt into parts in one sweep over what they
+ * are read off, in its order and in slices: to look at a million things twice, in another order, takes five times as
+ * long (bench/metrics). That takes about 50 bytes for each, let go of as the parts are sent.
  */
 export class MetricsPages {
   readonly #families: () => Family[];
   readonly #clock: Pick<Clock, 'after'>;
   /** By scrape. */
-  readonly #dealt = new Map<number, { parts: Dealt[]; timer: Timer }>();
+  readonly #dealt = new Map<number, { parts: (PartWriter | undefined)[]; timer: Timer }>();
 
   /** `families` gives what is measured now; several may be of one metric. */
   constructor(families: () => Family[], clock: Pick<Clock, 'after'>) {
@@ -68,82 +69,63 @@ export class MetricsPages {
     const pages: SeriesPage[] = [];
     for (const family of families) {
       if (sizes.get(family.name)! > LARGE || family.size === 0) continue;
-      pages.push(await this.#page(family.name, [{ family, items: [...family.items()] }]));
+      const part = new PartWriter(widths.get(family.name)!);
+      await this.#sweep(family, () => part);
+      pages.push({ name: family.name, ...part.finish() });
     }
     return { pages, large: new Map([...sizes].filter(([, size]) => size > LARGE)) };
   }
 
-  /** Gives how many things there are of each part. */
-  async deal({ scrape, name, parts }: DealRequest): Promise<Uint32Array> {
-    const dealt: Dealt[] = Array.from({ length: parts }, () => []);
-    const counts = new Uint32Array(parts);
-    let looked = 0;
+  /** Gives how many series there are in each part. */
+  async deal({ scrape, name, parts: count }: DealRequest): Promise<Uint32Array> {
+    const width = widths.get(name)!;
+    const parts = Array.from({ length: count }, () => new PartWriter(width));
     for (const family of this.#families()) {
-      if (family.name !== name) continue;
-      const lists: unknown[][] = dealt.map((part) => {
-        const items: unknown[] = [];
-        part.push({ family, items });
-        return items;
-      });
-      for (const item of family.items()) {
-        const key = family.key(item);
-        if (key !== undefined) {
-          const part = hash(key) % parts;
-          lists[part]!.push(item);
-          counts[part]!++;
-        }
-        if (++looked % SWEPT_PER_TURN === 0) await this.#turn();
-      }
+      if (family.name === name) await this.#sweep(family, (key) => parts[hashOf(key) % count]!);
     }
     this.#dealt.get(scrape)?.timer.cancel();
-    this.#dealt.set(scrape, { parts: dealt, timer: this.#patience(scrape) });
-    return counts;
+    this.#dealt.set(scrape, { parts, timer: this.#patience(scrape) });
+    return Uint32Array.from(parts, (part) => part.count);
   }
 
   /** Rejects when the parts were let go of. */
-  parts({ scrape, name, from, to }: PartsRequest): Promise<SeriesPage> {
+  async parts({ scrape, name, from, to }: PartsRequest): Promise<SeriesPage[]> {
+    // Messages that follow each other at once are served in one turn of the event loop, up to a thousand of them.
+    await this.#turn();
     const dealt = this.#dealt.get(scrape);
-    if (dealt === undefined) return Promise.reject(new Error('the metrics were asked for too slowly'));
-    const asked = dealt.parts.slice(from, to).flat();
+    if (dealt === undefined) throw new Error('the metrics were asked for too slowly');
+    const asked = dealt.parts.slice(from, to);
     dealt.timer.cancel();
     if (to >= dealt.parts.length) this.#dealt.delete(scrape);
     else {
-      // What is sent is let go of.
-      dealt.parts.fill([], from, to);
+      dealt.parts.fill(undefined, from, to);
       dealt.timer = this.#patience(scrape);
     }
-    return this.#page(name, asked);
+    return asked.flatMap((part) =>
+      part === undefined || part.count === 0 ? [] : { name, ...part.finish() },
+    );
   }
 
   #patience(scrape: number): Timer {
     return this.#clock.after(PATIENCE, () => this.#dealt.delete(scrape));
   }
 
-  async #page(name: string, dealt: Dealt): Promise<SeriesPage> {
-    const width = widths.get(name)!;
-    let numbers = new Float64Array(dealt.reduce((sum, { items }) => sum + items.length, 0) * width);
-    const keys: string[] = [];
-    const scratch = new Float64Array(width);
+  /** Puts every series of the family into the part for its labels. */
+  async #sweep(family: Family, partFor: (key: string) => PartWriter): Promise<void> {
+    const together = family.isShared ? new AddedUp(partFor) : undefined;
     let looked = 0;
-    for (const { family, items } of dealt) {
-      const places = family.isShared ? new Map<string, number>() : undefined;
-      for (const item of items) {
-        if (++looked % SWEPT_PER_TURN === 0) await this.#turn();
-        const key = family.key(item);
-        if (key === undefined) continue;
-        const place = places?.get(key);
-        if (place === undefined) {
-          family.read(item, numbers, keys.length * width);
-          places?.set(key, keys.length * width);
-          keys.push(key);
-        } else {
-          family.read(item, scratch, 0);
-          for (let at = 0; at < width; at++) numbers[place + at]! += scratch[at]!;
-        }
+    for (const item of family.items()) {
+      if (++looked % SWEPT_PER_TURN === 0) await this.#turn();
+      const key = family.key(item);
+      if (key === undefined) continue;
+      if (together !== undefined) together.add(key, family.value(item));
+      else {
+        const part = partFor(key);
+        const at = part.add(key);
+        family.read(item, part.numbers, at);
       }
     }
-    if (keys.length * width < numbers.length) numbers = numbers.slice(0, keys.length * width);
-    return { name, labels: keys.join('\0'), numbers };
+    together?.flush();
   }
 
   #turn(): Promise<void> {
@@ -151,8 +133,33 @@ export class MetricsPages {
   }
 }
 
+/** Adds up what has the same labels, as far as there are few at a time. */
+class AddedUp {
+  readonly #partFor: (key: string) => PartWriter;
+  readonly #sums = new Map<string, number>();
+
+  constructor(partFor: (key: string) => PartWriter) {
+    this.#partFor = partFor;
+  }
+
+  add(key: string, value: number): void {
+    const sum = this.#sums.get(key);
+    this.#sums.set(key, (sum ?? 0) + value);
+    if (sum === undefined && this.#sums.size >= ADDED_UP) this.flush();
+  }
+
+  flush(): void {
+    for (const [key, sum] of this.#sums) {
+      const part = this.#partFor(key);
+      const at = part.add(key);
+      part.numbers[at] = sum;
+    }
+    this.#sums.clear();
+  }
+}
+
 /** FNV-1a. */
-function hash(text: string): number {
+function hashOf(text: string): number {
   let sum = 0x811c9dc5;
   for (let index = 0; index < text.length; index++) {
     sum = Math.imul(sum ^ text.charCodeAt(index), 0x01000193);

@@ -1,5 +1,5 @@
 import type { MetricDeclaration } from '../../model/define/index.ts';
-import { HISTOGRAM_WIDTH, metrics } from '../../model/index.ts';
+import { type Clock, HISTOGRAM_WIDTH, metrics } from '../../model/index.ts';
 import { type MetricsFormat, type ShownSeries, TO_ESCAPE } from './format.ts';
 import type { DealRequest, MetricsOverview, PartsRequest, SeriesPage } from './pages.ts';
 
@@ -7,7 +7,7 @@ import type { DealRequest, MetricsOverview, PartsRequest, SeriesPage } from './p
 export interface MetricsSource {
   overview(): Promise<MetricsOverview[]>;
   deal(request: DealRequest): Promise<Uint32Array[]>;
-  parts(request: PartsRequest): Promise<SeriesPage[]>;
+  parts(request: PartsRequest): Promise<SeriesPage[][]>;
 }
 
 /** Series that are in memory at a time, about. */
@@ -21,7 +21,11 @@ let scrapes = 0;
  * The metrics of all, added up, in pieces. Of a metric with very many series one part is in memory at a time, and one
  * under way. What changes meanwhile is shown as it was or as it is.
  */
-export async function* scrape(source: MetricsSource, format: MetricsFormat): AsyncGenerator<string> {
+export async function* scrape(
+  source: MetricsSource,
+  format: MetricsFormat,
+  clock: Pick<Clock, 'after'>,
+): AsyncGenerator<string> {
   const number = ++scrapes;
   let text = format.begin();
   const { pages, large } = overviewOf(await source.overview());
@@ -38,6 +42,8 @@ export async function* scrape(source: MetricsSource, format: MetricsFormat): Asy
       if (text.length < PIECE) continue;
       yield text;
       text = '';
+      // Parts that are there already must not keep the event loop from turning.
+      await new Promise<void>((resolve) => clock.after(0, resolve));
     }
     text += format.endMetric(metric, isEmpty);
   }
@@ -70,7 +76,7 @@ async function* inParts(
 ): AsyncGenerator<SeriesPage[]> {
   const parts = Math.ceil(size / AT_A_TIME);
   const ranges = rangesOf(await source.deal({ scrape, name, parts }), parts);
-  let next: Promise<SeriesPage[]> | undefined;
+  let next: Promise<SeriesPage[][]> | undefined;
   for (const [index, [from, to]] of ranges.entries()) {
     const pages = await (next ?? source.parts({ scrape, name, from, to }));
     const following = ranges[index + 1];
@@ -79,7 +85,7 @@ async function* inParts(
       // Whoever gives up before it is there does not ask what became of it.
       next.catch(() => {});
     }
-    yield pages;
+    yield pages.flat();
   }
 }
 
@@ -105,13 +111,15 @@ function rangesOf(counts: readonly Uint32Array[], parts: number): [from: number,
 function added(metric: MetricDeclaration, pages: readonly SeriesPage[]): ShownSeries {
   const width = metric.type === 'histogram' ? HISTOGRAM_WIDTH : 1;
   const size = metric.labels.length;
-  const isPlain = !pages.some(({ labels }) => TO_ESCAPE.test(labels));
   const numbers: number[] = [];
   const labels: string[] = [];
   const places = new Map<string, number>();
+  let isPlain = true;
   for (const page of pages) {
+    const text = Buffer.from(page.labels.buffer, page.labels.byteOffset, page.labels.length).toString();
+    isPlain &&= !TO_ESCAPE.test(text);
     const count = page.numbers.length / width;
-    const split = size === 0 ? [] : page.labels.split('\0');
+    const split = size === 0 ? [] : text.split('\0');
     for (let index = 0; index < count; index++) {
       const key = size === 1 ? split[index]! : split.slice(index * size, (index + 1) * size).join('\0');
       const place = places.get(key);

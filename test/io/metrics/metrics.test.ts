@@ -25,7 +25,7 @@ async function pieces(format: MetricsFormat, ...shards: Family[][]): Promise<str
       Promise.all(all.map((one) => one.parts(request))),
   };
   const found: string[] = [];
-  for await (const piece of scrape(source, format)) found.push(piece);
+  for await (const piece of scrape(source, format, systemClock)) found.push(piece);
   return found;
 }
 
