@@ -286,6 +286,9 @@ class Coordinator {
         return this.#admin.ledger.list(question.asked);
       case 'admin-delete':
         return this.#admin.ledger.delete(question.asked.kind, question.asked.id);
+      case 'trace':
+        await this.#pool.askAll('trace', question.asked);
+        return;
       case 'file-used':
         this.#policy.noteFile(question.asked.path, question.asked.use);
         return;

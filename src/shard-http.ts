@@ -16,6 +16,7 @@ import type { HttpListenerOptions } from './model/options/index.ts';
 import { formatHostPort } from './protocol/ip/index.ts';
 import { readMetrics } from './shard-metrics.ts';
 import { resolvePath } from './shard-path.ts';
+import type { ShardTraces } from './shard-traces.ts';
 import { readKey } from './smtp-listeners.ts';
 
 /** What a shard gives to its HTTP listeners. */
@@ -28,6 +29,7 @@ export interface HttpListenerParts {
   policy: Pick<PolicyEngine, 'fire' | 'handles' | 'close'>;
   refusal: () => Refusal | undefined;
   injection: HttpParts['injection'];
+  traces: ShardTraces;
   /** Hands lines to the writer of the process; resolves when it has room for more. */
   send: (batches: LineBatch[]) => Promise<void>;
 }
@@ -80,7 +82,7 @@ function auditLines({ declarations, send }: HttpListenerParts): AuditLines | und
 
 /** What the HTTP listeners of a shard answer with; most of it the coordinator knows. */
 function httpParts(
-  { coordinator, host, policy, refusal, injection, hostname }: HttpListenerParts,
+  { coordinator, host, policy, refusal, injection, traces, hostname }: HttpListenerParts,
   audit: AuditLines | undefined,
 ): HttpParts {
   return {
@@ -102,6 +104,7 @@ function httpParts(
     admin: host.admin!,
     inspect: (kind, asked) => coordinator.ask(kind, asked),
     resolvePath: (domain, source) => resolvePath(policy, host, domain, source),
+    openTrace: traces.opener(coordinator),
     bumpConfigEpoch: () => coordinator.ask('bump-epoch', 'bump-config-epoch'),
   };
 }

@@ -18,6 +18,7 @@ import type {
   NewRule,
   PolicyStatus,
   ShardInspectionRequests,
+  TraceSide,
 } from './model/index.ts';
 
 /** What a shard is started with. */
@@ -55,6 +56,8 @@ export interface ShardRequests extends ShardInspectionRequests {
   'admin-change': { asked: AdminChange; answer: undefined };
   /** What the rules of a kind did. */
   'admin-counts': { asked: AdminKind; answer: AdminCounts };
+  /** Somebody watches sessions from now on. */
+  trace: { asked: AskedTrace; answer: undefined };
   /** Generations before the one that serves, with the events that they still handle. */
   'old-policies': { asked: undefined; answer: { generation: number; running: number }[] };
 }
@@ -82,10 +85,18 @@ export interface CoordinatorRequests extends InspectionRequests {
   'admin-list': { asked: AdminKind; answer: ListedRule[] };
   /** Whether there was such a rule. */
   'admin-delete': { asked: { kind: AdminKind; id: string }; answer: boolean };
+  /** Somebody wants to watch the sessions of every shard. */
+  trace: { asked: AskedTrace; answer: undefined };
   /** The policy read or wrote a file. */
   'file-used': { asked: { path: string; use: 'read' | 'written' }; answer: undefined };
   /** Files that are monitored now. */
   'monitored-files': { asked: undefined; answer: string[] };
+}
+
+/** `trace` is a name for it that nothing else has. */
+export interface AskedTrace {
+  trace: string;
+  side: TraceSide;
 }
 
 /** What the pool does not answer by itself. */

@@ -1,5 +1,4 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { luaModules, luaObjects } from './api/lua/index.ts';
 import { CoordinatorLine } from './coordinator-line.ts';
 import type { PeerSecurity } from './flow/delivery/index.ts';
 import { ReadyQueues } from './flow/ready-queue/index.ts';
@@ -8,7 +7,6 @@ import { ScheduledQueues } from './flow/scheduled-queue/index.ts';
 import { systemClock } from './io/clock/index.ts';
 import { createDiagnostics, silentDiagnostics } from './io/diagnostics/index.ts';
 import { DiskSpaceWatch } from './io/disk-space/index.ts';
-import { helpersDirectory } from './io/files/index.ts';
 import type { MemoryWatch } from './io/memory/index.ts';
 import { createMessageIds } from './io/message-id/index.ts';
 import type { MetricsPages } from './io/metrics/index.ts';
@@ -16,8 +14,7 @@ import { random } from './io/random/index.ts';
 import { openShardSpools } from './io/spool/index.ts';
 import { GenerationNumber, remoteQueues } from './io/threads/index.ts';
 import { LinePost } from './line-post.ts';
-import { createPolicyEngine, type PolicyEngine, PolicyGenerations } from './lua/index.ts';
-import { events } from './model/events/index.ts';
+import { type PolicyEngine, PolicyGenerations } from './lua/index.ts';
 import {
   createdAt,
   type InitDeclaration,
@@ -29,9 +26,8 @@ import {
   type Spool,
 } from './model/index.ts';
 import type { EsmtpListenerOptions, SpawnTaskOptions } from './model/options/index.ts';
-import { prepareTemplates } from './model/texts/index.ts';
 import { createPeerSecurity } from './peer-security.ts';
-import { CANDIDATE_TIME, declaredBudget, declaredLimits } from './policy-start.ts';
+import { CANDIDATE_TIME } from './policy-start.ts';
 import { ShardAdmin } from './shard-admin.ts';
 import { spoolOptions, watchedDisks } from './shard-disks.ts';
 import { ShardDns } from './shard-dns.ts';
@@ -51,7 +47,9 @@ import type {
   ToShard,
 } from './shard-messages.ts';
 import { metricsText, shardMetrics } from './shard-metrics.ts';
+import { loadShardPolicy, type PolicySource } from './shard-policy.ts';
 import { sourceParts } from './shard-sources.ts';
+import { ShardTraces } from './shard-traces.ts';
 import { type SmtpListeners, startSmtpListeners } from './smtp-listeners.ts';
 
 /** Handlers that still wait in the oldest of too many policy generations end after this long, ms. */
@@ -78,6 +76,7 @@ class Shard {
   readonly #generation: GenerationNumber;
   readonly #policyHost: PolicyHost;
   readonly #security: PeerSecurity;
+  readonly #traces: ShardTraces;
   #policy!: PolicyGenerations;
   #log!: ShardLog;
   /** Of the generation that is prepared. */
@@ -96,6 +95,7 @@ class Shard {
   constructor(start: ShardStart, post: (message: FromShard) => void) {
     this.#start = start;
     this.#post = post;
+    this.#traces = new ShardTraces(start);
     this.#metrics = shardMetrics(start.shard, () => [this.#rooms, this.#disks, this.#memory]);
     this.#lines = new LinePost(post);
     this.#coordinator = new CoordinatorLine(post);
@@ -123,7 +123,7 @@ class Shard {
   /** Loads the policy and binds every listener. */
   async bind(): Promise<void> {
     const { texts, declarations } = this.#start;
-    const engine = await this.#loadPolicy(texts, declarations);
+    const engine = await this.#loadPolicy({ texts, declarations });
     if (this.#isStopping) return;
     this.#policy = new PolicyGenerations(engine, () => this.#generation.value);
     await this.#limits.start();
@@ -147,6 +147,7 @@ class Shard {
       log: () => this.#log,
       isLogStalled: () => this.#log.refusesMail,
       newMessageId: this.#newMessageId,
+      trace: this.#traces.server,
     });
     this.#injection = shardInjection({
       ...this.#limits,
@@ -164,6 +165,7 @@ class Shard {
       policy: this.#policy,
       refusal: () => this.#whyNot(),
       injection: this.#injection,
+      traces: this.#traces,
       send: (batches) => this.#lines.send(batches),
     });
     this.#post({ kind: 'bound' });
@@ -229,16 +231,8 @@ class Shard {
     };
   }
 
-  async #loadPolicy(
-    texts: ReadonlyMap<string, Uint8Array>,
-    declarations: readonly InitDeclaration[],
-    within: { loadTime?: number } = {},
-  ): Promise<PolicyEngine> {
-    const parts = { modules: luaModules, objects: luaObjects, events, helpersDir: helpersDirectory() };
-    const declared = { limits: declaredLimits(declarations), budget: declaredBudget(declarations) };
-    prepareTemplates(texts.values());
-    const start = { file: this.#start.policy, texts, host: this.#policyHost };
-    return (await createPolicyEngine({ ...parts, ...declared, ...within, ...start })).engine;
+  #loadPolicy(source: PolicySource, within: { loadTime?: number } = {}): Promise<PolicyEngine> {
+    return loadShardPolicy({ file: this.#start.policy, host: this.#policyHost }, source, within);
   }
 
   async #answer(number: number, question: Question<ShardRequests>): Promise<void> {
@@ -271,6 +265,8 @@ class Shard {
         return this.#admin.apply(question.asked, this.#rooms);
       case 'admin-counts':
         return this.#admin.actions.counts(question.asked);
+      case 'trace':
+        return this.#traces.serve(question.asked);
       case 'old-policies':
         return this.#policy.old;
       default:
@@ -286,7 +282,7 @@ class Shard {
       else await new Promise<void>((resolve) => systemClock.after(100, resolve));
     }
     this.#nextDeclarations = declarations;
-    const loaded = await this.#loadPolicy(texts, declarations, { loadTime: CANDIDATE_TIME });
+    const loaded = await this.#loadPolicy({ texts, declarations }, { loadTime: CANDIDATE_TIME });
     this.#policy.prepare(generation, loaded);
   }
 
@@ -334,6 +330,7 @@ class Shard {
       routing: this.#dns.routing,
       dial: this.#dns.dial,
       security: this.#security,
+      trace: this.#traces.client,
       generate: (message) => this.#injection.generate(message),
       onReaped: (name) => this.#log.forget(name),
     });

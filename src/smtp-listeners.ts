@@ -13,6 +13,7 @@ import {
   type PolicyEvents,
   type Refusal,
   refusalOverSmtp,
+  type TraceTap,
 } from './model/index.ts';
 import type { EsmtpListenerOptions } from './model/options/index.ts';
 import { formatHostPort } from './protocol/ip/index.ts';
@@ -30,6 +31,7 @@ export interface ListenerParts {
   log: () => DeliveryLog;
   isLogStalled: () => boolean;
   newMessageId: () => string;
+  trace: TraceTap;
 }
 
 export interface SmtpListeners {
@@ -101,6 +103,7 @@ function parametersOf(
       }),
     newMessageId: parts.newMessageId,
     newSessionId: randomUUID,
+    trace: parts.trace,
     onRejection: (refused) => {
       registry.series('smtp_server_rejections', listener).add();
       registry.series('smtp_server_rejections', 'total').add();

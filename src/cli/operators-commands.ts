@@ -19,6 +19,8 @@ import { suspendReadyQueueCommand } from './suspend-ready-q.ts';
 import { suspendReadyQueueCancelCommand } from './suspend-ready-q-cancel.ts';
 import { suspendReadyQueueListCommand } from './suspend-ready-q-list.ts';
 import { topCommand } from './top.ts';
+import { traceSmtpClientCommand } from './trace-smtp-client.ts';
+import { traceSmtpServerCommand } from './trace-smtp-server.ts';
 import { xferCommand } from './xfer.ts';
 import { xferCancelCommand } from './xfer-cancel.ts';
 
@@ -45,6 +47,8 @@ export function operatorsCommands(): Command[] {
     rebindCommand(),
     xferCommand(),
     xferCancelCommand(),
+    traceSmtpServerCommand(),
+    traceSmtpClientCommand(),
     setLogFilterCommand(),
     spoolCompactCommand(),
   ];

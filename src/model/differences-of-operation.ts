@@ -1,4 +1,5 @@
 import { type Difference, decided, extension, planned } from './difference.ts';
+import { traceDifferences } from './differences-of-traces.ts';
 import { transferDifferences } from './differences-of-transfer.ts';
 
 /** Where the command line and the endpoints of administrators are not as in KumoMTA. */
@@ -57,7 +58,6 @@ export const operationDifferences: readonly Difference[] = [
   extension('command', 'completion', 'Completes commands and options in bash and zsh.'),
   extension('behaviour', 'top --once', 'One frame for scripts; `--json` gives its numbers.'),
   ...transferDifferences,
-  ...['abort-ready-q-conn', 'trace-smtp-server', 'trace-smtp-client'].map((name) =>
-    planned('command', name, 'Comes later, with its endpoint.'),
-  ),
+  planned('command', 'abort-ready-q-conn', 'Comes later, with its endpoint.'),
+  ...traceDifferences,
 ];

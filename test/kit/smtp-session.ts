@@ -7,7 +7,13 @@ import {
   type SmtpServerOptions,
   type SmtpServerParameters,
 } from '../../src/flow/smtp-server/index.ts';
-import type { DisconnectMode, MaybePromise, PolicyEvents, PolicyResult } from '../../src/model/index.ts';
+import type {
+  DisconnectMode,
+  MaybePromise,
+  PolicyEvents,
+  PolicyResult,
+  TraceTap,
+} from '../../src/model/index.ts';
 import { reply } from '../../src/protocol/smtp/index.ts';
 import { FakeClock, settle } from './fake-clock.ts';
 import { type MemoryTransport, transportPair } from './memory-transport.ts';
@@ -86,6 +92,7 @@ export interface SmtpSessionSetup {
   offersTls?: boolean;
   refusal?: () => string | undefined;
   receive?: (transaction: ReceivedTransaction) => MaybePromise<ReceptionAnswer>;
+  trace?: TraceTap;
 }
 
 /** A server on a fake clock whose reception only remembers. */
@@ -130,6 +137,7 @@ export class TestServer {
       onRejection: (record) => this.rejections.push(record),
       newMessageId: () => `message${++this.#ids}`,
       newSessionId: () => `session${++this.#ids}`,
+      ...(setup.trace !== undefined && { trace: setup.trace }),
     };
     this.server = new SmtpServer(this.parameters);
   }

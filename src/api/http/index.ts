@@ -2,6 +2,7 @@ import fastify, {
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
+  type FastifyRequest,
   type FastifyServerOptions,
 } from 'fastify';
 import type { RebindRequest } from '../../flow/scheduled-queue/index.ts';
@@ -9,6 +10,7 @@ import { systemClock } from '../../io/clock/index.ts';
 import type {
   AdminPort,
   Inspect,
+  OpenTraceOf,
   PolicyStatus,
   Refusal,
   ResolvePath,
@@ -16,6 +18,7 @@ import type {
 } from '../../model/index.ts';
 import type { HttpListenerOptions } from '../../model/options/index.ts';
 import { formatHostPort } from '../../protocol/ip/index.ts';
+import { asksForWebSocket } from '../../protocol/websocket/index.ts';
 import { type AccessParts, guardAccess } from './access-guard.ts';
 import { bounce } from './bounce.v1.ts';
 import { bumpConfigEpoch } from './bump-config-epoch.ts';
@@ -38,6 +41,8 @@ import { setDiagnosticLogFilter } from './set-diagnostic-log-filter.v1.ts';
 import { spoolCompact } from './spool-compact.v1.ts';
 import { suspend } from './suspend.v1.ts';
 import { suspendReadyQueue } from './suspend-ready-q.v1.ts';
+import { traceSmtpClient } from './trace-smtp-client.v1.ts';
+import { traceSmtpServer } from './trace-smtp-server.v1.ts';
 import { xfer } from './xfer.v1.ts';
 import { xferInject } from './xfer-inject.v1.ts';
 
@@ -57,6 +62,8 @@ export interface HttpParts {
   inspect: Inspect;
   /** How mail to a domain goes from a source. */
   resolvePath: ResolvePath;
+  /** Shows the sessions of every shard. */
+  openTrace: OpenTraceOf;
   /** Makes messages of requests. */
   injection: InjectionListener['injection'];
   /** Who may ask what. */
@@ -121,6 +128,7 @@ function makeServer(
     headersTimeout: Math.min(HEADERS_TIMEOUT, requestTimeout),
     requestTimeout,
     handshakeTimeout: HEADERS_TIMEOUT,
+    shouldUpgradeCallback: ({ headers }: Pick<FastifyRequest, 'headers'>) => asksForWebSocket(headers),
   };
   const options: FastifyServerOptions = {
     logger: false,
@@ -179,6 +187,8 @@ function route(app: FastifyInstance, parts: HttpParts, listener: InjectionListen
   spoolCompact(app, parts.inspect);
   resolveEgressPath(app, parts.resolvePath);
   explainEndpoint(app, parts.inspect);
+  traceSmtpServer(app, parts.openTrace);
+  traceSmtpClient(app, parts.openTrace);
   inject(app, listener);
   xfer(app, parts);
   xferInject(app, listener);
@@ -203,6 +213,7 @@ export function endpoints(): { method: string; path: string }[] {
     admin: { put: unused, list: unused, delete: unused },
     inspect: unused,
     resolvePath: unused,
+    openTrace: unused,
     injection: { post: unused, receiveTransfer: unused },
     access: {} as AccessParts,
     hostname: '',

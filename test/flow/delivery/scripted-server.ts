@@ -1,5 +1,6 @@
 import {
   type Candidate,
+  type ClientTrace,
   connectSmtp,
   type PeerSecurity,
   type SmtpPathOptions,
@@ -118,6 +119,7 @@ export interface ConversationOptions {
   secure?: (options: TlsClientOptions) => Promise<TlsInfo>;
   candidate?: Partial<Candidate>;
   clock?: FakeClock;
+  trace?: ClientTrace;
   /** Default: one of this conversation's own. */
   security?: PeerSecurity;
 }
@@ -134,6 +136,7 @@ export function converse(options: ConversationOptions = {}): Conversation {
     clock,
     security: options.security ?? testSecurity({ clock }),
     queue: 'unspecified->mx.example@smtp_client',
+    ...(options.trace !== undefined && { trace: options.trace }),
     dial: async () => {
       const { client, server } = transportPair();
       if (options.secure !== undefined) Object.assign(client, { secure: options.secure });
