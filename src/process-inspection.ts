@@ -26,6 +26,10 @@ export async function inspectProcess(
       const parts = await shards.askAll(kind, asked);
       return mergeReadyQueues(parts.filter((part) => part !== undefined));
     }
+    case 'abort-connection': {
+      const parts = await shards.askAll(kind, asked);
+      return (['aborted', 'no-session'] as const).find((part) => parts.includes(part)) ?? 'no-queue';
+    }
     case 'ready-states':
       return mergeStates(await shards.askAll(kind, asked));
     case 'explain':

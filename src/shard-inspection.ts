@@ -4,6 +4,7 @@ import { setDiagnosticFilter } from './io/diagnostics/index.ts';
 import {
   type AdminTarget,
   type InspectionRequest,
+  type InspectionRequests,
   mergeReadyQueues,
   PREVIEW_SAMPLE,
   type ReadyQueueStates,
@@ -34,6 +35,8 @@ export async function inspectShard(
           .filter(({ name }) => name === asked.name)
           .map((queue) => inspectReadyQueue(queue, asked.withQueues)),
       );
+    case 'abort-connection':
+      return abortConnection(asked, ready);
     case 'ready-states': {
       const states = new Map<string, ReadyQueueStates>();
       for (const { name, states: own } of ready?.live() ?? [])
@@ -51,6 +54,15 @@ export async function inspectShard(
     case 'preview':
       return previewTarget(asked, { queues, ready, spool });
   }
+}
+
+function abortConnection(
+  { queue, sessionId }: InspectionRequests['abort-connection']['asked'],
+  ready: ReadyQueues | undefined,
+): InspectionRequests['abort-connection']['answer'] {
+  const named = [...(ready?.live() ?? [])].filter(({ name }) => name === queue);
+  if (named.length === 0) return 'no-queue';
+  return named.some(({ open }) => open.abort(sessionId)) ? 'aborted' : 'no-session';
 }
 
 async function previewTarget(target: AdminTarget, { queues, ready }: InspectedRooms): Promise<TargetPart> {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { abortReadyQueueConnectionCommand } from './abort-ready-q-conn.ts';
 import { bounceCommand } from './bounce.ts';
 import { bounceCancelCommand } from './bounce-cancel.ts';
 import { bounceListCommand } from './bounce-list.ts';
@@ -34,6 +35,7 @@ export function operatorsCommands(): Command[] {
     inspectMessageCommand(),
     inspectScheduledQueueCommand(),
     inspectReadyQueueCommand(),
+    abortReadyQueueConnectionCommand(),
     resolveEgressPathCommand(),
     suspendCommand(),
     suspendListCommand(),

@@ -1,4 +1,4 @@
-import { type Difference, decided, extension, planned } from './difference.ts';
+import { type Difference, decided, extension } from './difference.ts';
 import { traceDifferences } from './differences-of-traces.ts';
 import { transferDifferences } from './differences-of-transfer.ts';
 
@@ -55,9 +55,13 @@ export const operationDifferences: readonly Difference[] = [
     'segments of logs',
     'A segment is a series of zstd frames, one a second at most, so that lines can be read soon; KumoMTA writes one frame. `zstd -d` reads both.',
   ),
+  decided(
+    'behaviour',
+    'abort-ready-q-conn',
+    'What the connection has in hand goes back uncounted as `Delayed` 451 4.4.1, as for the watchdog. A connection has a session to name once a host has greeted it; until then its time-outs end it.',
+  ),
   extension('command', 'completion', 'Completes commands and options in bash and zsh.'),
   extension('behaviour', 'top --once', 'One frame for scripts; `--json` gives its numbers.'),
   ...transferDifferences,
-  planned('command', 'abort-ready-q-conn', 'Comes later, with its endpoint.'),
   ...traceDifferences,
 ];

@@ -369,7 +369,7 @@ const later: readonly Difference[] = [
   planned(
     'endpoint',
     'other endpoints of administrators',
-    'They come later; tracing of SMTP, abort-ready-q-conn, machine-info, memory/stats and task-dump.',
+    'They come later; tracing of SMTP, machine-info, memory/stats and task-dump.',
   ),
 ];
 

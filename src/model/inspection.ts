@@ -99,6 +99,11 @@ export interface InspectionRequests {
   };
   /** By the name of the ready queue; those that nothing holds up are left out. */
   'ready-states': { asked: undefined; answer: ReadonlyMap<string, ReadyQueueStates> };
+  /** Ends the connection of a ready queue that has this session. */
+  'abort-connection': {
+    asked: { queue: string; sessionId: string };
+    answer: 'aborted' | 'no-session' | 'no-queue';
+  };
   /** What a change would touch; nothing is changed. */
   preview: { asked: AdminTarget; answer: Preview };
   /** The spool gives back what space it can; answered when that is done. */

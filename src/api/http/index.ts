@@ -19,6 +19,7 @@ import type {
 import type { HttpListenerOptions } from '../../model/options/index.ts';
 import { formatHostPort } from '../../protocol/ip/index.ts';
 import { asksForWebSocket } from '../../protocol/websocket/index.ts';
+import { abortReadyQueueConnection } from './abort-ready-q-conn.v1.ts';
 import { type AccessParts, guardAccess } from './access-guard.ts';
 import { bounce } from './bounce.v1.ts';
 import { bumpConfigEpoch } from './bump-config-epoch.ts';
@@ -182,6 +183,7 @@ function route(app: FastifyInstance, parts: HttpParts, listener: InjectionListen
   inspectMessage(app, parts.inspect);
   inspectScheduledQueue(app, parts.inspect, systemClock.now);
   inspectReadyQueue(app, parts, systemClock.now);
+  abortReadyQueueConnection(app, parts.inspect);
   readyQueueStates(app, parts.inspect);
   setDiagnosticLogFilter(app, parts.inspect);
   spoolCompact(app, parts.inspect);

@@ -7,6 +7,7 @@ import type {
   ReadyState,
   Timer,
 } from '../../model/index.ts';
+import type { End } from './connection-end.ts';
 import { acquireSlots, type Slots } from './connection-slots.ts';
 import type { ConnectionStatus } from './connection-status.ts';
 import { idealConnections } from './ideal-connections.ts';
@@ -16,8 +17,8 @@ import type { PathLimits } from './path-limits.ts';
 export interface Connection {
   /** Resolves when the connection is closed and nothing of it is in hand. */
   run(): Promise<void>;
-  /** Ends it at once; what it has in hand stays in the spool as it is. */
-  abort(): void;
+  /** Ends it at once. What it has in hand stays in the spool as it is when the queue stops, else goes back uncounted. */
+  abort(why: End): void;
   readonly status: ConnectionStatus;
 }
 
@@ -73,6 +74,16 @@ export class Connections {
     return Array.from(this.#open.keys(), ({ status }) => status.inspect());
   }
 
+  /** Ends the connection with this session; false when there is none. */
+  abort(sessionId: string): boolean {
+    for (const connection of this.#open.keys()) {
+      if (connection.status.inspect().sessionId !== sessionId) continue;
+      connection.abort('aborted');
+      return true;
+    }
+    return false;
+  }
+
   /** What keeps more connections from being opened; undefined when nothing does. */
   get limited(): ReadyState | undefined {
     return this.#missing > 0 ? this.#limited : undefined;
@@ -111,7 +122,7 @@ export class Connections {
     let timer: Timer | undefined;
     const impatient = new Promise<void>((resolve) => {
       timer = this.#parts.clock.after(patience, () => {
-        for (const connection of this.#open.keys()) connection.abort();
+        for (const connection of this.#open.keys()) connection.abort('stopping');
         timer = this.#parts.clock.after(ABORT_GRACE, resolve);
       });
     });

@@ -1,18 +1,18 @@
-import {
-  type ConnectionPlan,
-  formatDuration,
-  type Lease,
-  type Message,
-  type Outcome,
-  type PlannedHost,
-  type QueuedMessage,
-  type RequeueReason,
-  type Timer,
+import type {
+  ConnectionPlan,
+  Lease,
+  Message,
+  Outcome,
+  PlannedHost,
+  QueuedMessage,
+  RequeueReason,
+  Timer,
 } from '../../model/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
 import { type AttemptResult, ConnectFailure, type SmtpSession } from '../delivery/index.ts';
 import { inOrder, isTransient, settlementOf } from './attempt-records.ts';
 import { connectHost } from './connect-host.ts';
+import { END_TEXTS, type End, endReply, slotUntilEnd } from './connection-end.ts';
 import { ConnectionStatus } from './connection-status.ts';
 import type { Connection } from './connections.ts';
 import { Hand } from './hand.ts';
@@ -20,12 +20,9 @@ import type { ReadyParts } from './parts.ts';
 import { passRate } from './pass-rate.ts';
 import type { NamedRate } from './path-limits.ts';
 import { planVerdict, sourceFailureOf, unansweredOutcome, unreachableVerdict } from './plan-verdict.ts';
-import type { ReadyQueue } from './ready-queue.ts';
+import type { ReadyQueue, WantedSlot } from './ready-queue.ts';
 import { statusRewriter } from './status-rewriter.ts';
 import { Watchdog, watchdogTimeout } from './watchdog.ts';
-
-/** Why a connection ends before its time: the queue stops, or nothing has moved for too long. */
-type End = 'stopping' | 'stalled';
 
 /**
  * One connection to one site, fed from its ready queue.
@@ -37,6 +34,7 @@ export class Dispatcher implements Connection {
   readonly #parts: ReadyParts;
   readonly #queue: ReadyQueue;
   readonly #lease: Lease;
+  readonly #slot: WantedSlot;
   readonly #planFor: (queue: ReadyQueue) => Promise<ConnectionPlan>;
   readonly #hand: Hand;
   readonly status: ConnectionStatus;
@@ -63,6 +61,7 @@ export class Dispatcher implements Connection {
     this.#parts = parts;
     this.#queue = queue;
     this.#lease = lease;
+    this.#slot = slotUntilEnd(lease, () => this.#end === 'aborted', this.#onEnd);
     this.#planFor = planFor;
     this.status = new ConnectionStatus(parts.clock);
     this.#hand = new Hand(parts, queue, this.status);
@@ -92,8 +91,8 @@ export class Dispatcher implements Connection {
     }
   }
 
-  abort(): void {
-    this.#abort('stopping');
+  abort(why: End): void {
+    this.#abort(why);
   }
 
   async #carry(): Promise<void> {
@@ -113,9 +112,14 @@ export class Dispatcher implements Connection {
   async #awaitNext(): Promise<void> {
     this.#watchdog.rest();
     this.status.enter('Idle');
-    this.#hand.hold(await this.#queue.next(this.#queue.path.idle_timeout, this.#lease));
+    this.#hand.hold(await this.#queue.next(this.#queue.path.idle_timeout, this.#slot));
     this.#watchdog.progress();
   }
+
+  readonly #onEnd = (callback: () => void): (() => void) => {
+    this.#endCallbacks.add(callback);
+    return () => this.#endCallbacks.delete(callback);
+  };
 
   /** Whoever waits is told; what is being sent goes on. */
   #endBy(why: End): void {
@@ -126,16 +130,15 @@ export class Dispatcher implements Connection {
   /** Ends also what is being sent. */
   #abort(why: End): void {
     this.#endBy(why);
-    this.#session?.abort(why === 'stalled' ? 'no progress' : 'shutting down');
+    this.#session?.abort(END_TEXTS[why]);
   }
 
   /** What `work` gives, unless the connection is to end before. Not Promise.race: the work may outlive many of them. */
   async #unlessEnded<T>(work: Promise<T>): Promise<T | 'ended'> {
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) resolve('ended');
-      const ended = (): void => resolve('ended');
-      this.#endCallbacks.add(ended);
-      work.then(resolve, reject).finally(() => this.#endCallbacks.delete(ended));
+      const forget = this.#onEnd(() => resolve('ended'));
+      work.then(resolve, reject).finally(forget);
     });
   }
 
@@ -147,8 +150,7 @@ export class Dispatcher implements Connection {
       this.#hand.drop();
       return false;
     }
-    const patience = formatDuration(watchdogTimeout(this.#queue.path));
-    const why = reply(451, '4.4.1', `dispatcher watchdog aborted task; no progress for ${patience}`);
+    const why = endReply(this.#end, watchdogTimeout(this.#queue.path));
     this.#hand.requeueDropped(message, why, why);
     return false;
   }
@@ -156,7 +158,7 @@ export class Dispatcher implements Connection {
   #isUsedUp(): boolean {
     const { path, connections, connectionLimit } = this.#queue;
     const limit = path.max_deliveries_per_connection;
-    if (this.#lease.wanted || (limit > 0 && this.#deliveries >= limit)) return true;
+    if (this.#slot.wanted || (limit > 0 && this.#deliveries >= limit)) return true;
     // The limit may have been lowered while this connection was open.
     return connections > connectionLimit;
   }

@@ -13,7 +13,7 @@ export function inspectReadyQueue(queue: ReadyQueue, withQueues: boolean): Inspe
     source: queue.source.name,
     pool: waiting[0]?.home.egressPool ?? null,
     ready: queue.length,
-    connections: queue.inspectConnections(),
+    connections: queue.open.inspect(),
     states: queue.states,
     patience: watchdogTimeout(queue.path),
     path: new EgressPath(queue.path).asJson(),

@@ -1,17 +1,18 @@
-import {
-  formatDuration,
-  type Lease,
-  type MaybePromise,
-  type Message,
-  type Outcome,
-  type PolicyConnection,
-  type PolicyResult,
-  type QueuedMessage,
-  type RequeueReason,
-  type Timer,
+import { randomUUID } from 'node:crypto';
+import type {
+  Lease,
+  MaybePromise,
+  Message,
+  Outcome,
+  PolicyConnection,
+  PolicyResult,
+  QueuedMessage,
+  RequeueReason,
+  Timer,
 } from '../../model/index.ts';
 import type { QueueProtocol } from '../../model/options/index.ts';
 import { reply, replyFromText } from '../../protocol/smtp/index.ts';
+import { END_TEXTS, type End, endReply, slotUntilEnd } from './connection-end.ts';
 import { ConnectionStatus } from './connection-status.ts';
 import type { Connection } from './connections.ts';
 import { Hand } from './hand.ts';
@@ -19,7 +20,7 @@ import type { ReadyParts } from './parts.ts';
 import { passRate } from './pass-rate.ts';
 import type { NamedRate } from './path-limits.ts';
 import { unreachableVerdict } from './plan-verdict.ts';
-import type { ReadyQueue, WantedSlot } from './ready-queue.ts';
+import type { ReadyQueue } from './ready-queue.ts';
 import type { Site } from './routing.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -28,9 +29,6 @@ export type LuaProtocol = Extract<QueueProtocol, { kind: 'custom_lua' }>;
 
 /** A session may go so long without progress, ms, where the path does not say (delivery.md section 7). */
 const PATIENCE = 600_000;
-
-/** Why a connection ends before its time: the queue stops, or nothing has moved for too long. */
-type End = 'stopping' | 'stalled';
 
 /** What was made of a batch, for every message of it. */
 interface Verdict {
@@ -103,8 +101,8 @@ export class LuaDispatcher implements Connection {
     }
   }
 
-  abort(): void {
-    this.#abort('stopping');
+  abort(why: End): void {
+    this.#abort(why);
   }
 
   async #carry(): Promise<void> {
@@ -133,19 +131,18 @@ export class LuaDispatcher implements Connection {
     this.status.enter('Idle');
     const lease = this.#lease;
     const connection = this.#connection!;
-    const slot: WantedSlot = {
-      get wanted() {
-        return lease.wanted || connection.isToClose;
-      },
-      onWanted(callback) {
+    const slot = slotUntilEnd(
+      lease,
+      () => connection.isToClose || this.#isAborted,
+      (callback) => {
         const cancelClose = connection.onToClose(callback);
-        const cancelWanted = lease.onWanted?.(callback);
+        this.#abortCallbacks.add(callback);
         return () => {
           cancelClose();
-          cancelWanted?.();
+          this.#abortCallbacks.delete(callback);
         };
       },
-    };
+    );
     this.#hold(await this.#queue.next(this.#queue.path.idle_timeout, slot));
     this.#watchdog.progress();
   }
@@ -153,7 +150,7 @@ export class LuaDispatcher implements Connection {
   get #isUsedUp(): boolean {
     const { path, connections, connectionLimit } = this.#queue;
     const limit = path.max_deliveries_per_connection;
-    if (this.#lease.wanted || this.#connection!.isToClose) return true;
+    if (this.#lease.wanted || this.#connection!.isToClose || this.#isAborted) return true;
     if (limit > 0 && this.#deliveries >= limit) return true;
     // The limit may have been lowered while this connection was open.
     return connections > connectionLimit;
@@ -167,6 +164,7 @@ export class LuaDispatcher implements Connection {
     const connection = this.#parts.policy.connection?.(maker);
     if (connection === undefined) throw new Error('policy makes no connection objects');
     this.#connection = connection;
+    this.status.connected(randomUUID());
     this.status.enter('AttemptingConnection');
     const { domain, tenant, campaign } = first.home.parts;
     const opened = await this.#unless(this.#endCallbacks, connection.open([domain, tenant, campaign]));
@@ -326,7 +324,7 @@ export class LuaDispatcher implements Connection {
   }
 
   get #endText(): string {
-    return this.#end === 'stalled' ? 'ended by the watchdog: no progress' : 'the server is shutting down';
+    return END_TEXTS[this.#end ?? 'stopping'];
   }
 
   /** What `work` gives, unless one of `callbacks` is called before. */
@@ -342,8 +340,8 @@ export class LuaDispatcher implements Connection {
 
   /** The connection ends before its time. Gives false, for that it is over. */
   #settleEnded(): false {
-    const patience = formatDuration(this.#queue.path.dispatcher_progress_watchdog_timeout ?? PATIENCE);
-    const why = reply(451, '4.4.1', `dispatcher watchdog aborted task; no progress for ${patience}`);
+    const patience = this.#queue.path.dispatcher_progress_watchdog_timeout ?? PATIENCE;
+    const why = endReply(this.#end, patience);
     for (const hand of this.#batch.splice(0)) {
       // What stops leaves its messages in the spool as they are.
       if (this.#end === 'stopping') hand.drop();

@@ -1,6 +1,5 @@
 import {
   Fifo,
-  type InspectedConnection,
   type Lease,
   type MessageHome,
   type QueuedMessage,
@@ -83,8 +82,9 @@ export class ReadyQueue implements ConnectionsOwner {
     return this.#connections.size;
   }
 
-  inspectConnections(): InspectedConnection[] {
-    return this.#connections.inspect();
+  /** The connections that are open now. */
+  get open(): Pick<Connections, 'inspect' | 'abort'> {
+    return this.#connections;
   }
 
   /** What holds it up. */

@@ -265,6 +265,25 @@ test('connection_limit holds; a handler that never answers stops its own connect
   expect(rooms.lua.released).toBe(connections.length);
 });
 
+test('an administrator ends the connection of a handler that never answers', async () => {
+  const rooms = luaRooms(
+    ([message]) => (message!.recipients[0]!.localPart === 'r0' ? new Promise(() => {}) : returns('fine')),
+    {},
+    { connection_limit: 1 },
+  );
+  await receive(rooms, 3);
+  await rooms.clock.advance(1);
+  const [queue] = [...rooms.ready.live()];
+  const { sessionId } = queue!.open.inspect()[0]!;
+  expect(queue!.open.abort(sessionId!)).toBe(true);
+  await rooms.clock.advance(100);
+  expect(rooms.records().filter((text) => text === 'Delivery 200')).toHaveLength(2);
+  expect(rooms.events.find(({ type }) => type === 'Delayed')).toMatchObject({
+    attempts: 0,
+    response: { code: 451, content: 'KumoMTA internal: the connection was aborted by an administrator' },
+  });
+});
+
 test('an outdated connection is closed after the message, and a new one takes the rest', async () => {
   const rooms = luaRooms((_messages, connection) => {
     if (rooms.lua.sent.length === 2) connection.isToClose = true;
