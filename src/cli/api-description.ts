@@ -86,7 +86,7 @@ export function describeApi(commands: readonly string[]): ApiDescription {
     options: declaredOptions.flatMap(({ owner, fields }) =>
       Object.entries(fields).map(([name, { effect }]) => ({ owner, name, effect })),
     ),
-    endpoints: endpoints(),
+    endpoints: endpoints().map(({ method, path }) => ({ method, path })),
     commands: commands.map((name) => ({ name })),
     metrics: metrics.map(({ name, type, labels }) => ({ name, type, labels })),
     log_fields: logFields.map(({ name }) => ({ name })),

@@ -20,6 +20,7 @@ interface ServeOptions {
   developmentRecipient?: string;
   shards?: number;
   validate?: boolean;
+  dumpOpenapiSpec?: boolean;
   script?: boolean;
   scriptArgs: string[];
   diagLogDir?: string;
@@ -48,9 +49,15 @@ export function serveOptions(program: Command): void {
     .addOption(
       new Option('--diag-format <format>', 'how they look').choices(DIAGNOSTIC_FORMATS).default('full'),
     )
+    .option('--dump-openapi-spec', 'print the OpenAPI document of the HTTP API and exit')
     .argument('[arguments...]', 'what `main` gets, after --script')
     .action(async (args: string[], options: ServeOptions) => {
       if (args.length > 0 && options.script !== true) program.error(`error: unknown command '${args[0]}'`);
+      if (options.dumpOpenapiSpec === true) {
+        const { openApiText } = await import('./openapi-text.ts');
+        process.stdout.write(openApiText());
+        return;
+      }
       const policy = policyFile(options.policy);
       setUpDiagnostics(options);
       if (options.script === true) {

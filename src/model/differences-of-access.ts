@@ -24,6 +24,11 @@ export const accessDifferences: readonly Difference[] = [
     'resources of requests',
     'Are made of the path of the endpoint that answers, however the request spells it; of the path as it came where there is none.',
   ),
+  decided(
+    'endpoint',
+    'GET /rapidoc',
+    'The page loads its program from elsewhere. What reads OpenAPI reads /api-docs/openapi.json, policy/reference/openapi.json or `--dump-openapi-spec`.',
+  ),
   extension(
     'behaviour',
     'browsers and the HTTP API',

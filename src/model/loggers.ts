@@ -1,5 +1,4 @@
-import type { AccountingLogOptions } from './options/accounting-log.ts';
-import type { LocalLogsOptions, LoggerOptions } from './options/local-logs.ts';
+import type { AccountingLogOptions, LocalLogsOptions, LoggerOptions } from './options/index.ts';
 import type { InitDeclaration } from './policy-host.ts';
 
 const KINDS = ['configure_local_logs', 'policy.configure_plain_logs'];

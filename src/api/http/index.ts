@@ -33,6 +33,7 @@ import { inspectReadyQueue } from './inspect-ready-q.v1.ts';
 import { inspectScheduledQueue } from './inspect-sched-q.v1.ts';
 import { liveness } from './liveness.v1.ts';
 import { metrics, type ReadMetrics } from './metrics.ts';
+import { apiDocument, describeEndpoints, type Endpoint } from './openapi.ts';
 import { policyStatus } from './policy-status.v1.ts';
 import { readyQueueStates } from './ready-q-states.v1.ts';
 import { rebind } from './rebind.v1.ts';
@@ -161,13 +162,18 @@ function renewIdentity(app: FastifyInstance, { identity, access }: HttpParts, fi
     setSecureContext(context: ReturnType<typeof secureContext>): void;
   };
   let shown = first;
+  let told: string | undefined;
   server.on('connection', () => {
     const renew = async (): Promise<void> => {
       const wanted = await identity!();
       if (wanted !== shown) server.setSecureContext(secureContext(wanted));
       shown = wanted;
+      told = undefined;
     };
-    renew().catch((error: Error) => access.diagnostics.error('http_server', error.message));
+    renew().catch(({ message }: Error) => {
+      if (message !== told) access.diagnostics.error('http_server', message);
+      told = message;
+    });
   });
 }
 
@@ -194,14 +200,20 @@ function route(app: FastifyInstance, parts: HttpParts, listener: InjectionListen
   inject(app, listener);
   xfer(app, parts);
   xferInject(app, listener);
+  apiDocument(app, openApi);
+}
+
+/** The OpenAPI document of every endpoint that is served. */
+export function openApi(): object {
+  return describeEndpoints(endpoints());
 }
 
 /** Every endpoint that is served. */
-export function endpoints(): { method: string; path: string }[] {
+export function endpoints(): Endpoint[] {
   const app = fastify();
-  const found: { method: string; path: string }[] = [];
-  app.addHook('onRoute', ({ method, url }) => {
-    for (const one of [method].flat()) if (one !== 'HEAD') found.push({ method: one, path: url });
+  const found: Endpoint[] = [];
+  app.addHook('onRoute', ({ method, url, schema }) => {
+    for (const one of [method].flat()) if (one !== 'HEAD') found.push({ method: one, path: url, schema });
   });
   const unused = (): never => {
     throw new Error('nobody asks a server that does not listen');

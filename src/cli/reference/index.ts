@@ -1,6 +1,7 @@
 import { luaModules, luaObjects } from '../../api/lua/index.ts';
 import type { OptionsDeclaration } from '../../model/define/index.ts';
 import { declaredOptions } from '../../model/options/index.ts';
+import { openApiText } from '../openapi-text.ts';
 import { differencesPage } from './differences-page.ts';
 import { eventsPage } from './events-page.ts';
 import { lifecyclePage } from './lifecycle-page.ts';
@@ -15,7 +16,7 @@ export const GENERATED_FOLDERS = ['policy/types', 'policy/reference'] as const;
 
 /** Every generated file: its path relative to the package, and its text. */
 export function generatedFiles(): Map<string, string> {
-  return new Map([...types(), ...withIndex(pages())]);
+  return new Map([...types(), ...withIndex(pages()), ['policy/reference/openapi.json', openApiText()]]);
 }
 
 function types(): [string, string][] {
