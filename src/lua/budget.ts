@@ -29,7 +29,7 @@ export const handlerLimits: BudgetLimits = {
   instructions: 50_000_000,
   memory: 128 * 1024 * 1024,
   depth: 20_000,
-  stringSize: 16 * 1024 * 1024,
+  stringSize: 8 * 1024 * 1024,
   patternSteps: 4_000_000,
   unbrokenTime: 10,
   callTime: 50,
@@ -254,7 +254,10 @@ export class Budget {
       this.#startClocks(wall);
       return 'no';
     }
-    if (wall - this.#wallStart < SLICE && this.#breakStart >= 0) return 'no';
+    if (wall - this.#wallStart < SLICE) {
+      if (this.#breakStart < 0) this.#breakStart = this.#cpuNow();
+      return 'no';
+    }
     const cpu = this.#cpuNow();
     if (this.#cpu + cpu - this.#cpuStart > this.#limits.cpuTime) {
       this.#kill(L, `cpu_time of ${this.#limits.cpuTime} ms`);

@@ -40,7 +40,7 @@ export const meter: Meter = {
   left: plenty,
   memory: plenty,
   depth: defaultDepth,
-  longestString: 16 * 1024 * 1024,
+  longestString: 8 * 1024 * 1024,
   patternSteps: 4_000_000,
   look: refill,
 };

@@ -52,7 +52,7 @@ const behaviour: readonly Difference[] = [
   decided(
     'behaviour',
     'budgets',
-    'A handler that runs for more than 200 ms of processor time, 50,000,000 instructions, 128 MiB of allocations, or 12 ms where it cannot be suspended, is stopped, whatever pcall encloses it; strings that Lua builds have at most 16 MiB, and calls nest 20,000 deep. In SMTP the command is answered 451 and the session goes on. `kumo.policy.set_budget` sets other numbers. KumoMTA has no budgets.',
+    'A handler that runs for more than 200 ms of processor time, 50,000,000 instructions, 128 MiB of allocations, or 10 ms where it cannot be suspended, is stopped, whatever pcall encloses it; strings that Lua builds have at most 8 MiB, and calls nest 20,000 deep. In SMTP the command is answered 451 and the session goes on. `kumo.policy.set_budget` sets other numbers. KumoMTA has no budgets.',
   ),
   decided(
     'behaviour',

@@ -186,7 +186,7 @@ export const budgetPatches: readonly Patch[] = [
       [
         'ltable',
         '    let prev = null;\n',
-        '    if ((meter.memory -= 150) < 0) meter.left = -1;\n    let prev = null;\n',
+        '    if ((meter.memory -= 260) < 0) meter.left = -1;\n    let prev = null;\n',
       ],
       [
         'lobject',

@@ -53,7 +53,7 @@ export const budgetOptions = defineOptions(
       doc: 'Most function calls inside each other; one more is the error "stack overflow".',
     }),
     string_size: field(integer({ min: 65_536, max: 256 * MIB }), {
-      default: 16 * MIB,
+      default: 8 * MIB,
       extension: true,
       doc: 'Longest string that `..`, string.rep, gsub, format and concat build, in bytes.',
     }),
