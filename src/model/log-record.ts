@@ -96,6 +96,25 @@ export interface LogRecord {
   tls_resumed?: boolean;
 }
 
+/** RFC 3339 times, most of them of the second of the one before: a tenth of what Date takes, bench/delivery-log. */
+class RecentTimes {
+  #second = Number.NaN;
+  #prefix = '';
+
+  /** `time`: milliseconds since 1970. */
+  format(time: number): string {
+    const second = Math.floor(time / 1000);
+    if (second !== this.#second) {
+      this.#prefix = new Date(second * 1000).toISOString().slice(0, -4);
+      this.#second = second;
+    }
+    return `${this.#prefix}${String(Math.floor(time) - second * 1000).padStart(3, '0')}Z`;
+  }
+}
+
+const eventTimes = new RecentTimes();
+const createdTimes = new RecentTimes();
+
 /** Builds the record of an event. `now` and `created` are milliseconds since the epoch. */
 export function logRecord(
   event: DeliveryEvent,
@@ -119,14 +138,14 @@ export function logRecord(
     response: {
       code: event.response.code,
       enhanced_code: event.response.enhanced === null ? null : { ...event.response.enhanced },
-      content: event.response.content.replace(/\r?\n/g, ' '),
+      content: oneLine(event.response.content),
       command: event.response.command,
     },
     peer_address: event.peer,
     timestamp: Math.floor(now / 1000),
-    event_time: new Date(now).toISOString(),
+    event_time: eventTimes.format(now),
     created: Math.floor(created / 1000),
-    created_time: new Date(created).toISOString(),
+    created_time: createdTimes.format(created),
     num_attempts: event.attempts,
     bounce_classification: 'Uncategorized',
     egress_pool: event.pool ?? null,
@@ -151,6 +170,10 @@ function addTls(record: LogRecord, tls: TlsInfo): void {
   record.tls_cipher = tls.cipher;
   record.tls_protocol_version = tls.protocolVersion;
   record.tls_peer_subject_name = tls.peerSubjectName;
+}
+
+function oneLine(text: string): string {
+  return text.includes('\n') ? text.replace(/\r?\n/g, ' ') : text;
 }
 
 function textOf(value: Json | undefined): string | null {

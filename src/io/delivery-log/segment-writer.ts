@@ -144,14 +144,14 @@ class ZstdSegmentWriter implements LineWriter {
   /** Gives how many characters were written, 0 after a failure. */
   async #writeFrame(): Promise<number> {
     const text = this.#takeable();
-    const content = this.#isFresh ? this.#header + text : text;
+    const content = Buffer.from(this.#isFresh ? this.#header + text : text);
     try {
-      const frame = await compress(Buffer.from(content), {
+      const frame = await compress(content, {
         params: { [constants.ZSTD_c_compressionLevel]: this.#options.compressionLevel },
       });
       const segment = await this.#openSegment();
       await writeWhole(segment.file, frame);
-      segment.written += Buffer.byteLength(content);
+      segment.written += content.length;
       this.#forget(text);
       this.#recovered();
       if (segment.written >= this.#options.maxFileSize) await this.#finishSegment();
@@ -170,7 +170,8 @@ class ZstdSegmentWriter implements LineWriter {
     this.#lines = [text];
     const header = this.#isFresh ? Buffer.byteLength(this.#header) : 0;
     const room = this.#options.maxFileSize - (this.#segment?.written ?? 0) - header;
-    if (text.length <= room && Buffer.byteLength(text) <= room) return text;
+    // No character takes more than three bytes: most texts need not be measured.
+    if (text.length * 3 <= room || (text.length <= room && Buffer.byteLength(text) <= room)) return text;
     let end = 0;
     for (let bytes = 0; bytes < room; ) {
       const next = text.indexOf('\n', end) + 1;
