@@ -19,11 +19,9 @@ function knownWords(): Map<string, Set<string>> {
   const script = execFileSync(process.execPath, [launcher, 'completion', 'bash'], { encoding: 'utf8' });
   const top = /local word path='' words='([^']*)'/.exec(script)![1]!;
   const below = [...script.matchAll(/^ {4}'([^']+)'\) words='([^']*)'/gm)];
-  return new Map(
-    [['', new Set(top.split(' '))] as const].concat(
-      below.map(([, path, words]) => [path!, new Set(words!.split(' '))] as const),
-    ),
-  );
+  const known = new Map([['', new Set(top.split(' '))]]);
+  for (const [, path, words] of below) known.set(path!, new Set(words!.split(' ')));
+  return known;
 }
 
 const known = knownWords();
@@ -46,7 +44,7 @@ function problemsOf(words: readonly string[]): string[] {
 
 test.each(DOCUMENTS)('the commands of %s and their options exist', (document) => {
   const commands = shellCommands(readFileSync(resolve(root, document), 'utf8'));
-  expect(commands.length).toBeGreaterThan(3);
+  expect(commands.length).toBeGreaterThan(2);
   const wrong = commands.flatMap(({ text }) =>
     [...text.matchAll(/(?:^|[|;&] *|sudo |exec (?:\w+ )?)moonpost((?: (?:'[^']*'|[^|;&'>]+))*)/g)].flatMap(
       ([, rest]) =>

@@ -74,6 +74,7 @@ export async function openShardSpools(options: ShardSpoolsOptions): Promise<Spoo
   const current = await openDirectory(options, ownName, kind);
   const draining: ShardSpool[] = [];
   const names = new Set([...(await files.list(options.metaPath)), ...(await files.list(options.dataPath))]);
+  if (options.shard === 0) tellForeignSpool(names, options);
   for (const name of names) {
     const match = DIRECTORY_NAME.exec(name);
     if (match === null || name === ownName || Number(match[1]) % options.shards !== options.shard) continue;
@@ -83,6 +84,20 @@ export async function openShardSpools(options: ShardSpoolsOptions): Promise<Spoo
     draining.push(await openDirectory(options, name, theirKind));
   }
   return new ShardSpools(current, draining, options.diagnostics, files);
+}
+
+/** Who moves here with the directories of KumoMTA would else think that its mail is ours now. */
+function tellForeignSpool(
+  names: ReadonlySet<string>,
+  { diagnostics, dataPath, metaPath }: ShardSpoolsOptions,
+): void {
+  const isRocksDb = names.has('CURRENT') && [...names].some((name) => name.startsWith('MANIFEST-'));
+  if (!isRocksDb) return;
+  const where = `${dataPath} and ${metaPath}`;
+  diagnostics.warn(
+    'spool',
+    `there is a RocksDB in ${where}: mail of KumoMTA cannot be read, and stays in there`,
+  );
 }
 
 function directoryName(shard: number, kind: SpoolKind): string {

@@ -122,3 +122,20 @@ describe('the number of shards may change', () => {
     await expect(opening).rejects.toThrow('LocalDisk needs different paths');
   });
 });
+
+test('the database of KumoMTA in the same directories is told of, once, and left alone', async () => {
+  const theirs = ['/data/CURRENT', '/data/MANIFEST-000005', '/data/000004.log'];
+  const disk = new VolatileDisk();
+  await disk.makeDirectory('/data');
+  for (const path of theirs) await disk.close(await disk.create(path));
+  const diagnostics = silentDiagnostics();
+  for (const shard of [0, 1]) {
+    const clock = new PromptClock(5);
+    const options = { metaPath: '/meta', dataPath: '/data', shard, shards: 2, fileSystem: disk };
+    await openShardSpools({ ...options, clock, diagnostics });
+  }
+  expect(diagnostics.lines).toEqual([
+    'warn spool: there is a RocksDB in /data and /meta: mail of KumoMTA cannot be read, and stays in there',
+  ]);
+  expect(disk.paths()).toEqual(expect.arrayContaining(theirs));
+});
