@@ -1,6 +1,6 @@
 import { getHeapStatistics } from 'node:v8';
 import type { CoordinatorLine } from './coordinator-line.ts';
-import type { ReadyQueue, ReadyQueues } from './flow/ready-queue/index.ts';
+import { type ReadyQueue, type ReadyQueues, serviceOf } from './flow/ready-queue/index.ts';
 import type { ScheduledQueue, ScheduledQueues } from './flow/scheduled-queue/index.ts';
 import { systemClock } from './io/clock/index.ts';
 import type { DiskSpace, DiskSpaceWatch } from './io/disk-space/index.ts';
@@ -13,6 +13,7 @@ import {
   registryFamilies,
   valueFamily,
 } from './io/metrics/index.ts';
+import type { PolicyGenerations } from './lua/index.ts';
 import { keyOf, measured } from './model/index.ts';
 import { campaignOf, domainOf, tenantOf } from './queue-labels.ts';
 
@@ -25,13 +26,13 @@ export interface MeasuredRooms {
 /** The metrics of a shard, in pages. Gauges of things that come and go are read off the things: none is left behind. */
 export function shardMetrics(
   shard: number,
-  parts: () => [rooms: MeasuredRooms, disks: DiskSpaceWatch, memory: MemoryWatch],
+  parts: () => [rooms: MeasuredRooms, disks: DiskSpaceWatch, memory: MemoryWatch, policy: PolicyGenerations],
 ): MetricsPages {
   const families = (): Family[] => {
-    const [rooms, disks, memory] = parts();
+    const [rooms, disks, memory, policy] = parts();
     // Disks and memory are those of all shards.
     const ofAll = shard === 0 ? [...diskFamilies(disks), ...limitFamilies(memory)] : [];
-    return [...familiesOf(rooms), ...ofAll];
+    return [...familiesOf(rooms), ...stateFamilies(policy), ...ofAll];
   };
   return new MetricsPages(families, systemClock);
 }
@@ -85,6 +86,16 @@ export function scheduledFamilies(
     gauges('scheduled_count_total', [[queues?.size ?? 0]]),
     gauges('message_count', [[queues?.size ?? 0]]),
     gauges('scheduled_queue_count', [[size]]),
+    gauges('scheduled_queue_maintainer_count', [[size]]),
+    valueFamily<ScheduledQueue>({
+      ...{ ...shared, name: 'queued_count_by_provider' },
+      key: (queue) => (queue.size === 0 ? undefined : keyOf([providerOfQueue(queue)])),
+    }),
+    valueFamily<ScheduledQueue>({
+      ...{ ...shared, name: 'queued_count_by_provider_and_pool' },
+      key: (queue) =>
+        queue.size === 0 ? undefined : keyOf([providerOfQueue(queue), queue.egressPool ?? 'unspecified']),
+    }),
     valueFamily<ScheduledQueue>({
       ...{ name: 'scheduled_count', size, items, value },
       key: ({ name }) => keyOf([name]),
@@ -96,25 +107,41 @@ export function scheduledFamilies(
 }
 
 function readyFamilies(ready: ReadyQueues | undefined): Family[] {
-  const live = [...(ready?.live() ?? [])];
-  const ofQueues = (name: string, value: (queue: ReadyQueue) => number): Family =>
-    valueFamily<ReadyQueue>({
-      name,
-      size: live.length,
-      items: () => live,
-      key: (queue) => keyOf([`${serviceOf(queue.name)}:${queue.name}`]),
-      value,
+  const { sites, workers } = ready?.measuredQueues() ?? { sites: [], workers: [] };
+  const live = [...sites];
+  const family = (
+    name: string,
+    key: (one: Site) => string,
+    value: (queue: ReadyQueue) => number,
+    isShared = false,
+  ): Family =>
+    valueFamily<Site>({
+      ...{ name, key, isShared, size: live.length, items: () => live },
+      value: ({ queue }) => value(queue),
     });
-  const totals = new Map([['smtp_client', 0]]);
-  for (const { name, connections } of live) {
-    totals.set(serviceOf(name), (totals.get(serviceOf(name)) ?? 0) + connections);
-  }
+  const ofQueue = ({ queue }: Site): string => keyOf([serviceOf(queue.name)]);
+  const ofProtocol = ({ queue }: Site): string => protocolOf(queue);
+  const length = (queue: ReadyQueue): number => queue.length;
+  const connections = (queue: ReadyQueue): number => queue.connections;
   return [
-    ofQueues('ready_count', ({ length }) => length),
-    ofQueues('connection_count', ({ connections }) => connections),
+    family('ready_count', ofQueue, length),
+    family('ready_count', ofProtocol, length, true),
     gauges(
-      'connection_count',
-      [...totals].map(([service, count]) => [count, service] as const),
+      'ready_count',
+      workers.map((queue) => [queue.length, queue.name] as const),
+    ),
+    family('connection_count', ofQueue, connections),
+    family('connection_count', ofProtocol, connections, true),
+    gauges('connection_count', [
+      [0, 'smtp_client'],
+      ...workers.map((queue) => [queue.connections, queue.name] as const),
+    ]),
+    family('connection_count_by_provider', ({ queue }) => keyOf([providerOf(queue)]), connections, true),
+    family(
+      'connection_count_by_provider_and_pool',
+      ({ queue, pool }) => keyOf([providerOf(queue), pool]),
+      connections,
+      true,
     ),
     gauges(
       'egress_source_health_suspended',
@@ -123,9 +150,23 @@ function readyFamilies(ready: ReadyQueues | undefined): Family[] {
   ];
 }
 
-/** The protocol in the name of a ready queue (operations.md: PROTO of `SOURCE->SITE@PROTO`). */
-function serviceOf(readyQueue: string): string {
-  return readyQueue.includes('@lua:') ? 'lua' : 'smtp_client';
+interface Site {
+  queue: ReadyQueue;
+  pool: string;
+}
+
+/** As records name it, where the policy names none. */
+function providerOf({ path, site }: ReadyQueue): string {
+  return path.provider_name ?? site;
+}
+
+function protocolOf({ name }: ReadyQueue): string {
+  return name.includes('@lua:') ? 'lua' : 'smtp_client';
+}
+
+/** Whoever the mail of a queue is for: as its configuration says, or by where it went, or else its domain. */
+function providerOfQueue(queue: ScheduledQueue): string {
+  return queue.providerName ?? queue.feed?.provider ?? domainOf(queue) ?? '';
 }
 
 /** Of this shard alone. */
@@ -135,6 +176,12 @@ function memoryFamilies(queues: ScheduledQueues | undefined): Family[] {
     gauges('message_data_resident_count', [[queues?.resident.bodies ?? 0]]),
     gauges('message_meta_resident_count', [[queues?.resident.count ?? 0]]),
   ];
+}
+
+/** The first scrape may come before the policy is there. */
+export function stateFamilies(policy: PolicyGenerations | undefined): Family[] {
+  const { all, spare } = policy?.states ?? { all: 0, spare: 0 };
+  return [gauges('lua_count', [[all]]), gauges('lua_spare_count', [[spare]])];
 }
 
 function limitFamilies({ usage, limits, counts }: MemoryWatch): Family[] {

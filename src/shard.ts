@@ -9,7 +9,7 @@ import { createDiagnostics, silentDiagnostics } from './io/diagnostics/index.ts'
 import { DiskSpaceWatch } from './io/disk-space/index.ts';
 import type { MemoryWatch } from './io/memory/index.ts';
 import { createMessageIds } from './io/message-id/index.ts';
-import type { MetricsPages } from './io/metrics/index.ts';
+import { MeasuredSpool, type MetricsPages } from './io/metrics/index.ts';
 import { random } from './io/random/index.ts';
 import { openShardSpools } from './io/spool/index.ts';
 import { GenerationNumber, remoteQueues } from './io/threads/index.ts';
@@ -96,7 +96,7 @@ class Shard {
     this.#start = start;
     this.#post = post;
     this.#traces = new ShardTraces(start);
-    this.#metrics = shardMetrics(start.shard, () => [this.#rooms, this.#disks, this.#memory]);
+    this.#metrics = shardMetrics(start.shard, () => [this.#rooms, this.#disks, this.#memory, this.#policy]);
     this.#lines = new LinePost(post);
     this.#coordinator = new CoordinatorLine(post);
     this.#admin = new ShardAdmin(this.#coordinator, this.#diagnostics);
@@ -309,7 +309,7 @@ class Shard {
       clock: systemClock,
       diagnostics: this.#diagnostics,
     });
-    const store = new MessageStore(spool, this.#memory);
+    const store = new MessageStore(new MeasuredSpool(spool, data.path, systemClock), this.#memory);
     this.#spool = store.spool;
     const shared = {
       policy: this.#policy,

@@ -1,11 +1,14 @@
 import type { ModuleDeclaration, ObjectDeclaration } from '../model/define/index.ts';
-import type {
-  MaybePromise,
-  PolicyBudget,
-  PolicyConnection,
-  PolicyEvents,
-  PolicyHost,
-  PolicyResult,
+import {
+  type HistogramSeries,
+  type MaybePromise,
+  measured,
+  type PolicyBudget,
+  type PolicyConnection,
+  type PolicyEvents,
+  type PolicyHost,
+  type PolicyResult,
+  type Series,
 } from '../model/index.ts';
 import { bindingsOf } from './bindings.ts';
 import { ErrorReport } from './error-report.ts';
@@ -47,6 +50,21 @@ export interface PolicyEngineOptions {
   readonly print?: (text: string) => void;
 }
 
+/** What is measured of the handling of one event. */
+class EventMeter {
+  readonly started: Series;
+  readonly latency: HistogramSeries;
+
+  constructor(event: string) {
+    this.started = measured.series('lua_event_started', event);
+    this.latency = measured.histogram('lua_event_latency', event);
+  }
+}
+
+/** KumoMTA's name for the making of a state. */
+const creation = new EventMeter('context-creation');
+const loads = measured.series('lua_load_count');
+
 /** Most handlers that wait for each other: one that fires its own event is stopped here. */
 const mostNested = 16;
 
@@ -73,7 +91,8 @@ export class PolicyEngine implements PolicyEvents {
   /** States whose handler, or whose load, waits. */
   readonly #waiting = new Set<PolicyState>();
   readonly #connectionParts: ConnectionParts;
-  #handled: ReadonlySet<string> = new Set();
+  /** Events that have a handler, with what is measured of each. */
+  #handled: ReadonlyMap<string, EventMeter> = new Map();
 
   constructor(options: PolicyEngineOptions) {
     this.#options = options;
@@ -110,7 +129,7 @@ export class PolicyEngine implements PolicyEvents {
   /** Loads the first state; called by createPolicyEngine. */
   async start(): Promise<void> {
     const state = await this.#loadedInTime();
-    this.#handled = new Set(state.handlers.keys());
+    this.#handled = new Map(Array.from(state.handlers.keys(), (event) => [event, new EventMeter(event)]));
     this.#checkNames(state);
     this.#pool.add(state);
   }
@@ -127,7 +146,7 @@ export class PolicyEngine implements PolicyEvents {
 
   /** Names of the events that have a handler. */
   get handledEvents(): ReadonlySet<string> {
-    return this.#handled;
+    return new Set(this.#handled.keys());
   }
 
   /** How often each error occurred: `EVENT: MESSAGE` to number. */
@@ -138,6 +157,11 @@ export class PolicyEngine implements PolicyEvents {
   /** Lua states that exist now. */
   get states(): number {
     return this.#pool.size;
+  }
+
+  /** Those that wait for an event. */
+  get spareStates(): number {
+    return this.#pool.spare;
   }
 
   /** Events being handled now, connection objects, and those that wait for a state. */
@@ -208,11 +232,23 @@ export class PolicyEngine implements PolicyEvents {
   }
 
   #loadedState(): MaybePromise<PolicyState> {
+    const { clock } = this.#options.host;
+    const began = clock.monotonic();
+    loads.add();
+    creation.started.add();
     const state = this.#makeState();
     const loading = state.load();
-    if (!(loading instanceof Promise)) return state;
+    if (!(loading instanceof Promise)) {
+      creation.latency.took(clock.monotonic() - began);
+      return state;
+    }
     this.#waiting.add(state);
-    return loading.then(() => state).finally(() => this.#waiting.delete(state));
+    return loading
+      .then(() => state)
+      .finally(() => {
+        this.#waiting.delete(state);
+        creation.latency.took(clock.monotonic() - began);
+      });
   }
 
   #serve(
@@ -221,6 +257,9 @@ export class PolicyEngine implements PolicyEvents {
     args: readonly unknown[],
     nesting: number,
   ): MaybePromise<PolicyResult> {
+    const meter = this.#meterOf(event);
+    meter.started.add();
+    const began = this.#options.host.clock.monotonic();
     state.begin(event);
     state.nesting = nesting;
     let result: MaybePromise<PolicyResult>;
@@ -231,9 +270,12 @@ export class PolicyEngine implements PolicyEvents {
     }
     if (!(result instanceof Promise)) {
       this.#finish(state);
+      meter.latency.took(this.#options.host.clock.monotonic() - began);
       return result;
     }
-    return this.#await(state, event, result);
+    return this.#await(state, event, result).finally(() =>
+      meter.latency.took(this.#options.host.clock.monotonic() - began),
+    );
   }
 
   async #await(state: PolicyState, event: string, result: Promise<PolicyResult>): Promise<PolicyResult> {
@@ -246,6 +288,11 @@ export class PolicyEngine implements PolicyEvents {
       this.#waiting.delete(state);
       this.#finish(state);
     }
+  }
+
+  /** Of events that `main` of a script registered, too. */
+  #meterOf(event: string): EventMeter {
+    return this.#handled.get(event) ?? new EventMeter(event);
   }
 
   #finish(state: PolicyState): void {

@@ -35,6 +35,15 @@ export class PolicyGenerations implements PolicyEvents {
     return this.#current();
   }
 
+  /** Lua states of all generations, and those that wait for an event. */
+  get states(): { all: number; spare: number } {
+    const engines = [this.#engine, ...this.#prepared.values(), ...[...this.#old].map(({ engine }) => engine)];
+    return {
+      all: engines.reduce((sum, { states }) => sum + states, 0),
+      spare: engines.reduce((sum, { spareStates }) => sum + spareStates, 0),
+    };
+  }
+
   /** Old generations that still finish events, with how many. */
   get old(): readonly { generation: number; running: number }[] {
     return Array.from(this.#old, ({ number, engine }) => ({ generation: number, running: engine.running }));

@@ -71,6 +71,11 @@ export class StatePool {
     return this.#lent + this.pinned.size + this.#idle.length;
   }
 
+  /** States that are ready for an event. */
+  get spare(): number {
+    return this.#idle.length;
+  }
+
   /** The pool only finishes what it has: connection objects should end when they can. */
   get isEnding(): boolean {
     return this.#closed || this.#drained !== undefined;

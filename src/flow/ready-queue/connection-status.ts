@@ -1,8 +1,10 @@
 import type { Clock, ConnectionPhase, InspectedConnection, Outcome } from '../../model/index.ts';
+import { countFor } from './counts.ts';
 
 /** What one connection does and has done, for administrators. */
 export class ConnectionStatus {
   readonly #clock: Pick<Clock, 'now'>;
+  readonly #queue: string;
   readonly #startedAt: number;
   #phase: ConnectionPhase = 'Starting';
   #phaseSince: number;
@@ -11,7 +13,9 @@ export class ConnectionStatus {
   /** Messages delivered before the session that there is. */
   #before = 0;
 
-  constructor(clock: Pick<Clock, 'now'>) {
+  /** `queue`: name of the ready queue. */
+  constructor(clock: Pick<Clock, 'now'>, queue: string) {
+    this.#queue = queue;
     this.#clock = clock;
     this.#startedAt = clock.now();
     this.#phaseSince = this.#startedAt;
@@ -24,8 +28,15 @@ export class ConnectionStatus {
 
   /** A host has greeted. */
   connected(sessionId: string): void {
+    countFor('total_connection_count', this.#queue);
     this.#sessionId = sessionId;
     this.#before = this.#messages.delivered;
+  }
+
+  /** The connection ends before its time. Gives why, once more. */
+  ending<Why extends string>(why: Why): Why {
+    if (why === 'stalled') countFor('dispatcher_watchdog_aborted_total', this.#queue);
+    return why;
   }
 
   /** A message was settled: one outcome for each recipient. The best of them counts. */

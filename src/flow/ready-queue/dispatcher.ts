@@ -63,7 +63,7 @@ export class Dispatcher implements Connection {
     this.#lease = lease;
     this.#slot = slotUntilEnd(lease, () => this.#end === 'aborted', this.#onEnd);
     this.#planFor = planFor;
-    this.status = new ConnectionStatus(parts.clock);
+    this.status = new ConnectionStatus(parts.clock, queue.name);
     this.#hand = new Hand(parts, queue, this.status);
     this.#watchdog = new Watchdog(parts.clock, watchdogTimeout(queue.path), () => this.#abort('stalled'));
   }
@@ -123,7 +123,7 @@ export class Dispatcher implements Connection {
 
   /** Whoever waits is told; what is being sent goes on. */
   #endBy(why: End): void {
-    this.#end ??= why;
+    this.#end ??= this.status.ending(why);
     for (const callback of [...this.#endCallbacks]) callback();
   }
 

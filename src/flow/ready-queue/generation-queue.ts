@@ -18,7 +18,9 @@ const INTERNAL: InternalSite = {
 
 /** Requests of the injection API with `deferred_generation`, whose delivery is that their messages are made. */
 export function generationQueue(parts: ReadyParts): WorkerQueue {
-  return new WorkerQueue(parts, 'deferred generation', GENERATORS, (queued) => generate(parts, queued));
+  return new WorkerQueue(parts, 'deferred generation', 'httpinject', GENERATORS, (queued) =>
+    generate(parts, queued),
+  );
 }
 
 async function generate(parts: ReadyParts, queued: QueuedMessage): Promise<void> {

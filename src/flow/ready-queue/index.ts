@@ -1,3 +1,4 @@
+export { serviceOf } from './counts.ts';
 export { askOrigins, rateFact, sharedFacts } from './explain-route.ts';
 export { inspectReadyQueue } from './inspect-ready-queue.ts';
 export { createRouting } from './mx-routing.ts';

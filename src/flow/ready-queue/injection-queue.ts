@@ -25,7 +25,7 @@ const INTERNAL: InternalSite = {
  * queue that their metadata names.
  */
 export function injectionQueue(parts: ReadyParts): WorkerQueue {
-  return new WorkerQueue(parts, 'deferred injection', HANDLERS, (queued, onStopping) =>
+  return new WorkerQueue(parts, 'deferred injection', 'defersmtpinject', HANDLERS, (queued, onStopping) =>
     inject(parts, queued, onStopping),
   );
 }

@@ -76,7 +76,7 @@ export class LuaDispatcher implements Connection {
     this.#queue = queue;
     this.#lease = lease;
     this.#protocol = protocol;
-    this.status = new ConnectionStatus(parts.clock);
+    this.status = new ConnectionStatus(parts.clock, queue.name);
     const patience = queue.path.dispatcher_progress_watchdog_timeout ?? PATIENCE;
     this.#watchdog = new Watchdog(parts.clock, patience, () => this.#abort('stalled'));
   }
@@ -311,7 +311,7 @@ export class LuaDispatcher implements Connection {
 
   /** Whoever waits is told; what is being called goes on. */
   #endBy(why: End): void {
-    this.#end ??= why;
+    this.#end ??= this.status.ending(why);
     for (const callback of [...this.#endCallbacks]) callback();
   }
 

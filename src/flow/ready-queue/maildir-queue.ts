@@ -9,7 +9,7 @@ const WRITERS = 8;
 
 /** Messages on their way into maildirs of one path template, a few at a time. */
 export function maildirQueue(parts: ReadyParts, target: MaildirTarget): WorkerQueue {
-  return new WorkerQueue(parts, 'maildir', WRITERS, (queued) => write(parts, target, queued));
+  return new WorkerQueue(parts, 'maildir', 'maildir', WRITERS, (queued) => write(parts, target, queued));
 }
 
 async function write(parts: ReadyParts, target: MaildirTarget, queued: QueuedMessage): Promise<void> {

@@ -1,13 +1,15 @@
-import type {
-  Clock,
-  MaybePromise,
-  MessageHome,
-  QueuedMessage,
-  RequeueReason,
-  Throttles,
+import {
+  type Clock,
+  type MaybePromise,
+  type MessageHome,
+  measured,
+  type QueuedMessage,
+  type RequeueReason,
+  type Throttles,
 } from '../../model/index.ts';
 import type { QueueOptions } from '../../model/options/index.ts';
 import { type Reply, reply } from '../../protocol/smtp/index.ts';
+import { countFor } from './counts.ts';
 import type { NamedRate } from './path-limits.ts';
 import type { ReadyQueue } from './ready-queue.ts';
 import { SourceSelector, type WeightedSource } from './source-selector.ts';
@@ -45,7 +47,9 @@ export type DeliveryQueue = Pick<
   | 'reaped'
   | 'selectionRates'
   | 'takeBack'
->;
+  | 'name'
+> &
+  Partial<Pick<ReadyQueue, 'site' | 'path'>>;
 
 /** What a feed needs of the rooms around. */
 export interface FeedParts {
@@ -66,6 +70,8 @@ const CHANGED: OfferVerdict = { kind: 'changed' };
 /** A failed resolution is not repeated for this long, ms (delivery.md section 2). */
 const NEGATIVE_TTL = 60_000;
 const NO_SOURCES = new SourceSelector([]);
+const inserted = measured.histogram('ready_queue_insert_latency');
+const ignore = (): void => {};
 
 /**
  * The way from one scheduled queue into the ready queues: its pool, the weighted choice of a source and the
@@ -94,6 +100,12 @@ export class ReadyFeed {
     this.#parts = parts;
   }
 
+  /** Whose the site is that mail goes to; undefined as long as none has gone, or where it goes to no site. */
+  get provider(): string | undefined {
+    const known = this.#queues.find((queue) => queue?.site !== undefined);
+    return known?.path?.provider_name ?? known?.site;
+  }
+
   /** What was resolved no longer holds, because the queue's configuration changed. The turns of sources go on. */
   invalidate(): void {
     this.#generation++;
@@ -110,6 +122,13 @@ export class ReadyFeed {
   /** Offers a message. On `accepted` it will be settled through its home, exactly once. */
   offer(message: QueuedMessage, options: QueueOptions): MaybePromise<OfferVerdict> {
     const now = this.#parts.clock.monotonic();
+    const verdict = this.#offer(message, options, now);
+    if (!(verdict instanceof Promise)) inserted.took(this.#parts.clock.monotonic() - now);
+    else void verdict.then(() => inserted.took(this.#parts.clock.monotonic() - now), ignore);
+    return verdict;
+  }
+
+  #offer(message: QueuedMessage, options: QueueOptions, now: number): MaybePromise<OfferVerdict> {
     const routes = this.#routes;
     if (routes !== undefined && !this.#isStale && routes.expires > now) return this.#begin(message, routes);
     if (this.#failure !== undefined && this.#failure.until > now) return refused(this.#failure.reply);
@@ -184,6 +203,7 @@ export class ReadyFeed {
       return undefined;
     }
     if (!queue.reserve()) {
+      countFor('ready_full', queue.name);
       this.#leaveOutFull(index, queue);
       return undefined;
     }

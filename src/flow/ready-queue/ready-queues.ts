@@ -2,6 +2,7 @@ import {
   DEFERRED_INJECTION_QUEUE,
   GENERATOR_QUEUE,
   type MessageHome,
+  measured,
   parseTransferTarget,
   type QueuedMessage,
   type QueueNameParts,
@@ -12,6 +13,7 @@ import {
 } from '../../model/index.ts';
 import type { QueueOptions, QueueProtocol } from '../../model/options/index.ts';
 import { type MaildirTarget, TransferClient } from '../delivery/index.ts';
+import { forgetCounts } from './counts.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { easeMemory } from './ease-memory.ts';
 import { EgressCatalog, UNSPECIFIED } from './egress-catalog.ts';
@@ -31,6 +33,7 @@ import type { WorkerQueue } from './worker-queue.ts';
 const REAP_AFTER = 600_000;
 /** Queues looked at per turn of the event loop. */
 const LOOKED_AT_PER_TURN = 500;
+const runs = measured.series('total_readyq_runs');
 /** How often paths are refreshed and idle queues forgotten, ms (delivery.md section 11). */
 const UPKEEP = 10_000;
 
@@ -67,6 +70,12 @@ export class ReadyQueues {
   /** The way of one scheduled queue into the ready queues. */
   feedFor(home: MessageHome): ReadyFeed {
     return new ReadyFeed(home, this.#feedParts);
+  }
+
+  /** Ready queues with the pools that led to them, and the queues of what is delivered without a connection. */
+  measuredQueues(): { sites: Iterable<{ queue: ReadyQueue; pool: string }>; workers: WorkerQueue[] } {
+    const workers = [...this.#workers.values(), this.#injection, this.#generation];
+    return { sites: this.#queues.values(), workers };
   }
 
   /** Sources that are left out, for metrics; each is told of by one shard. */
@@ -136,12 +145,12 @@ export class ReadyQueues {
     return {
       pool: pool.name,
       sources: pool.entries.filter(({ weight }) => weight > 0),
-      queueOf: (source) => this.#queue(source, domain, { site, protocol }),
+      queueOf: (source) => this.#queue(source, domain, { site, protocol, pool: pool.name }),
       expires: Math.min(site.expires, now + pool.ttl),
     };
   }
 
-  async #queue(sourceName: string, domain: string, { site, protocol }: Way): Promise<ReadyQueue> {
+  async #queue(sourceName: string, domain: string, { site, protocol, pool }: Way): Promise<ReadyQueue> {
     const isSmtp = protocol.kind === 'smtp';
     const name = `${sourceName}->${site.name}@${isSmtp ? 'smtp_client' : `lua:${protocol.constructor}`}`;
     // Mail that DNSSEC or MTA-STS protects has connections of its own; limits and records go by the name alone.
@@ -162,6 +171,7 @@ export class ReadyQueues {
     const made = this.#queues.get(key);
     if (made !== undefined) return made.queue;
     const live: Live = {
+      pool,
       site,
       protocol,
       refreshed: this.#parts.clock.monotonic(),
@@ -227,11 +237,13 @@ export class ReadyQueues {
 
   #look(key: string, live: Live, now: number): void {
     const { queue } = live;
+    runs.add();
     // Another shard may have found out that the source does not work.
     if (queue.length > 0 && queue.isSuspended) queue.suspended();
     if (queue.isIdle && now - queue.lastUsed > REAP_AFTER) {
       queue.reap();
       this.#queues.delete(key);
+      forgetCounts(queue.name);
       this.#parts.onReaped(queue.name);
     } else if (!queue.isIdle && !live.refreshing && this.#isOutdated(live, now)) {
       void this.#refresh(live);
@@ -285,6 +297,8 @@ export interface Waiting {
 
 /** How mail goes that is sent through sources. */
 interface Way {
+  /** The pool that led to it first. */
+  pool: string;
   site: Site;
   protocol: Extract<QueueProtocol, { kind: 'smtp' | 'custom_lua' }>;
 }

@@ -14,7 +14,7 @@ const SENDERS = 8;
  * transfer that is cut is done again; then both may have it.
  */
 export function transferWorkers(parts: ReadyParts, client: Client, target: string): WorkerQueue {
-  return new WorkerQueue(parts, 'xfer', SENDERS, (queued) => send(parts, client, target, queued));
+  return new WorkerQueue(parts, 'xfer', 'xfer', SENDERS, (queued) => send(parts, client, target, queued));
 }
 
 async function send(parts: ReadyParts, client: Client, target: string, queued: QueuedMessage): Promise<void> {

@@ -1,6 +1,8 @@
 import {
   Fifo,
+  type HistogramSeries,
   type MessageHome,
+  measured,
   type QueuedMessage,
   type Settlement,
   SpoolDamageError,
@@ -23,7 +25,9 @@ export class WorkerQueue implements DeliveryQueue {
   /** Monotonic milliseconds of the last insert. */
   lastUsed: number;
   readonly #parts: Pick<ReadyParts, 'admin' | 'clock' | 'diagnostics'>;
-  readonly #name: string;
+  /** What metrics call it. */
+  readonly name: string;
+  readonly #label: string;
   readonly #workers: number;
   readonly #work: (queued: QueuedMessage, onStopping: OnStopping) => Promise<void>;
   readonly #stopCallbacks = new Set<() => void>();
@@ -34,20 +38,29 @@ export class WorkerQueue implements DeliveryQueue {
   readonly selectionRates = [];
   /** Administrators suspend the ready queues of SMTP alone. */
   readonly isSuspended = false;
+  readonly #attempts: HistogramSeries;
   #reserved = 0;
   #stopping = false;
 
   constructor(
     parts: Pick<ReadyParts, 'admin' | 'clock' | 'diagnostics'>,
+    label: string,
     name: string,
     workers: number,
     work: (queued: QueuedMessage, onStopping: OnStopping) => Promise<void>,
   ) {
     this.#parts = parts;
-    this.#name = name;
+    this.#label = label;
+    this.name = name;
+    this.#attempts = measured.histogram('deliver_message_latency_rollup', name);
     this.#workers = workers;
     this.#work = work;
     this.lastUsed = parts.clock.monotonic();
+  }
+
+  /** How many messages are being worked on. */
+  get connections(): number {
+    return this.#working.size;
   }
 
   /** Nothing waits and nothing is being worked on. */
@@ -122,9 +135,11 @@ export class WorkerQueue implements DeliveryQueue {
         message.home.settle(message, verdict);
         continue;
       }
+      const began = this.#parts.clock.monotonic();
       const working: Promise<void> = this.#work(message, this.#onStopping)
         .catch((error: Error) => this.#failed(message, error))
         .finally(() => {
+          this.#attempts.took(this.#parts.clock.monotonic() - began);
           this.#working.delete(working);
           this.#startWorkers();
           this.#offerRoom();
@@ -144,7 +159,7 @@ export class WorkerQueue implements DeliveryQueue {
       message.home.settle(message, { kind: 'damaged', why: error.message });
       return;
     }
-    this.#parts.diagnostics.error(this.#name, error.stack ?? error.message);
+    this.#parts.diagnostics.error(this.#label, error.stack ?? error.message);
     message.home.settle(message, {
       kind: 'requeue',
       reply: reply(451, '4.3.0', 'KumoMTA internal: delivery was interrupted'),

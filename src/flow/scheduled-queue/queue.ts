@@ -79,7 +79,8 @@ export class ScheduledQueue implements MessageHome {
   /** Epoch of the policy that the configuration is from. */
   #policyEpoch = 0;
   #refreshing: Promise<QueueOptions> | undefined;
-  #feed: ReadyFeed | undefined;
+  /** The way into the ready queues, once there is one. */
+  feed: ReadyFeed | undefined;
   #line: Fifo<QueuedMessage> | undefined;
   #busy = false;
   #hold: RequeueReason | undefined;
@@ -130,7 +131,7 @@ export class ScheduledQueue implements MessageHome {
 
   /** Policy has changed: whatever holds the line may hold it no longer. */
   policyChanged(): void {
-    this.#feed?.invalidate();
+    this.feed?.invalidate();
     if (this.#hold !== undefined) this.#release();
   }
 
@@ -309,8 +310,8 @@ export class ScheduledQueue implements MessageHome {
   }
 
   #offer(message: QueuedMessage, options: QueueOptions): MaybePromise<Step> {
-    this.#feed ??= this.#room.feedFor(this);
-    const verdict = this.#feed.offer(message, options);
+    this.feed ??= this.#room.feedFor(this);
+    const verdict = this.feed.offer(message, options);
     return verdict instanceof Promise
       ? verdict.then((later) => this.#apply(message, later))
       : this.#apply(message, verdict);
@@ -320,7 +321,7 @@ export class ScheduledQueue implements MessageHome {
     if (verdict.kind === 'full') {
       this.#hold = 'ReadyQueueWasFull';
       this.#holdUntil = this.#room.clock.now();
-      this.#feed!.whenRoom(this.#releaser);
+      this.feed!.whenRoom(this.#releaser);
       // A changed configuration may lead elsewhere; without this look nothing would ask for it.
       this.#holdTimer = this.#room.clock.after(this.#options!.refresh_interval, this.#releaser);
       return 'held';
@@ -368,10 +369,10 @@ export class ScheduledQueue implements MessageHome {
     try {
       const options = await this.#room.configs.fetch(this.name, this.parts);
       const before = this.#options;
-      if (before !== options) this.#feed?.invalidate();
+      if (before !== options) this.feed?.invalidate();
       this.#options = options;
       this.#refreshed = this.#room.clock.monotonic();
-      if (before !== undefined && !isSameWay(before, options)) this.#feed?.takeBack();
+      if (before !== undefined && !isSameWay(before, options)) this.feed?.takeBack();
       if (this.#hold !== undefined) this.#release();
       return options;
     } catch (error) {

@@ -6,18 +6,19 @@ import {
   type MaybePromise,
   type Message,
   type MessageHome,
+  measured,
   ownText,
   QueuedMessage,
   type RequeueReason,
   type Settlement,
   type Shrinking,
   type ThrottleVerdict,
-  type Timer,
-  TimerWheel,
 } from '../../model/index.ts';
 import type { QueueOptions } from '../../model/options/index.ts';
 import type { Reply } from '../../protocol/smtp/index.ts';
 import type { ReadyFeed } from '../ready-queue/index.ts';
+import { countDelay, forgetDelays } from './delays.ts';
+import { DueTimes, type DueTimesRoom } from './due-times.ts';
 import { EmptyQueues } from './empty-queues.ts';
 import { Explaining } from './explaining.ts';
 import { Inspection, type InspectionRoom } from './inspection.ts';
@@ -33,16 +34,14 @@ import { Restoring, type RestoringRoom } from './restoring.ts';
 import { Settler, type SettlerRoom } from './settler.ts';
 import { Sweep, type SweepRoom } from './sweep.ts';
 
-/** Due messages moved on per turn of the event loop. */
-const PROMOTED_PER_TURN = 256;
-/** Wait for those being settled, when there are very many, ms. */
-const CONGESTION_WAIT = 20;
+const resolved = measured.histogram('queue_resolve_latency');
+const inserted = measured.histogram('queue_insert_latency');
 /** Queues told of a changed policy per turn of the event loop. */
 const LOOKED_AT_PER_TURN = 500;
 
 /** All scheduled queues of a shard, and the one wheel that knows when their messages are due. */
 export class ScheduledQueues
-  implements QueueRoom, SettlerRoom, RestoringRoom, RebindRoom, SweepRoom, InspectionRoom
+  implements QueueRoom, SettlerRoom, RestoringRoom, RebindRoom, SweepRoom, InspectionRoom, DueTimesRoom
 {
   readonly configs: QueueConfigs;
   readonly #parts: ScheduleParts;
@@ -51,7 +50,7 @@ export class ScheduledQueues
   readonly #gate: ReadyGate;
   readonly #queues = new Map<string, ScheduledQueue>();
   readonly #empty = new EmptyQueues();
-  readonly #wheel: TimerWheel<QueuedMessage>;
+  readonly #due: DueTimes;
   readonly resident = new Resident();
   readonly inspection: Inspection;
   readonly explaining: Explaining;
@@ -59,8 +58,6 @@ export class ScheduledQueues
   /** Sweeps take turns, so that many of them are no more work at a time than one. */
   #sweeps = Promise.resolve();
   #size = 0;
-  #timer: Timer | undefined;
-  #timerDue = Infinity;
   #stopping = false;
   #policyEpoch = 0;
 
@@ -72,7 +69,7 @@ export class ScheduledQueues
     this.#gate = new ReadyGate(parts);
     this.inspection = new Inspection(parts, this);
     this.explaining = new Explaining(parts, this);
-    this.#wheel = new TimerWheel(parts.clock.now());
+    this.#due = new DueTimes(parts.clock, this);
   }
 
   /** Number of messages that belong to this shard. */
@@ -98,7 +95,13 @@ export class ScheduledQueues
   resolve(name: string): MaybePromise<ScheduledQueue> {
     const queue = this.named(name);
     const options = queue.configuration();
-    return options instanceof Promise ? options.then(() => queue) : queue;
+    if (!(options instanceof Promise)) {
+      // Of what takes no time the time is not looked at.
+      resolved.observe(0);
+      return queue;
+    }
+    const began = this.#parts.clock.monotonic();
+    return options.then(() => queue).finally(() => resolved.took(this.#parts.clock.monotonic() - began));
   }
 
   /**
@@ -115,6 +118,12 @@ export class ScheduledQueues
    * gave.
    */
   insert(queue: ScheduledQueue, message: Message, verdict?: GateVerdict): void {
+    const began = this.#parts.clock.monotonic();
+    this.#insert(queue, message, verdict);
+    inserted.took(this.#parts.clock.monotonic() - began);
+  }
+
+  #insert(queue: ScheduledQueue, message: Message, verdict: GateVerdict | undefined): void {
     const due = message.due;
     const queued = new QueuedMessage(message.entry!, queue, message.size, message);
     this.join(queued);
@@ -177,7 +186,7 @@ export class ScheduledQueues
   /** Moves nothing more; resolves when what is being settled is written. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#timer?.cancel();
+    this.#due.stop();
     await Promise.all([this.#sweeps, this.#settler.idle(), ...this.#rebinds]);
   }
 
@@ -246,6 +255,7 @@ export class ScheduledQueues
 
   waits(message: QueuedMessage, reason: RequeueReason | undefined, until: number): void {
     if (reason !== undefined) {
+      countDelay(message.home.name, reason);
       const write = (loaded: Message): void =>
         note(this.#parts, delayedEvent(this.#parts, message, loaded, [reason], until));
       const loaded = this.#parts.store.load(message);
@@ -275,8 +285,7 @@ export class ScheduledQueues
     this.resident.drop(queued);
     queued.due = queued.schedule?.adjust(due) ?? due;
     if (this.#stopping) return;
-    this.#wheel.insert(queued);
-    this.#arm(queued.due);
+    this.#due.insert(queued);
   }
 
   remove(message: QueuedMessage): void {
@@ -298,6 +307,7 @@ export class ScheduledQueues
 
   makeDue(message: QueuedMessage): void {
     const now = this.#parts.clock.now();
+    this.#due.noteLate(message.due);
     const due = Math.max(message.due, now);
     if ((message.schedule?.adjust(due) ?? due) <= now) (message.home as ScheduledQueue).promote(message);
     else this.schedule(message, due);
@@ -316,7 +326,7 @@ export class ScheduledQueues
 
   /** Takes a message that waits for its due time; false when it does not. */
   withdraw(message: QueuedMessage): boolean {
-    return this.#wheel.remove(message);
+    return this.#due.remove(message);
   }
 
   saved(message: QueuedMessage, loaded: Message): void {
@@ -327,34 +337,9 @@ export class ScheduledQueues
     this.resident.keep(message, loaded);
   }
 
-  // --- due times ---
-
-  #arm(due: number): void {
-    if (this.#stopping || due >= this.#timerDue) return;
-    this.#timer?.cancel();
-    this.#timerDue = due;
-    this.#timer = this.#parts.clock.after(Math.max(0, due - this.#parts.clock.now()), this.#turn);
-  }
-
-  readonly #turn = (): void => {
-    this.#timerDue = Infinity;
-    const now = this.#parts.clock.now();
-    this.#reap();
-    if (this.isCongested) {
-      this.#arm(now + CONGESTION_WAIT);
-      return;
-    }
-    const more = this.#wheel.advance(now, this.#promote, PROMOTED_PER_TURN);
-    if (more) this.#arm(now);
-    else {
-      const next = this.#wheel.nextDue(now);
-      if (next !== undefined) this.#arm(next);
-    }
-  };
-
-  readonly #promote = (queued: QueuedMessage): void => {
+  promote(queued: QueuedMessage): void {
     (queued.home as ScheduledQueue).promote(queued);
-  };
+  }
 
   // --- queues ---
 
@@ -365,7 +350,7 @@ export class ScheduledQueues
       queue = new ScheduledQueue(ownText(name), this);
       this.#queues.set(queue.name, queue);
       this.#empty.add(queue, this.#parts.clock.monotonic());
-      this.#reap();
+      this.lookAround();
     }
     return queue;
   }
@@ -387,11 +372,15 @@ export class ScheduledQueues
     queue.members.delete(message);
     queue.lastChanged = this.#parts.clock.now();
     if (queue.size === 0) this.#empty.add(queue, this.#parts.clock.monotonic());
-    if (this.#timerDue === Infinity) this.#reap();
+    if (this.#due.isIdle) this.lookAround();
   }
 
-  #reap(): void {
-    this.#empty.reap(this.#parts.clock.monotonic(), (queue) => this.#queues.delete(queue.name));
+  /** Forgets queues that have been empty for long. */
+  lookAround(): void {
+    this.#empty.reap(this.#parts.clock.monotonic(), ({ name }) => {
+      this.#queues.delete(name);
+      forgetDelays(name);
+    });
   }
 
   #report(id: string, error: Error): void {

@@ -14,6 +14,7 @@ import {
 } from '../../model/index.ts';
 import type { QueueOptions } from '../../model/options/index.ts';
 import { type Reply, reply, replyFromText } from '../../protocol/smtp/index.ts';
+import { countDelay } from './delays.ts';
 import type { ScheduleParts } from './parts.ts';
 import type { ScheduledQueue } from './queue.ts';
 import { QueueConfigError } from './queue-configs.ts';
@@ -72,6 +73,9 @@ export class Settler {
   }
 
   settle(queue: ScheduledQueue, message: QueuedMessage, settlement: Settlement): void {
+    if (settlement.kind === 'requeue' && !settlement.counted) {
+      for (const reason of settlement.reasons) countDelay(queue.name, reason);
+    }
     const track = (work: Promise<void>): void => void this.#track(queue, message, work);
     if (settlement.kind === 'done') this.#room.remove(message);
     else if (settlement.kind === 'reinsert') this.#room.makeDue(message);

@@ -1,6 +1,7 @@
 export { HistogramSeries, Registry, Series } from '../../model/index.ts';
 export { type Family, gauges, registryFamilies, valueFamily } from './family.ts';
 export { JsonFormat, type MetricsFormat, type MetricsRequest, TextFormat } from './format.ts';
+export { MeasuredSpool } from './measured-spool.ts';
 export { MeteredLog } from './metered-log.ts';
 export {
   type DealRequest,
