@@ -4,18 +4,26 @@ import {
   type InspectedQueue,
   type InspectionRequest,
   type InspectionRequests,
+  type MachineDescription,
   mergePreviews,
   mergeReadyQueues,
   type ReadyQueueStates,
 } from './model/index.ts';
 import { explainProcess, mergeShared } from './process-explanation.ts';
+import { reportMemory, reportTasks } from './process-report.ts';
 import type { ShardPool } from './shard-pool.ts';
+
+/** What the coordinator knows by itself. */
+export interface InspectedProcess {
+  logDirs: readonly string[];
+  machine: MachineDescription | undefined;
+}
 
 /** What all shards have of what an administrator asks to see. */
 export async function inspectProcess(
   { kind, asked }: InspectionRequest,
   shards: ShardPool,
-  logDirs: readonly string[],
+  { logDirs, machine }: InspectedProcess,
 ): Promise<InspectionRequests[keyof InspectionRequests]['answer']> {
   switch (kind) {
     case 'inspect-message':
@@ -36,6 +44,12 @@ export async function inspectProcess(
       return { facts: await explainProcess(asked, shards), logDirs: [...logDirs] };
     case 'explain-shared':
       return mergeShared(await shards.askAll(kind, asked));
+    case 'machine':
+      return machine;
+    case 'memory-stats':
+      return reportMemory(shards);
+    case 'task-dump':
+      return reportTasks(shards, asked);
     case 'compact-spool':
       await shards.askAll(kind, asked);
       return undefined;

@@ -5,6 +5,7 @@ import { DeliveryLogWriters } from './io/delivery-log/index.ts';
 import { createDiagnostics } from './io/diagnostics/index.ts';
 import { productVersion } from './io/files/index.ts';
 import { attachLimits, createSharedLimits, releaseShard, type SharedLimits } from './io/limits/index.ts';
+import { describeMachine } from './io/machine/index.ts';
 import type { MemoryWatch } from './io/memory/index.ts';
 import { type PortReservation, reservePort } from './io/net/index.ts';
 import { readNodeId } from './io/node-id/index.ts';
@@ -17,6 +18,7 @@ import {
   type Diagnostics,
   declaredLoggers,
   type InitDeclaration,
+  type MachineDescription,
 } from './model/index.ts';
 import type {
   EsmtpListenerOptions,
@@ -161,6 +163,7 @@ class Coordinator {
   #logs: DeliveryLogWriters | undefined;
   readonly #logsMade = Promise.withResolvers<DeliveryLogWriters>();
   #memory: MemoryWatch | undefined;
+  #machine: MachineDescription | undefined;
   readonly #locks: SpoolLock[] = [];
   #opened = 0;
   #isServing = false;
@@ -203,6 +206,10 @@ class Coordinator {
       allEnded: () => void this.#close(),
     });
     this.#admin.attach(this.#pool);
+    const node = { node_id: nodeId, version: productVersion(), startedAt: systemClock.now() };
+    void describeMachine(node).then((machine) => {
+      this.#machine = machine;
+    });
     this.#metrics = new ProcessMetrics(systemClock, this.#pool, () => this.#policy.measure());
   }
 
@@ -295,7 +302,7 @@ class Coordinator {
       case 'monitored-files':
         return this.#policy.monitoredFiles();
       default:
-        return inspectProcess(question, this.#pool, this.#logDirs());
+        return inspectProcess(question, this.#pool, { logDirs: this.#logDirs(), machine: this.#machine });
     }
   }
 

@@ -1,29 +1,29 @@
 import { inspectReadyQueue, type ReadyQueues, sharedFacts } from './flow/ready-queue/index.ts';
-import type { ScheduledQueues } from './flow/scheduled-queue/index.ts';
 import { setDiagnosticFilter } from './io/diagnostics/index.ts';
 import {
   type AdminTarget,
-  type InspectionRequest,
   type InspectionRequests,
   mergeReadyQueues,
   PREVIEW_SAMPLE,
   type ReadyQueueStates,
+  type ShardInspectionRequests,
   type Spool,
   type TargetPart,
 } from './model/index.ts';
+import type { Question } from './shard-messages.ts';
+import { type ReportedRooms, reportMemory, reportTasks } from './shard-report.ts';
 
 /** The rooms of a shard with mail in them, as far as they are open. */
-interface InspectedRooms {
-  queues: ScheduledQueues | undefined;
-  ready: ReadyQueues | undefined;
+interface InspectedRooms extends ReportedRooms {
   spool: Spool | undefined;
 }
 
 /** What a shard has of what an administrator asks to see; nothing as long as its spool is not open. */
 export async function inspectShard(
-  { kind, asked }: InspectionRequest,
-  { queues, ready, spool }: InspectedRooms,
+  { kind, asked }: Question<ShardInspectionRequests>,
+  rooms: InspectedRooms,
 ): Promise<unknown> {
+  const { queues, ready, spool } = rooms;
   switch (kind) {
     case 'inspect-message':
       return queues?.inspection.message(asked.id, asked.wantBody);
@@ -47,12 +47,16 @@ export async function inspectShard(
       return { facts: await queues?.explaining.explain(asked.about, asked.even === true), logDirs: [] };
     case 'explain-shared':
       return sharedFacts(ready?.live() ?? [], asked);
+    case 'memory-stats':
+      return reportMemory(rooms);
+    case 'task-dump':
+      return reportTasks(rooms);
     case 'compact-spool':
       return spool?.compact?.();
     case 'set-log-filter':
       return setDiagnosticFilter(asked);
     case 'preview':
-      return previewTarget(asked, { queues, ready, spool });
+      return previewTarget(asked, rooms);
   }
 }
 

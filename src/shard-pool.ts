@@ -63,6 +63,11 @@ export class ShardPool {
     );
   }
 
+  /** Number of shards, ended or not. */
+  get size(): number {
+    return this.#workers.length;
+  }
+
   /** Shards that have not ended. */
   get running(): number {
     return this.#workers.length - this.#ended.size;
@@ -93,8 +98,25 @@ export class ShardPool {
     kind: Kind,
     asked: ShardRequests[Kind]['asked'],
   ): Promise<ShardRequests[Kind]['answer'][]> {
+    return this.#ask(this.#workers.keys(), kind, asked);
+  }
+
+  /** Asks one shard; undefined when it has ended. */
+  async askOne<Kind extends keyof ShardRequests>(
+    shard: number,
+    kind: Kind,
+    asked: ShardRequests[Kind]['asked'],
+  ): Promise<ShardRequests[Kind]['answer'] | undefined> {
+    return (await this.#ask([shard], kind, asked))[0];
+  }
+
+  #ask<Kind extends keyof ShardRequests>(
+    shards: Iterable<number>,
+    kind: Kind,
+    asked: ShardRequests[Kind]['asked'],
+  ): Promise<ShardRequests[Kind]['answer'][]> {
     const number = this.#asked++;
-    const waiting = new Set(this.#workers.keys());
+    const waiting = new Set(shards);
     for (const shard of this.#ended) waiting.delete(shard);
     if (waiting.size === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {

@@ -270,7 +270,12 @@ class Shard {
       case 'old-policies':
         return this.#policy.old;
       default:
-        return inspectShard(question, { ...this.#rooms, spool: this.#spool });
+        return inspectShard(question, {
+          ...this.#rooms,
+          spool: this.#spool,
+          policy: this.#policy,
+          smtp: this.#smtp,
+        });
     }
   }
 

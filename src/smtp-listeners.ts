@@ -35,6 +35,8 @@ export interface ListenerParts {
 }
 
 export interface SmtpListeners {
+  /** Sessions that are open, by listener. */
+  sessions(): { listener: string; count: number }[];
   /** Certificates are read anew for sessions that begin TLS from now on. */
   refresh(): void;
   /** Accepts nothing new and resolves when every session has ended. */
@@ -47,7 +49,7 @@ export async function startSmtpListeners(
   parts: ListenerParts,
 ): Promise<SmtpListeners> {
   const identities = new ListenerIdentities(parts.clock, (source) => readKey(source, parts.policy));
-  const bound: { listening: Listening; server: SmtpServer }[] = [];
+  const bound: { listening: Listening; server: SmtpServer; listener: string }[] = [];
   for (const options of listeners) {
     const server = new SmtpServer(parametersOf(options, parts, identities));
     const listening = await listen(
@@ -55,9 +57,10 @@ export async function startSmtpListeners(
       (transport) => server.accept(transport),
       (error) => parts.diagnostics.warn('smtp-server', `cannot accept a connection: ${error.message}`),
     );
-    bound.push({ listening, server });
+    bound.push({ listening, server, listener: formatHostPort(options.listen.address, options.listen.port) });
   }
   return {
+    sessions: () => bound.map(({ server, listener }) => ({ listener, count: server.connectionCount })),
     refresh: () => identities.refresh(),
     stop: async () => {
       await Promise.all(bound.map(({ listening }) => listening.close()));

@@ -170,6 +170,19 @@ export class PolicyEngine implements PolicyEvents {
     return lent + waiting + pinned.size + pinned.waiting;
   }
 
+  /** How busy its states are: those that exist, that serve an event, that serve a connection; events that wait. */
+  get load(): { states: number; serving: number; pinned: number; queued: number } {
+    const { size, lent, pinned, waiting } = this.#pool;
+    return { states: size, serving: lent, pinned: pinned.size, queued: waiting + pinned.waiting };
+  }
+
+  /** Handlers that wait for something, at most so many: their event, and FILE:LINE where they are. */
+  waitingHandlers(most: number): { event: string; where: string }[] {
+    return [...this.#waiting]
+      .slice(0, most)
+      .map((state) => ({ event: state.event ?? '(loading)', where: state.where() }));
+  }
+
   handles(event: string): boolean {
     return this.#handled.has(event);
   }

@@ -60,6 +60,11 @@ export const operationDifferences: readonly Difference[] = [
     'abort-ready-q-conn',
     'What the connection has in hand goes back uncounted as `Delayed` 451 4.4.1, as for the watchdog. A connection has a session to name once a host has greeted it; until then its time-outs end it.',
   ),
+  decided(
+    'behaviour',
+    'memory/stats and task-dump',
+    'Are texts of our own. task-dump tells of each shard: queues, connections, sessions, Lua states and the handlers that wait, with file and line; it shows the largest of each.',
+  ),
   extension('command', 'completion', 'Completes commands and options in bash and zsh.'),
   extension('behaviour', 'top --once', 'One frame for scripts; `--json` gives its numbers.'),
   ...transferDifferences,

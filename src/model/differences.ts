@@ -366,11 +366,6 @@ const later: readonly Difference[] = [
     'metrics without samples',
     'Are declared and set later: latencies but those of user timers and Redis, delayed_due_to_*, scheduled_by_*, counts of connections and of queued messages by provider, ready_full, caches but the errors of mta_sts_policy, Lua states, bodies and metadata in memory, processors, thread pools, rocks_spool_*.',
   ),
-  planned(
-    'endpoint',
-    'other endpoints of administrators',
-    'They come later; tracing of SMTP, machine-info, memory/stats and task-dump.',
-  ),
 ];
 
 export const differences: readonly Difference[] = [

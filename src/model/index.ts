@@ -29,6 +29,7 @@ export * from './log-fields.ts';
 export * from './log-record.ts';
 export * from './log-selection.ts';
 export * from './loggers.ts';
+export * from './machine.ts';
 export * from './maildir-path.ts';
 export * from './memory.ts';
 export * from './message.ts';

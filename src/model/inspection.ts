@@ -1,5 +1,6 @@
 import type { ExplainAnswer, ExplainAsked, SharedFacts, SharedFactsAsked } from './explanation.ts';
 import type { JsonObject } from './json.ts';
+import type { MachineDescription } from './machine.ts';
 import type { QueueSelector } from './queue-selector.ts';
 import type { Ceilings } from './throughput.ts';
 
@@ -106,6 +107,12 @@ export interface InspectionRequests {
   };
   /** What a change would touch; nothing is changed. */
   preview: { asked: AdminTarget; answer: Preview };
+  /** Undefined until it is known. */
+  machine: { asked: undefined; answer: MachineDescription | undefined };
+  /** Text for people, of no stable form. */
+  'memory-stats': { asked: undefined; answer: string };
+  /** Likewise; asked: how long a shard may take for it, ms. */
+  'task-dump': { asked: number; answer: string };
   /** The spool gives back what space it can; answered when that is done. */
   'compact-spool': { asked: undefined; answer: undefined };
   /** Which diagnostic lines are written from now on. */
@@ -116,7 +123,7 @@ export interface InspectionRequests {
 }
 
 /** The same of one shard. */
-export interface ShardInspectionRequests extends Omit<InspectionRequests, 'preview'> {
+export interface ShardInspectionRequests extends Omit<InspectionRequests, 'preview' | 'machine'> {
   preview: { asked: AdminTarget; answer: TargetPart };
 }
 

@@ -32,6 +32,7 @@ import { inspectMessage } from './inspect-message.v1.ts';
 import { inspectReadyQueue } from './inspect-ready-q.v1.ts';
 import { inspectScheduledQueue } from './inspect-sched-q.v1.ts';
 import { liveness } from './liveness.v1.ts';
+import { machineInfo, memoryStats, taskDump } from './machine.ts';
 import { metrics, type ReadMetrics } from './metrics.ts';
 import { apiDocument, describeEndpoints, type Endpoint } from './openapi.ts';
 import { policyStatus } from './policy-status.v1.ts';
@@ -191,6 +192,9 @@ function route(app: FastifyInstance, parts: HttpParts, listener: InjectionListen
   inspectReadyQueue(app, parts, systemClock.now);
   abortReadyQueueConnection(app, parts.inspect);
   readyQueueStates(app, parts.inspect);
+  machineInfo(app, parts.inspect);
+  memoryStats(app, parts.inspect);
+  taskDump(app, parts.inspect);
   setDiagnosticLogFilter(app, parts.inspect);
   spoolCompact(app, parts.inspect);
   resolveEgressPath(app, parts.resolvePath);
