@@ -10,6 +10,8 @@ import {
 } from '../io/diagnostics/index.ts';
 import { asUser } from '../io/privileges/index.ts';
 import { EnvelopeAddress } from '../protocol/smtp/index.ts';
+import { metricMetadata } from './metric-metadata.ts';
+import { printJson } from './output.ts';
 
 /** Where the policy is looked for when none is named. */
 const DEFAULT_POLICIES = ['./policy/init.lua', '/etc/moonpost/policy/init.lua'];
@@ -21,6 +23,8 @@ interface ServeOptions {
   shards?: number;
   validate?: boolean;
   dumpOpenapiSpec?: boolean;
+  dumpMetricMetadata?: boolean;
+  dumpLruttlCaches?: boolean;
   script?: boolean;
   scriptArgs: string[];
   diagLogDir?: string;
@@ -50,6 +54,11 @@ export function serveOptions(program: Command): void {
       new Option('--diag-format <format>', 'how they look').choices(DIAGNOSTIC_FORMATS).default('full'),
     )
     .option('--dump-openapi-spec', 'print the OpenAPI document of the HTTP API and exit')
+    .option('--dump-metric-metadata', 'print what the metrics are as JSON and exit')
+    .option(
+      '--dump-lruttl-caches',
+      'print the caches that have a size as JSON, of which there are none, and exit',
+    )
     .argument('[arguments...]', 'what `main` gets, after --script')
     .action(async (args: string[], options: ServeOptions) => {
       if (args.length > 0 && options.script !== true) program.error(`error: unknown command '${args[0]}'`);
@@ -58,6 +67,8 @@ export function serveOptions(program: Command): void {
         process.stdout.write(openApiText());
         return;
       }
+      if (options.dumpMetricMetadata === true) return printJson(metricMetadata());
+      if (options.dumpLruttlCaches === true) return printJson([]);
       const policy = policyFile(options.policy);
       setUpDiagnostics(options);
       if (options.script === true) {

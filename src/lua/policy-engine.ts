@@ -97,7 +97,8 @@ export class PolicyEngine implements PolicyEvents {
   constructor(options: PolicyEngineOptions) {
     this.#options = options;
     this.#files = new PolicyFiles(options.file, options.helpersDir, options.texts, options.host.fileUsed);
-    this.#errors = new ErrorReport(options.host.diagnostics);
+    const { diagnostics, counters, configEpoch } = options.host;
+    this.#errors = new ErrorReport(diagnostics, counters, configEpoch?.());
     const bindings = bindingsOf(options.modules, options.objects);
     this.#multipleEvents = new Set(
       options.events.filter((event) => event.multiple).map((event) => event.name),
@@ -215,6 +216,7 @@ export class PolicyEngine implements PolicyEvents {
   /** Events being handled finish; events that wait for a state fail. */
   close(): void {
     this.#pool.close();
+    this.#errors.close();
   }
 
   /** Serves to their end the events it has; `done` is called, once, when there is none left. */

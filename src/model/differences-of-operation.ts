@@ -41,6 +41,16 @@ export const operationDifferences: readonly Difference[] = [
   ),
   decided(
     'behaviour',
+    'command line of the server',
+    'The program is `moonpost`, and `--version` prints its own version. Without `--policy` it is ./policy/init.lua, else /etc/moonpost/policy/init.lua. `--dump-lruttl-caches` prints an empty list: no cache has a size to set.',
+  ),
+  decided(
+    'behaviour',
+    'environment of the server',
+    'The file with the node id is in the directory of the spool unless KUMO_NODE_ID_PATH names one. KUMOD_MAIN_THREADS and the other numbers of threads and events change nothing: `--shards` does. There is no ERROR for a machine of few cores.',
+  ),
+  decided(
+    'behaviour',
     'targets of the diagnostic log',
     "Parts of Moonpost are the targets. `kumod=LEVEL` is for all but lua, spool and policy (`config`) and other targets of KumoMTA are accepted; a target that a filter without a bare level does not name shows its errors. `peer=debug` shows errors of clients' sockets.",
   ),

@@ -41,6 +41,12 @@ end)`,
   expect(stdout).toBe('3\ta\t--b c\t\npool of example.com\n200000010000000\n');
 });
 
+test('--script-args come before the arguments after --', () => {
+  const policy = `local kumo = require 'kumo'\nkumo.on('main', function(...) print(...) end)`;
+  const { stdout, stderr } = script(policy, ['--script-args', 'a', '--script-args', 'b c', '--', 'd']);
+  expect([stdout, stderr]).toEqual(['a\tb c\td\n', '']);
+});
+
 test('errors of main name file and line, and give 1', () => {
   const { status, stderr, file } = script(
     `local kumo = require 'kumo'
@@ -61,4 +67,21 @@ test('a policy without main, one that does not load, and arguments without --scr
   expect([broken.status, broken.stderr]).toEqual([1, expect.stringContaining(`Error: ${broken.file}:1: `)]);
   const { status, stderr } = spawnSync(process.execPath, [launcher, 'frobnicate'], { encoding: 'utf8' });
   expect([status, stderr]).toEqual([2, "error: unknown command 'frobnicate'\n"]);
+});
+
+test('what is printed without a policy: metrics, caches', () => {
+  const printed = (option: string): unknown => {
+    const { stdout } = spawnSync(process.execPath, [launcher, option], { encoding: 'utf8' });
+    return JSON.parse(stdout);
+  };
+  expect(printed('--dump-lruttl-caches')).toEqual([]);
+  expect(printed('--dump-metric-metadata')).toContainEqual({
+    name: 'log_submit_full',
+    help: 'Times that a logger was full',
+    doc: null,
+    metric_type: 'counter',
+    label_names: ['logger'],
+    buckets: null,
+    pruning: false,
+  });
 });

@@ -15,12 +15,34 @@ function groupMemory(): GroupMemory | undefined {
   return known.group;
 }
 
-/** The limits of memory that hold, given those that policy set: of the control group, or of the machine. */
-export function usableMemory(declared: Partial<MemoryLimits> = {}): MemoryLimits {
+/**
+ * The limits of memory that hold: those that policy set, else those of the environment (KUMOD_MEMORY_HARD_LIMIT and
+ * KUMOD_MEMORY_SOFT_LIMIT, bytes), of the control group, or of the machine. Throws when the environment has no number.
+ */
+export function usableMemory(
+  declared: Partial<MemoryLimits> = {},
+  environment: Record<string, string | undefined> = process.env,
+): MemoryLimits {
   const total = totalmem();
   const group = groupMemory();
   const hard = Math.min(group?.hard ?? total, total);
-  return memoryLimits(declared, { hard, ...(group?.soft !== undefined && { soft: group.soft }) });
+  const given = { ...fromEnvironment(environment, 'hard'), ...fromEnvironment(environment, 'soft') };
+  return memoryLimits(
+    { ...given, ...declared },
+    { hard, ...(group?.soft !== undefined && { soft: group.soft }) },
+  );
+}
+
+function fromEnvironment(
+  environment: Record<string, string | undefined>,
+  limit: 'hard' | 'soft',
+): Partial<MemoryLimits> {
+  const name = `KUMOD_MEMORY_${limit.toUpperCase()}_LIMIT`;
+  const text = environment[name];
+  if (text === undefined || text === '') return {};
+  if (!/^[1-9]\d{0,15}$/.test(text))
+    throw new Error(`${name} is no number of bytes: ${JSON.stringify(text)}`);
+  return { [limit]: Number(text) };
 }
 
 /**

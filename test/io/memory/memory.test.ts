@@ -159,3 +159,19 @@ describe('the watch', () => {
     watch.stop();
   });
 });
+
+describe('limits of the environment', () => {
+  const environment = { KUMOD_MEMORY_HARD_LIMIT: '1000000', KUMOD_MEMORY_SOFT_LIMIT: '900000' };
+
+  test('beat those of the machine, and policy beats them', () => {
+    expect(usableMemory({}, environment)).toEqual({ hard: 1_000_000, soft: 900_000, low: 720_000 });
+    expect(usableMemory({ soft: 500_000 }, environment)).toMatchObject({ hard: 1_000_000, soft: 500_000 });
+    expect(usableMemory({}, { KUMOD_MEMORY_HARD_LIMIT: '1000000' })).toMatchObject({ soft: 750_000 });
+  });
+
+  test.each(['1G', '-1', '0', 'much'])('%s is refused', (text) => {
+    expect(() => usableMemory({}, { KUMOD_MEMORY_SOFT_LIMIT: text })).toThrow(
+      'KUMOD_MEMORY_SOFT_LIMIT is no number of bytes',
+    );
+  });
+});
