@@ -9,6 +9,7 @@ import {
   setDiagnosticSettings,
 } from '../io/diagnostics/index.ts';
 import { asUser } from '../io/privileges/index.ts';
+import { nearestName } from '../model/define/index.ts';
 import { EnvelopeAddress } from '../protocol/smtp/index.ts';
 import { metricMetadata } from './metric-metadata.ts';
 import { printJson } from './output.ts';
@@ -61,7 +62,13 @@ export function serveOptions(program: Command): void {
     )
     .argument('[arguments...]', 'what `main` gets, after --script')
     .action(async (args: string[], options: ServeOptions) => {
-      if (args.length > 0 && options.script !== true) program.error(`error: unknown command '${args[0]}'`);
+      if (args.length > 0 && options.script !== true) {
+        const names = program.commands.map((command) => command.name());
+        const meant = nearestName(args[0]!, names);
+        // As commander says it of everything else.
+        const hint = meant === undefined ? '' : `\n(Did you mean ${meant}?)`;
+        program.error(`error: unknown command '${args[0]}'${hint}`);
+      }
       if (options.dumpOpenapiSpec === true) {
         const { openApiText } = await import('./openapi-text.ts');
         process.stdout.write(openApiText());

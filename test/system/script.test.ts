@@ -67,6 +67,11 @@ test('a policy without main, one that does not load, and arguments without --scr
   expect([broken.status, broken.stderr]).toEqual([1, expect.stringContaining(`Error: ${broken.file}:1: `)]);
   const { status, stderr } = spawnSync(process.execPath, [launcher, 'frobnicate'], { encoding: 'utf8' });
   expect([status, stderr]).toEqual([2, "error: unknown command 'frobnicate'\n"]);
+  const near = spawnSync(process.execPath, [launcher, 'queue-sumary'], { encoding: 'utf8' });
+  expect([near.status, near.stderr]).toEqual([
+    2,
+    "error: unknown command 'queue-sumary'\n(Did you mean queue-summary?)\n",
+  ]);
 });
 
 test('what is printed without a policy: metrics, caches', () => {

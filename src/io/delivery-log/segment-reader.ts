@@ -10,10 +10,13 @@ const CHUNK = 1024 * 1024;
 
 /** The segments of a log directory, oldest first. Names begin with their time, so they sort by it. */
 export function listSegments(logDir: string, pattern = '*'): string[] {
-  return readdirSync(logDir)
-    .filter((name) => !name.startsWith('.') && matchesGlob(name, pattern))
-    .filter((name) => statSync(join(logDir, name)).isFile())
-    .sort();
+  return (
+    readdirSync(logDir)
+      .filter((name) => !name.startsWith('.') && matchesGlob(name, pattern))
+      // One that is old may be deleted while we look.
+      .filter((name) => statSync(join(logDir, name), { throwIfNoEntry: false })?.isFile() === true)
+      .sort()
+  );
 }
 
 /** Whether a segment will not grow any more: its write permission is gone. */
