@@ -133,22 +133,22 @@ function withoutFirst(chunks: readonly Buffer[], count: number): Buffer[] {
   return rest;
 }
 
-/** Reads `length` bytes, or fewer when the file ends before. */
+/** Reads `length` bytes, or fewer when the file ends before; into `bytes`, when they are given. */
 export async function readFully(
   files: SpoolFileSystem,
   file: number,
   length: number,
   position: number,
-): Promise<Buffer> {
   // Not from the pool of allocUnsafe: one small body must not keep a shared slab alive.
-  const bytes = Buffer.allocUnsafeSlow(length);
+  bytes: Buffer = Buffer.allocUnsafeSlow(length),
+): Promise<Buffer> {
   let filled = 0;
   while (filled < length) {
     const count = await files.read(file, bytes, filled, length - filled, position + filled);
     if (count === 0) break;
     filled += count;
   }
-  return filled === length ? bytes : bytes.subarray(0, filled);
+  return filled === bytes.length ? bytes : bytes.subarray(0, filled);
 }
 
 /** Makes a directory and its missing parents, each durable in its own parent. */

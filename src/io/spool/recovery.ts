@@ -68,6 +68,7 @@ export class Recovery {
   readonly #progress = new Map<string, DeliveryProgress & { home: Segment }>();
   /** Messages visited whose older records may still come up. */
   readonly #replaced = new Set<string>();
+  #memory = Buffer.alloc(0);
   #messages = 0;
   #quarantined = 0;
   #steps = 0;
@@ -118,7 +119,9 @@ export class Recovery {
       return undefined;
     }
     try {
-      return await patiently(clock, () => meta.read(segment, segment.size, 0));
+      // One piece of memory for all: what each would take of its own, the allocator keeps.
+      if (this.#memory.length < segment.size) this.#memory = Buffer.allocUnsafeSlow(segment.size);
+      return await patiently(clock, () => meta.read(segment, segment.size, 0, this.#memory));
     } catch (error) {
       if (errorCode(error) !== 'EIO') throw error;
       await this.#setAside(segment, `it cannot be read: ${errorText(error)}`);

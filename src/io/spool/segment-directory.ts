@@ -142,8 +142,9 @@ export class SegmentDirectory {
     }
   }
 
-  read(segment: Segment, length: number, position: number): Promise<Buffer> {
-    return this.withFile(segment, (file) => readFully(this.files, file, length, position));
+  /** `into`: memory to use, at least that long. */
+  read(segment: Segment, length: number, position: number, into?: Buffer): Promise<Buffer> {
+    return this.withFile(segment, (file) => readFully(this.files, file, length, position, into));
   }
 
   /** The record of a message, header included. Not `intact` when it is not what was once written for that id. */
