@@ -43,9 +43,15 @@ function problemsOf(words: readonly string[]): string[] {
 }
 
 test.each(DOCUMENTS)('the commands of %s and their options exist', (document) => {
-  const commands = shellCommands(readFileSync(resolve(root, document), 'utf8'));
+  const page = readFileSync(resolve(root, document), 'utf8');
+  const commands = shellCommands(page);
   expect(commands.length).toBeGreaterThan(2);
-  const wrong = commands.flatMap(({ text }) =>
+  const inline = [...page.replace(/^```[\s\S]*?^```$/gm, '').matchAll(/`(moonpost [^`]+)`/g)].map(
+    ([, text]) => ({
+      text: text!,
+    }),
+  );
+  const wrong = [...commands, ...inline].flatMap(({ text }) =>
     [...text.matchAll(/(?:^|[|;&] *|sudo |exec (?:\w+ )?)moonpost((?: (?:'[^']*'|[^|;&'>]+))*)/g)].flatMap(
       ([, rest]) =>
         problemsOf((rest!.match(/'[^']*'|\S+/g) ?? []).map((word) => word.replace(/^'.*'$/, 'TEXT'))).map(
