@@ -45,7 +45,6 @@ function problemsOf(words: readonly string[]): string[] {
 test.each(DOCUMENTS)('the commands of %s and their options exist', (document) => {
   const page = readFileSync(resolve(root, document), 'utf8');
   const commands = shellCommands(page);
-  expect(commands.length).toBeGreaterThan(2);
   const inline = [...page.replace(/^```[\s\S]*?^```$/gm, '').matchAll(/`(moonpost [^`]+)`/g)].map(
     ([, text]) => ({
       text: text!,
@@ -63,6 +62,8 @@ test.each(DOCUMENTS)('the commands of %s and their options exist', (document) =>
 });
 
 test('a wrong command and a wrong option would be found', () => {
+  const operations = readFileSync(resolve(root, 'docs/operations.md'), 'utf8');
+  expect(shellCommands(operations).length).toBeGreaterThan(30);
   expect(problemsOf(['suspent', '--domain', 'x'])).toEqual(['no command suspent']);
   expect(problemsOf(['suspend', '--domian', 'x'])).toEqual(['suspend has no option --domian']);
   expect(problemsOf(['policy', 'status', '--json'])).toEqual([]);
