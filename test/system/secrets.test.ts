@@ -86,7 +86,7 @@ test('secrets that parts of the product are given stand in no diagnostic line, r
     `AUTH PLAIN ${both}`,
     'AUTH LOGIN',
     forms[2]!,
-   
+
     `AUTH PLAIN ${MARK}=?`,
   ]) {
     try {

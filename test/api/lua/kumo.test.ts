@@ -68,7 +68,7 @@ test('init functions hand their options to the host', async () => {
 test('what has no effect yet is said once per line, with its place', async () => {
   const host = notingHost();
   await values(
-    `for i = 1, 3 do kumo.configure_local_logs{log_dir = '/tmp', back_pressure = 26} end
+    `for i = 1, 3 do kumo.define_spool{name = 'data', path = '/tmp', rocks_params = {}} end
      kumo.set_lua_gc_on_put(100)`,
     [],
     host,
@@ -76,7 +76,7 @@ test('what has no effect yet is said once per line, with its place', async () =>
   const warnings = host.told.filter(({ level }) => level === 'warn').map(({ text }) => text);
   expect(warnings).toHaveLength(2);
   expect(warnings[0]).toMatch(
-    /policy\.lua:1: option 'back_pressure' of kumo\.configure_local_logs is accepted but has no effect/,
+    /policy\.lua:1: option 'rocks_params' of kumo\.define_spool is accepted but has no effect/,
   );
   expect(warnings[1]).toMatch(/policy\.lua:2: kumo\.set_lua_gc_on_put is accepted but has no effect/);
 });
