@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { CidrSet, isIpAddress, parseHostPort } from '../protocol/ip/index.ts';
 import type { Json, JsonObject } from './json.ts';
 import type { TraceRequest, TraceSide } from './smtp-trace.ts';
@@ -34,7 +35,15 @@ export function traceFilter(request: TraceRequest, side: TraceSide): TraceFilter
     const blocks = request[list] ?? [];
     if (blocks.length === 0) continue;
     const wanted = new CidrSet([...blocks]);
-    tests.push((meta) => isWithin(meta[key], wanted));
+    // Every event of a session asks the same; parsing an address costs more than most events.
+    const known = new LRUCache<string, boolean>({ max: 1000 });
+    tests.push((meta) => {
+      const value = meta[key];
+      if (typeof value !== 'string') return true;
+      const verdict = known.get(value) ?? isWithin(value, wanted);
+      known.set(value, verdict);
+      return verdict;
+    });
   }
   return (meta) => tests.every((test) => test(meta));
 }
@@ -44,8 +53,7 @@ function isAmong(value: Json | undefined, wanted: readonly string[]): boolean {
   return !Array.isArray(value) || value.some((one) => isAmong(one, wanted));
 }
 
-function isWithin(value: Json | undefined, wanted: CidrSet): boolean {
-  if (typeof value !== 'string') return true;
-  const address = isIpAddress(value) ? value : parseHostPort(value)?.address;
+function isWithin(text: string, wanted: CidrSet): boolean {
+  const address = parseHostPort(text)?.address ?? (isIpAddress(text) ? text : undefined);
   return address === undefined || wanted.has(address);
 }
