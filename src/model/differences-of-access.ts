@@ -25,9 +25,14 @@ export const accessDifferences: readonly Difference[] = [
     'Are made of the path of the endpoint that answers, however the request spells it; of the path as it came where there is none.',
   ),
   decided(
+    'behaviour',
+    'the spool is not accepting writes',
+    'Is not said, neither to SMTP clients nor over HTTP: each message that cannot be written is answered for itself (452; the recipient among failed_recipients), and the next one is tried.',
+  ),
+  decided(
     'endpoint',
     'GET /rapidoc',
-    'The page loads its program from elsewhere. What reads OpenAPI reads /api-docs/openapi.json, policy/reference/openapi.json or `--dump-openapi-spec`.',
+    'Shows every endpoint and tries none: the page has no program, which would have to be loaded from elsewhere. What reads OpenAPI reads /api-docs/openapi.json or `--dump-openapi-spec`.',
   ),
   extension(
     'behaviour',

@@ -1,10 +1,5 @@
 /** Why no mail is taken now, in the words of injection over HTTP (operations.md 14). */
-export type Refusal =
-  | 'shutting down'
-  | 'load shedding'
-  | 'waiting for spool startup'
-  | 'the spool is not accepting writes'
-  | 'disk is too full';
+export type Refusal = 'shutting down' | 'load shedding' | 'waiting for spool startup' | 'disk is too full';
 
 /** What SMTP clients are told, after `421 4.3.2 HOST `. */
 export function refusalOverSmtp(refusal: Refusal): string {

@@ -5,7 +5,7 @@ import { decompressFrames } from '../../src/io/delivery-log/index.ts';
 import type { AuditRecord } from '../../src/model/access/index.ts';
 import { issue } from '../kit/certificates.ts';
 import { eventually } from '../kit/eventually.ts';
-import { ask } from '../kit/http-client.ts';
+import { type AskOptions, ask } from '../kit/http-client.ts';
 import { MailDrop } from '../kit/mail-drop.ts';
 import { initLua, Moonpost, relayLua } from '../kit/moonpost.ts';
 
@@ -120,6 +120,33 @@ test('passwords, tokens, rules, HTTPS and the audit log, on two shards; secrets 
   for (const secret of [SECRET, TOKEN, Buffer.from(alice).toString('base64')]) {
     expect(everything).not.toContain(secret);
   }
+});
+
+test('the policy of docs/http-access.md', async () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/http-access.md'), 'utf8');
+  const shown = /^```lua\n(.*?)^```$/ms.exec(page)![1]!;
+  // Two handlers of init would be an error: what the page leaves out goes where it says so.
+  const init = /kumo\.on\('init', function\(\)\n(.*)^end\)$/ms.exec(initLua())![1]!;
+  const policy = shown
+    .replace(/^ *-- Spools.*$/m, init)
+    .replace(`'/var/log/moonpost-access'`, `'DIR/access', min_free_space = 0, min_free_inodes = 0`);
+  const server = await Moonpost.start({ policy });
+  const https = `https://localhost:${server.ports.https[0]}`;
+  const status = async (path: string, options: AskOptions = {}): Promise<number> =>
+    (await ask(`${https}${path}`, options))[0];
+  const body = { envelope_sender: '', recipients: [], content: 'Subject: x\r\n\r\nx\r\n' };
+  const token = { headers: { authorization: 'Bearer scrape-me' } };
+  expect(await status('/api-docs/openapi.json')).toBe(200);
+  expect(await status('/api/inject/v1', { body })).toBe(401);
+  expect(await status('/api/inject/v1', { body, user: 'shop:open sesame' })).toBe(200);
+  expect(await status('/api/inject/v1', { body, user: 'shop:guess' })).toBe(401);
+  expect(await status('/metrics', { user: 'shop:open sesame' })).toBe(401);
+  expect(await status('/metrics', token)).toBe(200);
+  expect(await status('/api/admin/policy-status/v1', token)).toBe(401);
+  expect((await ask(`http://127.0.0.1:${server.http}/metrics`))[0]).toBe(401);
+  expect((await ask(`http://127.0.0.1:${server.http}/metrics.json`))[0]).toBe(200);
+  expect(await server.stop()).toBe(0);
+  expect(audited(join(server.directory, 'access')).length).toBeGreaterThan(8);
 });
 
 test('a certificate of files, which is renewed; a policy that changes is asked anew', async () => {

@@ -51,6 +51,7 @@ export const endpointNotes: Readonly<Record<string, EndpointNotes>> = {
   },
   'GET /metrics': { summary: 'The metrics as Prometheus reads them.', answer: 'metrics' },
   'GET /metrics.json': { summary: 'The metrics as JSON.', answer: anything },
+  'GET /rapidoc': { summary: 'This document for people, as HTML.', answer: 'text' },
   'GET /api-docs/openapi.json': { summary: 'This document.', answer: anything },
   'GET /api/admin/policy-status/v1': { summary: 'Which generation of the policy serves, and what failed.' },
   'POST /api/admin/bump-config-epoch': {

@@ -36,6 +36,7 @@ import { machineInfo, memoryStats, taskDump } from './machine.ts';
 import { metrics, type ReadMetrics } from './metrics.ts';
 import { apiDocument, describeEndpoints, type Endpoint } from './openapi.ts';
 import { policyStatus } from './policy-status.v1.ts';
+import { explorer } from './rapidoc.ts';
 import { readyQueueStates } from './ready-q-states.v1.ts';
 import { rebind } from './rebind.v1.ts';
 import { parseJson, TOO_LARGE, unpackBodies } from './request-body.ts';
@@ -205,6 +206,7 @@ function route(app: FastifyInstance, parts: HttpParts, listener: InjectionListen
   xfer(app, parts);
   xferInject(app, listener);
   apiDocument(app, openApi);
+  explorer(app, openApi);
 }
 
 /** The OpenAPI document of every endpoint that is served. */

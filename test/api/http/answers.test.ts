@@ -124,7 +124,6 @@ describe('why there is no mail', () => {
     ['shutting down', 'shutting down'],
     ['load shedding', 'load shedding'],
     ['waiting for spool startup', 'waiting for spool startup'],
-    ['the spool is not accepting writes', 'the spool is not accepting writes'],
     ['disk is too full', 'storage is too full'],
   ])('%s, as liveness has it: %s', async (refusal, text) => {
     const { ask } = await httpBench({}, { parts: { refusal: () => refusal } });

@@ -34,6 +34,14 @@ test('every endpoint is in it with a summary (endpoint-notes.ts), under a name o
   expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length);
 });
 
+test('the page for people has every endpoint and loads nothing', async () => {
+  const { app } = await httpBench();
+  const { headers, body } = await app.inject({ url: '/rapidoc', remoteAddress: '192.0.2.1' });
+  expect(headers).toMatchObject({ 'content-type': 'text/html; charset=utf-8' });
+  for (const { name } of operations) expect(body).toContain(`<code>${name}</code>`);
+  expect(body).not.toMatch(/<script|src=|https?:/i);
+});
+
 test('bodies are what requests are checked with', () => {
   const bodyOf = (name: string) =>
     operations.find((one) => one.name === name)?.requestBody?.content['application/json'].schema;
