@@ -6,6 +6,7 @@ import { createDiagnostics } from './io/diagnostics/index.ts';
 import { productVersion } from './io/files/index.ts';
 import { attachLimits, createSharedLimits, releaseShard, type SharedLimits } from './io/limits/index.ts';
 import { describeMachine } from './io/machine/index.ts';
+import { TotalsDatabase, usualTotalsPath } from './io/mail-totals/index.ts';
 import type { MemoryWatch } from './io/memory/index.ts';
 import { type PortReservation, reservePort } from './io/net/index.ts';
 import { readNodeId } from './io/node-id/index.ts';
@@ -163,6 +164,7 @@ class Coordinator {
   #logs: DeliveryLogWriters | undefined;
   readonly #logsMade = Promise.withResolvers<DeliveryLogWriters>();
   #memory: MemoryWatch | undefined;
+  #totals: TotalsDatabase | undefined;
   #machine: MachineDescription | undefined;
   readonly #locks: SpoolLock[] = [];
   #opened = 0;
@@ -240,6 +242,9 @@ class Coordinator {
       const audit = accountingFiles(this.#declarations);
       this.#logs = new DeliveryLogWriters([...loggers, ...audit], systemClock, this.#diagnostics);
       this.#logsMade.resolve(this.#logs);
+      const totals =
+        declared<string>(this.#declarations, 'configure_accounting_db_path').at(-1) ?? usualTotalsPath();
+      if (totals !== undefined) this.#totals = new TotalsDatabase(totals, systemClock, this.#diagnostics);
       this.#memory = logMemory(this.#declarations, this.#logs);
     } catch (error) {
       this.#fail((error as Error).message);
@@ -296,6 +301,9 @@ class Coordinator {
       case 'trace':
         await this.#pool.askAll('trace', question.asked);
         return;
+      case 'account':
+        this.#totals?.add(question.asked);
+        return;
       case 'file-used':
         this.#policy.noteFile(question.asked.path, question.asked.use);
         return;
@@ -350,6 +358,7 @@ class Coordinator {
       await this.#policy.events.fire('shutdown_logging', []);
       this.#memory?.stop();
       await this.#logs?.close();
+      this.#totals?.close();
     } catch (error) {
       process.stderr.write(`Error: Shutdown due to error: ${(error as Error).message}\n`);
       this.#exitCode = 1;

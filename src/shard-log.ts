@@ -9,9 +9,12 @@ import {
   type Diagnostics,
   declaredLoggers,
   type InitDeclaration,
+  MailTotals,
   type MaybePromise,
   type Message,
+  type MonthTotals,
   type PolicyEvents,
+  type Timer,
 } from './model/index.ts';
 
 /** What a shard gives to its delivery log. */
@@ -24,15 +27,23 @@ export interface ShardLogParts {
   newMessageId: () => string;
   /** Hands lines to the writer of the process; resolves when it has room for more. */
   send: (batches: LineBatch[]) => Promise<void>;
+  /** Adds to the totals of the process. */
+  account: (totals: MonthTotals[]) => Promise<void>;
   /** Puts a message that carries a record into the spool and its queue. */
   enqueue: (message: Message, isDeferred: boolean) => Promise<void>;
 }
+
+/** How often the totals of the process are told of, ms. */
+const ACCOUNT_EVERY = 10_000;
 
 /** The delivery log of a shard: an event is counted, then goes to the local logs, then to the log hooks. */
 export class ShardLog implements DeliveryLog {
   readonly #records: RecordLog;
   readonly #metered: MeteredLog;
   readonly #hooks: LogHooks;
+  readonly #totals = new MailTotals(systemClock.now);
+  readonly #account: ShardLogParts['account'];
+  #accounting: Timer | undefined;
 
   constructor(parts: ShardLogParts) {
     const { declarations, policy, registry } = parts;
@@ -49,6 +60,7 @@ export class ShardLog implements DeliveryLog {
       log: this.#metered,
       onBacklog: (hook) => registry.series('log_hook_backlog_count', hook).add(),
     });
+    this.#account = parts.account;
     this.configureHooks(declarations);
   }
 
@@ -58,8 +70,17 @@ export class ShardLog implements DeliveryLog {
   }
 
   write(event: DeliveryEvent): MaybePromise<void> {
+    this.#totals.count(event);
+    this.#accounting ??= systemClock.after(ACCOUNT_EVERY, this.#accountNow);
     return this.#hooks.write(event);
   }
+
+  readonly #accountNow = (): void => {
+    this.#accounting = undefined;
+    const totals = this.#totals.take();
+    // The coordinator always answers, or the process ends.
+    if (totals.length > 0) void this.#account(totals);
+  };
 
   /** Queues pause while a hook is full; see LogHooks. */
   get isStalled(): boolean {
@@ -80,5 +101,7 @@ export class ShardLog implements DeliveryLog {
   async finish(): Promise<void> {
     await this.#hooks.idle();
     await this.#records.flush();
+    this.#accounting?.cancel();
+    await this.#account(this.#totals.take());
   }
 }

@@ -15,6 +15,7 @@ import type {
   InitDeclaration,
   InspectionRequests,
   ListedRule,
+  MonthTotals,
   NewRule,
   PolicyStatus,
   ShardInspectionRequests,
@@ -73,6 +74,8 @@ export interface CoordinatorRequests extends InspectionRequests {
   'policy-status': { asked: undefined; answer: PolicyStatus };
   /** Build the next generation of the policy although no file changed; says who wants it. */
   'bump-epoch': { asked: string; answer: undefined };
+  /** Mail that this shard received and delivered, for the totals of the process. */
+  account: { asked: MonthTotals[]; answer: undefined };
   /** All mail of this shard is at rest. Answered by the pool once that holds for every shard. */
   drained: { asked: undefined; answer: undefined };
   /** Put queued messages elsewhere, in every shard. */

@@ -133,6 +133,7 @@ class Shard {
       registry: measured,
       diagnostics: this.#diagnostics,
       newMessageId: this.#newMessageId,
+      account: (totals) => this.#coordinator.ask('account', totals),
       send: (batches) => this.#lines.send(batches),
       enqueue: (message, isDeferred) => this.#reception!.enqueue(message, isDeferred),
     });

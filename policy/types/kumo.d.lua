@@ -194,7 +194,7 @@ function kumo.configure_log_disposition_hook(options) end
 ---@param options? table
 function kumo.configure_bounce_classifier(options) end
 
----Where accounting totals are kept. Accepted without effect in this release.
+---SQLite database in which recipients of mail that was received and delivered are counted by month. Without it /var/spool/kumomta/accounting.db if there is that directory, else none. Call it in the event `pre_init` or `init`; a change holds after a restart.
 ---@param path string
 function kumo.configure_accounting_db_path(path) end
 

@@ -75,6 +75,11 @@ export const operationDifferences: readonly Difference[] = [
     'memory/stats and task-dump',
     'Are texts of our own. task-dump tells of each shard: queues, connections, sessions, Lua states and the handlers that wait, with file and line; it shows the largest of each.',
   ),
+  decided(
+    'behaviour',
+    'accounting totals',
+    'A recipient counts once, whatever loggers there are; KumoMTA counts once for each logger that has the record. Months are those of UTC. Without kumo.configure_accounting_db_path there is a database only where /var/spool/kumomta exists. One that is locked or broken is told of once and holds up no mail.',
+  ),
   extension('command', 'completion', 'Completes commands and options in bash and zsh.'),
   extension('behaviour', 'top --once', 'One frame for scripts; `--json` gives its numbers.'),
   ...transferDifferences,

@@ -358,11 +358,6 @@ const later: readonly Difference[] = [
   ),
   planned(
     'behaviour',
-    'accounting totals',
-    'kumo.configure_accounting_db_path is accepted and says so once.',
-  ),
-  planned(
-    'behaviour',
     'metrics without samples',
     'Are declared and set later: latencies but those of user timers and Redis, delayed_due_to_*, scheduled_by_*, counts of connections and of queued messages by provider, ready_full, caches but the errors of mta_sts_policy, Lua states, bodies and metadata in memory, processors, thread pools, rocks_spool_*.',
   ),

@@ -30,6 +30,7 @@ export * from './log-record.ts';
 export * from './log-selection.ts';
 export * from './loggers.ts';
 export * from './machine.ts';
+export * from './mail-totals.ts';
 export * from './maildir-path.ts';
 export * from './memory.ts';
 export * from './message.ts';

@@ -1,3 +1,4 @@
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, expect, test, vi } from 'vitest';
 import { moonpost } from '../kit/command.ts';
 import { eventually } from '../kit/eventually.ts';
@@ -117,4 +118,42 @@ test('abort-ready-q-conn ends the connection that a message hangs in', async () 
   // It would go on by itself within a minute.
   expect((await run('rebind', '--everything', '--reason', 'now', '--always-flush')).code).toBe(0);
   await server.untilCounts({ Delivery: 1 });
+});
+
+test('accounting totals count recipients once, over all shards and restarts, whatever loggers there are', async () => {
+  const drop = await MailDrop.start();
+  const extra = `
+  kumo.configure_local_logs { log_dir = 'DIR/second' }
+  kumo.configure_accounting_db_path 'DIR/totals/accounting.db'`;
+  const policy = initLua(extra) + relayLua(drop.port);
+  let server = await Moonpost.start({ policy, shards: 2 });
+  const { directory } = server;
+  for (let index = 0; index < 6; index++) await sendOne(server.smtp, `u${index}@d.test`);
+  await server.untilCounts({ Delivery: 6 });
+  expect(await server.stop()).toBe(0);
+  server = await Moonpost.start({ policy, shards: 2, directory });
+  for (let index = 0; index < 4; index++) await sendOne(server.smtp, `u${index}@d.test`);
+  await server.untilCounts({ Delivery: 10 });
+  expect(await server.stop()).toBe(0);
+  const database = new DatabaseSync(`${directory}/totals/accounting.db`);
+  const rows = database.prepare('SELECT * FROM accounting').all() as {
+    event_time: string;
+    received: number;
+    delivered: number;
+  }[];
+  database.close();
+  // The month may end while the test runs.
+  expect(rows.every(({ event_time }) => /^\d{4}-\d\d-01 00:00:00$/.test(event_time))).toBe(true);
+  expect(rows.reduce((sum, { received }) => sum + received, 0)).toBe(10);
+  expect(rows.reduce((sum, { delivered }) => sum + delivered, 0)).toBe(10);
+});
+
+test('a broken accounting database stops no mail', async () => {
+  const drop = await MailDrop.start();
+  const policy = initLua("kumo.configure_accounting_db_path 'DIR/init.lua'") + relayLua(drop.port);
+  const server = await Moonpost.start({ policy });
+  expect(await sendOne(server.smtp, 'u@d.test')).toMatch(/^250/);
+  await server.untilCounts({ Delivery: 1 });
+  expect(await server.stop()).toBe(0);
+  expect(server.errors.match(/accounting totals: .*init\.lua: file is not a database/g)).toHaveLength(1);
 });

@@ -63,11 +63,15 @@ export const settingFunctions = {
     'Rules by which bounces are classified; without them the field is `Uncategorized`.',
     { options: unchecked('table') },
   ),
-  configure_accounting_db_path: accepted(
-    'configure_accounting_db_path',
-    'Where accounting totals are kept.',
-    { path: string() },
-  ),
+  configure_accounting_db_path: defineFunction({
+    params: { path: string() },
+    doc:
+      'SQLite database in which recipients of mail that was received and delivered are counted by month. Without it ' +
+      '/var/spool/kumomta/accounting.db if there is that directory, else none. Call it in the event `pre_init` or ' +
+      '`init`; a change holds after a restart.',
+    call: ({ path }, { host, where }) =>
+      host.declare({ kind: 'configure_accounting_db_path', options: path, where: where() }),
+  }),
   set_smtpsrv_threads: accepted('set_smtpsrv_threads', threads, count),
   set_httpinject_threads: accepted('set_httpinject_threads', threads, count),
   set_qmaint_threads: accepted('set_qmaint_threads', threads, count),
