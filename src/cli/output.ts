@@ -18,7 +18,12 @@ export function printJson(value: unknown): void {
 }
 
 function formatJson(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(CONTROLS, (found) =>
+  return plainJson(JSON.stringify(value, null, 2));
+}
+
+/** The text of JSON, with what could steer a terminal as escapes. */
+export function plainJson(text: string): string {
+  return text.replace(CONTROLS, (found) =>
     found === '\n' ? found : `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }

@@ -1,10 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { connectWebSocket, type WebSocketConnection } from '../io/websocket/index.ts';
+import { connectWebSocket } from '../io/websocket/index.ts';
 import type { TraceEvent, TraceRequest, TraceSide } from '../model/index.ts';
 import { parseCidr } from '../protocol/ip/index.ts';
 import { CLOSE } from '../protocol/websocket/index.ts';
 import type { Server } from './endpoint.ts';
-import { note } from './output.ts';
+import { note, plainJson } from './output.ts';
 import { asks, type ServerFlags, serverCommand } from './server-command.ts';
 import { TraceLines } from './trace-lines.ts';
 
@@ -75,27 +75,31 @@ async function showTrace(
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   const show = makeShow(side, flags);
   let isEnded = false;
+  let isFull = false;
   const end = (): void => {
     isEnded = true;
-    socket?.close();
+    socket.close();
   };
-  let socket: WebSocketConnection | undefined;
-  for (const signal of SIGNALS) process.once(signal, end);
-  // `… | head` closes our output; that is the end and no error.
-  process.stdout.on('error', end);
+  const drained = (): void => {
+    isFull = false;
+    socket.resume();
+  };
   const onText = (text: string): void => {
     if (isEnded) return;
     const { output, isOver } = show(text);
-    if (output !== '' && !process.stdout.write(output)) {
-      socket!.pause();
-      process.stdout.once('drain', () => socket!.resume());
+    if (!process.stdout.write(output) && !isFull) {
+      isFull = true;
+      socket.pause();
+      process.stdout.once('drain', drained);
     }
     if (isOver) end();
   };
-  socket = await connectWebSocket(url, { timeout: TIMEOUT, maxLength: MAX_EVENT, onText });
+  const socket = await connectWebSocket(url, { timeout: TIMEOUT, maxLength: MAX_EVENT, onText });
+  for (const signal of SIGNALS) process.once(signal, end);
+  // `… | head` closes our output; that is the end and no error.
+  process.stdout.on('error', end);
   socket.send(JSON.stringify(request));
-  if (isEnded) socket.close();
-  else note(`Watching ${url.origin}; Ctrl-C ends it.`);
+  note(`Watching ${url.origin}; Ctrl-C ends it.`);
   const { code, reason } = await socket.whenClosed;
   for (const signal of SIGNALS) process.off(signal, end);
   process.stdout.off('error', end);
@@ -113,6 +117,6 @@ function makeShow(side: TraceSide, flags: TraceFlags): (text: string) => { outpu
     const event = JSON.parse(text) as TraceEvent;
     const shown = lines.lines(event);
     if (json !== true) return { output: shown.map((line) => `${line}\n`).join(''), isOver: lines.isOver };
-    return { output: shown.length === 0 ? '' : `${text}\n`, isOver: lines.isOver };
+    return { output: shown.length === 0 ? '' : `${plainJson(text)}\n`, isOver: lines.isOver };
   };
 }

@@ -4,7 +4,7 @@ import { Compile, type Validator } from 'typebox/compile';
 import { systemClock } from '../../io/clock/index.ts';
 import { Upgrades, type WebSocketConnection } from '../../io/websocket/index.ts';
 import { type OpenTraceOf, type TraceRequest, type TraceSide, traceFilter } from '../../model/index.ts';
-import { CLOSE, whyNoWebSocket } from '../../protocol/websocket/index.ts';
+import { CLOSE, NO_WEBSOCKET, whyNoWebSocket } from '../../protocol/websocket/index.ts';
 
 /** The request says which sessions are wanted; it is the first frame, and has to come soon, ms. */
 const REQUEST_PATIENCE = 30_000;
@@ -38,8 +38,8 @@ export function traceEndpoint(
 ): void {
   const check = Compile(schema);
   const upgrades = upgradesOf(app);
-  app.get(path, async (request, reply) => {
-    const why = whyNoWebSocket(request.headers);
+  app.get(path, { exposeHeadRoute: false }, async (request, reply) => {
+    const why = upgrades.awaits(request.raw) ? whyNoWebSocket(request.headers) : NO_WEBSOCKET;
     if (why !== undefined) {
       void reply.header('upgrade', 'websocket').type('text/plain; charset=utf-8');
       return reply.code(426).send(`Error: ${why}`);

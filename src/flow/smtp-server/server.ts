@@ -1,9 +1,11 @@
-import type { Transport } from '../../model/index.ts';
+import { ConnectionMeta, type TraceTap, type Transport } from '../../model/index.ts';
+import { formatHostPort } from '../../protocol/ip/index.ts';
 import { formatReply, shedding } from './answer.ts';
 import { AuthBackoff } from './auth-backoff.ts';
 import { LingeringClose } from './lingering-close.ts';
 import type { SmtpServerParameters } from './parameters.ts';
 import { SmtpSession } from './session.ts';
+import { SessionTrace } from './session-trace.ts';
 
 /** The sessions of one listener. Whoever listens gives it the connections (io/net `listen`). */
 export class SmtpServer {
@@ -65,8 +67,22 @@ export class SmtpServer {
     this.#parameters.metrics?.connectionDenied();
     const lingering = new LingeringClose(this.#parameters.clock, transport);
     transport.receive({ data: () => {}, end: () => {}, closed: () => lingering.cancel() });
-    transport.write(formatReply(shedding(this.#hostname, reason).reply));
+    const text = formatReply(shedding(this.#hostname, reason).reply);
+    transport.write(text);
+    if (this.#parameters.trace?.isWatched === true)
+      this.#traceRefusal(this.#parameters.trace, transport, text);
     lingering.begin();
+  }
+
+  #traceRefusal(tap: TraceTap, { remote, local }: Transport, text: string): void {
+    const meta = new ConnectionMeta();
+    meta.set('reception_protocol', 'ESMTP');
+    meta.set('received_from', formatHostPort(remote.address, remote.port));
+    meta.set('received_via', formatHostPort(local.address, local.port));
+    const trace = new SessionTrace(tap, meta);
+    trace.connected();
+    trace.wrote(text);
+    trace.closed();
   }
 
   #forget(session: SmtpSession): void {

@@ -28,6 +28,11 @@ export class Upgrades {
     });
   }
 
+  /** Whether a request is one that can be accepted. */
+  awaits(request: IncomingMessage): boolean {
+    return this.#waiting.has(request);
+  }
+
   /** Answers 101 (RFC 6455 §4.2.2) and begins to read. `maxLength` of a message, in octets. */
   accept(
     request: IncomingMessage,

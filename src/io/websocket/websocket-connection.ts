@@ -46,6 +46,8 @@ export class WebSocketConnection {
     });
     socket.on('error', () => {});
     socket.on('close', () => this.#closed());
+    // It may have gone while nobody listened.
+    if (socket.destroyed) queueMicrotask(() => this.#closed());
   }
 
   /** Begins to read. `head`: octets that came with the handshake. */

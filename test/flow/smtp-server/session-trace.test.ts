@@ -147,3 +147,10 @@ test('while nobody watches nothing is told; who comes later gets what happens th
   await session.command('NOOP', '250');
   expect(trace.told).toEqual(['-> NOOP\r\n', expect.stringMatching(/^<- 250/)]);
 });
+
+test('a connection that is refused', async () => {
+  const { trace, session } = traced({ refusal: () => 'load shedding' });
+  await session.expect('421');
+  expect(trace.told).toEqual(['Connected', '<- 421 4.3.2 mx.test load shedding\r\n', 'Closed']);
+  expect(trace.metas[0]).toMatchObject({ received_from: expect.stringMatching(/:\d+$/) });
+});

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
@@ -29,7 +30,10 @@ async function serving(maxLength = 1000): Promise<Serving> {
       return;
     }
     const onText = (text: string): void => void got.texts.push(text);
-    got.connections.push(upgrades.accept(request, response, { maxLength, onText }));
+    const accept = (): unknown =>
+      got.connections.push(upgrades.accept(request, response, { maxLength, onText }));
+    if (request.headers.late === undefined) accept();
+    else request.socket.once('close', () => setImmediate(accept));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   open.push(server);
@@ -121,6 +125,17 @@ test('send says when a reader does not keep up, and drained when it does again o
   const gone = connections[0]!.drained();
   socket.destroy();
   await gone;
+});
+
+test('a client that has gone before it is accepted', async () => {
+  const { port, connections } = await serving();
+  const socket = connect(port, '127.0.0.1');
+  socket.write('GET /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nLate: 1\r\n');
+  socket.write('Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n');
+  await once(open[0]!, 'upgrade');
+  socket.resetAndDestroy();
+  await came(connections, 1);
+  expect(await connections[0]!.whenClosed).toMatchObject({ code: 1006 });
 });
 
 test('a peer that does not answer the close frame is waited for only so long', async () => {

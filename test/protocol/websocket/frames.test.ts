@@ -103,12 +103,14 @@ test('too much is refused before it is here', () => {
 
 test('which requests can become a websocket', () => {
   const right = {
+    connection: 'keep-alive, Upgrade',
     upgrade: 'WebSocket',
     'sec-websocket-version': '13',
     'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
   };
   expect(whyNoWebSocket(right)).toBeUndefined();
   expect(whyNoWebSocket({})).toContain('websocket');
+  expect(whyNoWebSocket({ ...right, connection: 'keep-alive' })).toContain('websocket');
   expect(whyNoWebSocket({ ...right, 'sec-websocket-version': '8' })).toContain('13');
   expect(whyNoWebSocket({ ...right, 'sec-websocket-key': 'short' })).toContain('Key');
 });
