@@ -1,4 +1,7 @@
+import { CpuMeter } from './io/cpu/index.ts';
 import {
+  type Family,
+  gauges,
   JsonFormat,
   MetricsPages,
   type MetricsRequest,
@@ -11,6 +14,8 @@ import type { Clock, Timer } from './model/index.ts';
 import { measured } from './model/index.ts';
 import type { ShardPool } from './shard-pool.ts';
 
+/** How often the use of the processors is looked at, ms (operations.md 13). */
+const CPU_EVERY = 3000;
 /** Who began to read metrics and asks for no more of them is forgotten after this long, ms. */
 const PATIENCE = 60_000;
 
@@ -26,15 +31,44 @@ export class ProcessMetrics {
   readonly #readings = new Map<number, Reading>();
   readonly #shards: ShardPool;
   #begun = 0;
+  readonly #cpu = new CpuMeter();
+  #timer: Timer;
 
-  /** `measure` notes what has to be looked up. */
+  /** `measure` notes what has to be looked up. Until `stop`. */
   constructor(clock: Clock, shards: ShardPool, measure: () => void) {
     this.#clock = clock;
     this.#shards = shards;
     this.#own = new MetricsPages(() => {
       measure();
-      return registryFamilies(measured);
+      return [...registryFamilies(measured), ...this.#poolFamilies()];
     }, clock);
+    this.#timer = this.#look();
+  }
+
+  stop(): void {
+    this.#timer.cancel();
+  }
+
+  #look(): Timer {
+    const { process, system, cores } = this.#cpu.look();
+    measured.series('process_cpu_usage_sum').set(process);
+    measured.series('process_cpu_usage_normalized').set(process / cores);
+    measured.series('system_cpu_usage_sum').set(system);
+    measured.series('system_cpu_usage_normalized').set(system / cores);
+    this.#timer = this.#clock.after(CPU_EVERY, () => void this.#look());
+    return this.#timer;
+  }
+
+  /** Threads that do the work; how many of the shards are idle they say themselves. */
+  #poolFamilies(): Family[] {
+    const shards = this.#shards.running;
+    return [
+      gauges('thread_pool_size', [
+        [shards, 'shard'],
+        [1, 'coordinator'],
+        [Number(process.env.UV_THREADPOOL_SIZE), 'libuv'],
+      ]),
+    ];
   }
 
   /** Begins to read; gives the number to go on with. */

@@ -366,6 +366,7 @@ class Coordinator {
     for (const lock of this.#locks) lock.release();
     await this.#pool.terminate();
     clearInterval(this.#reminder);
+    this.#metrics.stop();
     if (this.#exitCode === 0) this.#say('Shutdown completed OK!');
     this.#finish(this.#exitCode);
   }

@@ -8,6 +8,14 @@ import { random } from './io/random/index.ts';
 import type { Counters, Diagnostics, InitDeclaration, Resolver } from './model/index.ts';
 import type { SpoolOptions } from './model/options/index.ts';
 
+/** What KumoMTA calls the outcomes of TLSA look-ups. */
+const DANE_RESULTS = {
+  usable: 'ok',
+  failed: 'tempfail',
+  unusable: 'unusable',
+  absent: 'not_applicable',
+} as const;
+
 export interface ShardDnsParts {
   /** Number of the shard. */
   shard: number;
@@ -45,7 +53,7 @@ export class ShardDns {
     let hasWarned = false;
     this.routing = createRouting(this.resolver, systemClock, random, {
       mtaSts: this.mtaSts,
-      onDane: (result) => registry.series('dane_result_count', result).add(),
+      onDane: (result) => registry.series('dane_result_count', DANE_RESULTS[result]).add(),
       onUselessDane: () => {
         if (!hasWarned && counters.add('said useless dane', 1) === 1) {
           const why = 'no name server is trusted to say what DNSSEC proved';

@@ -1,3 +1,4 @@
+import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import type { CoordinatorLine } from './coordinator-line.ts';
 import { type ReadyQueue, type ReadyQueues, serviceOf } from './flow/ready-queue/index.ts';
@@ -178,10 +179,24 @@ function memoryFamilies(queues: ScheduledQueues | undefined): Family[] {
   ];
 }
 
+let lastLook: EventLoopUtilization | undefined;
+
+/** The part of the time since the last look in which this thread had nothing to do, to a hundredth. */
+function idleShare(): number {
+  const now = performance.eventLoopUtilization();
+  const { utilization } = performance.eventLoopUtilization(now, lastLook);
+  lastLook = now;
+  return Math.round((1 - utilization) * 100) / 100;
+}
+
 /** The first scrape may come before the policy is there. */
 export function stateFamilies(policy: PolicyGenerations | undefined): Family[] {
   const { all, spare } = policy?.states ?? { all: 0, spare: 0 };
-  return [gauges('lua_count', [[all]]), gauges('lua_spare_count', [[spare]])];
+  return [
+    gauges('lua_count', [[all]]),
+    gauges('lua_spare_count', [[spare]]),
+    gauges('thread_pool_parked', [[idleShare(), 'shard']]),
+  ];
 }
 
 function limitFamilies({ usage, limits, counts }: MemoryWatch): Family[] {

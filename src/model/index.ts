@@ -1,6 +1,7 @@
 export * from './admin-actions.ts';
 export * from './admin-listing.ts';
 export * from './admin-rules.ts';
+export * from './cache-meter.ts';
 export * from './clock.ts';
 export * from './compact-progress.ts';
 export * from './connection-meta.ts';

@@ -196,8 +196,8 @@ describe('MTA-STS and DANE', () => {
     const metrics = await (await fetch(`http://127.0.0.1:${server.http}/metrics`)).text();
     const count = (result: string): number =>
       Number(new RegExp(`^dane_result_count\\{result="${result}"\\} (\\d+)`, 'm').exec(metrics)?.[1] ?? 0);
-    expect(count('usable')).toBeGreaterThanOrEqual(3);
-    expect(count('failed')).toBeGreaterThanOrEqual(1);
+    expect(count('ok')).toBeGreaterThanOrEqual(3);
+    expect(count('tempfail')).toBeGreaterThanOrEqual(1);
     expect(count('unusable')).toBe(0);
   });
 

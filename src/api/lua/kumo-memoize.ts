@@ -21,6 +21,7 @@ import {
   keptForLua,
   type Memo,
   MemoCache,
+  MemoMeter,
 } from '../../model/kept/index.ts';
 import { type MemoizeOptions, memoizeOptions } from '../../model/options/index.ts';
 import { sharedBy } from './kept.ts';
@@ -69,7 +70,7 @@ function cacheFor(options: MemoizeOptions, { host }: CallContext): MemoCache {
     known.options.capacity === capacity &&
     known.options.allowStale === allowStale;
   if (same) return known;
-  const made = new MemoCache({ ttl, capacity, allowStale });
+  const made = new MemoCache({ ttl, capacity, allowStale }, new MemoMeter(name));
   caches.set(name, made);
   return made;
 }
@@ -95,7 +96,9 @@ function recall(memoized: Memoized, key: string, args: unknown[], tries: number)
   if (pending === undefined) return compute(memoized, key, args);
   const stale = cache.stale(key);
   if (stale !== undefined) return unwrap(stale);
+  cache.waits(1);
   return wait(pending, memoized).then((memo) => {
+    cache.waits(-1);
     if (memo !== undefined) return unwrap(memo);
     if (options.retry_on_populate_timeout && tries < MOST_TRIES)
       return recall(memoized, key, args, tries + 1);

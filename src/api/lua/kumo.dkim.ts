@@ -14,7 +14,7 @@ import {
   typeOfValue,
   type UnnamedFunction,
 } from '../../model/define/index.ts';
-import type { MaybePromise } from '../../model/index.ts';
+import { type MaybePromise, measured } from '../../model/index.ts';
 import { type DkimSigningOptions, dkimSignerOptions } from '../../model/options/index.ts';
 import { type Canonicalization, DkimSigner, type SigningKey } from '../../protocol/dkim/index.ts';
 import { sharedBy } from './kept.ts';
@@ -32,6 +32,12 @@ interface Checked {
 
 /** What kumo.dkim.set_signing_threads declares. */
 export const SIGNING_THREADS = 'dkim.set_signing_threads';
+const cache = {
+  lookups: measured.series('dkim_signer_cache_lookup_count'),
+  hits: measured.series('dkim_signer_cache_hit'),
+  misses: measured.series('dkim_signer_cache_miss'),
+};
+const creation = measured.histogram('dkim_signer_creation');
 /** Most signers kept. */
 const MOST_SIGNERS = 1024;
 
@@ -102,6 +108,8 @@ function signerFor(given: Given, context: CallContext): MaybePromise<DkimSigner>
   const signers = signersOf(context.host);
   const name = JSON.stringify(given);
   let checked = signers.get(name);
+  cache.lookups.add();
+  (checked === undefined ? cache.misses : cache.hits).add();
   if (checked === undefined) {
     checked = check(given);
     signers.set(name, checked);
@@ -109,11 +117,14 @@ function signerFor(given: Given, context: CallContext): MaybePromise<DkimSigner>
   if (checked.unknown.length > 0) warnUnknown(checked, context);
   const { key: source, ttl } = checked.options;
   const key = keysOf(context.host).get(source, ttl, (source) => loadKey(source, context));
-  return key instanceof Promise ? key.then((read) => signerWith(checked, read)) : signerWith(checked, key);
+  return key instanceof Promise
+    ? key.then((read) => signerWith(checked, read, context))
+    : signerWith(checked, key, context);
 }
 
-function signerWith(checked: Checked, key: SigningKey): DkimSigner {
+function signerWith(checked: Checked, key: SigningKey, { host: { clock } }: CallContext): DkimSigner {
   if (checked.signer?.key !== key) {
+    const began = clock.monotonic();
     const { header_canonicalization, body_canonicalization, over_sign, ...options } = checked.options;
     checked.signer = new DkimSigner(
       {
@@ -124,6 +135,7 @@ function signerWith(checked: Checked, key: SigningKey): DkimSigner {
       },
       key,
     );
+    creation.took(clock.monotonic() - began);
   }
   return checked.signer;
 }

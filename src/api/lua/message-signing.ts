@@ -1,6 +1,6 @@
 import { SigningTurns } from '../../io/dkim/index.ts';
 import { instanceOf, methodsOf } from '../../model/define/index.ts';
-import type { Clock, MaybePromise, Message, PolicyHost } from '../../model/index.ts';
+import { type Clock, type MaybePromise, type Message, measured, type PolicyHost } from '../../model/index.ts';
 import { DkimSigner, SentForm } from '../../protocol/dkim/index.ts';
 import { sharedBy } from './kept.ts';
 import { SIGNING_THREADS } from './kumo.dkim.ts';
@@ -8,6 +8,8 @@ import { withData } from './message-data.ts';
 
 const method = methodsOf<Message>();
 
+const parses = measured.histogram('dkim_signer_message_parse');
+const signatures = measured.histogram('dkim_signer_sign');
 /** RSA signatures made at the same time per shard, unless kumo.dkim.set_signing_threads says otherwise. */
 const SIGNATURES_AT_A_TIME = 4;
 
@@ -22,15 +24,22 @@ const forms = new WeakMap<Buffer, SentForm>();
 
 /** Signs what the message is now. The body of a long one is hashed in steps, so that other mail goes on. */
 function sign(message: Message, data: Buffer, signer: DkimSigner, host: PolicyHost): MaybePromise<void> {
+  const { clock } = host;
+  const began = clock.monotonic();
   const form = forms.get(data) ?? SentForm.of(data);
+  const parsed = clock.monotonic();
+  parses.took(parsed - began);
   const { bodyCanonicalization } = signer.options;
   const finish = (): MaybePromise<void> => {
-    const line = signer.sign(form, host.clock.now(), aside(host));
-    if (typeof line === 'string') return prepend(message, data, form, line);
-    return line.then((signed) => prepend(message, data, form, signed));
+    const line = signer.sign(form, clock.now(), aside(host));
+    const signedWith = (signed: string): MaybePromise<void> => {
+      signatures.took(clock.monotonic() - parsed);
+      return prepend(message, data, form, signed);
+    };
+    return typeof line === 'string' ? signedWith(line) : line.then(signedWith);
   };
   if (!form.takesLong(bodyCanonicalization)) return finish();
-  return inTurns(form.hashing(bodyCanonicalization), host.clock).then(finish);
+  return inTurns(form.hashing(bodyCanonicalization), clock).then(finish);
 }
 
 async function inTurns(steps: Iterable<undefined>, clock: Clock): Promise<void> {

@@ -15,6 +15,7 @@ import type { ClientTrace } from './client-trace.ts';
 import { HandshakeTimeout, QUIT_TIMEOUT, SmtpConnection } from './connection.ts';
 import type { SmtpPathOptions, SmtpSourceOptions } from './path-options.ts';
 import type { PeerSecurity } from './peer-security.ts';
+import { greetingPhase, phases } from './phases.ts';
 import { proxyRouteOf } from './proxy-route.ts';
 import { SmtpSession } from './session.ts';
 import { type TlsPlan, tlsPlanFor } from './tls-plan.ts';
@@ -132,7 +133,10 @@ class Greeting {
         timeout: path.connect_timeout,
         proxy: await proxyRouteOf(source, security),
       };
-      return await this.#request.dial(target);
+      const began = this.#request.clock.monotonic();
+      const transport = await this.#request.dial(target);
+      phases.connect.took(this.#request.clock.monotonic() - began);
+      return transport;
     } catch (error) {
       const kind = error instanceof DialError && error.kind !== 'failed' ? error.kind : 'dial';
       const from = kind === 'unplumbed' ? ` from ${source.source_address}` : '';
@@ -198,9 +202,11 @@ class Greeting {
     settings: TlsClientSettings,
     step: 'STARTTLS' | 'TLS',
   ): Promise<TlsInfo> {
-    const { candidate, path } = this.#request;
+    const { candidate, path, clock } = this.#request;
     try {
+      const began = clock.monotonic();
       const tls = await connection.secure({ serverName, settings, check, timeout: path.starttls_timeout });
+      phases.tls.took(clock.monotonic() - began);
       this.#request.trace?.secured(tls);
       return tls;
     } catch (error) {
@@ -244,7 +250,7 @@ class Greeting {
 
   async #ask(line: string, timeout: number, shown = line): Promise<Reply> {
     const { replies, failure } = await this.#connection!.exchange(
-      [{ line, timeout, shown }],
+      [{ line, timeout, shown, took: greetingPhase(line) }],
       line === '' ? [] : [line],
     );
     if (failure === undefined) return replies[0]!;

@@ -1,4 +1,11 @@
-import type { Clock, Timer, TlsClientOptions, TlsInfo, Transport } from '../../model/index.ts';
+import type {
+  Clock,
+  HistogramSeries,
+  Timer,
+  TlsClientOptions,
+  TlsInfo,
+  Transport,
+} from '../../model/index.ts';
 import { type Reply, ReplyParser } from '../../protocol/smtp/index.ts';
 import type { ClientTrace } from './client-trace.ts';
 
@@ -10,6 +17,8 @@ export interface Command {
   /** With its CRLF; '' for the banner, which nobody asks for. */
   line: string;
   timeout: number;
+  /** Takes how long the reply took, from the exchange's beginning or the last reply that was measured. */
+  took?: HistogramSeries | undefined;
   /** In place of `line` in replies and errors, when the line has a secret. */
   shown?: string;
 }
@@ -45,6 +54,8 @@ export class SmtpConnection {
   #failure: ConnectionFailure | undefined;
   #farewell: Reply | undefined;
   #listening = false;
+  /** Monotonic milliseconds. */
+  #measuredAt = 0;
   #securing = false;
   readonly #trace: ClientTrace | undefined;
 
@@ -69,6 +80,7 @@ export class SmtpConnection {
     if (this.#failure !== undefined) return Promise.resolve({ replies: [], failure: this.#failure });
     this.#commands = commands;
     this.#replies = [];
+    this.#measuredAt = this.#clock.monotonic();
     const exchange = new Promise<Exchange>((resolve) => {
       this.#settle = resolve;
     });
@@ -164,7 +176,12 @@ export class SmtpConnection {
       this.#lost(`unexpected reply ${reply.code} while idle`);
       return;
     }
-    const { line, shown = line } = this.#commands[this.#replies.length]!;
+    const { line, shown = line, took } = this.#commands[this.#replies.length]!;
+    if (took !== undefined) {
+      const now = this.#clock.monotonic();
+      took.took(now - this.#measuredAt);
+      this.#measuredAt = now;
+    }
     reply.command = shown === '' ? null : shown;
     this.#replies.push(reply);
     if (this.#replies.length < this.#commands.length) return;

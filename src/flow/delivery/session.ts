@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type {
-  Clock,
-  MaybePromise,
-  Outcome,
-  PeerAddress,
-  RecipientOutcome,
-  SourceAddress,
-  TlsInfo,
+import {
+  type Clock,
+  type MaybePromise,
+  measured,
+  type Outcome,
+  type PeerAddress,
+  type RecipientOutcome,
+  type SourceAddress,
+  type TlsInfo,
 } from '../../model/index.ts';
 import type { EnvelopeAddress, Reply } from '../../protocol/smtp/index.ts';
 import { type Candidate, peerAddressOf } from './candidate.ts';
@@ -32,6 +33,8 @@ import {
   rewritten,
 } from './settle.ts';
 import { type TransactionResult, transact } from './transaction.ts';
+
+const attempts = measured.histogram('deliver_message_latency_rollup', 'smtp_client');
 
 export interface AttemptRequest {
   sender: EnvelopeAddress;
@@ -89,6 +92,7 @@ export class SmtpSession {
   readonly #connection: SmtpConnection;
   readonly #candidate: Candidate;
   readonly #path: SmtpPathOptions;
+  readonly #clock: Pick<Clock, 'monotonic'>;
   #transactions = 0;
   #deliveries = 0;
   #unclean = false;
@@ -99,6 +103,7 @@ export class SmtpSession {
     this.#connection = connection;
     this.#candidate = parts.candidate;
     this.#path = parts.path;
+    this.#clock = parts.clock;
     this.peer = peerAddressOf(parts.candidate);
     this.tls = parts.tls;
     this.sourceAddress = sourceAddressOf(connection.transport);
@@ -124,6 +129,7 @@ export class SmtpSession {
 
   /** Sends one message to its recipients, in as many transactions as max_recipients_per_batch asks for. */
   async attempt(request: AttemptRequest): Promise<AttemptResult> {
+    const began = this.#clock.monotonic();
     const delivery = ++this.#deliveries;
     if (isTraced(request)) this.#trace?.obtained(request);
     const attempt = new Attempt(request, this.#path, this.capabilities);
@@ -137,6 +143,7 @@ export class SmtpSession {
       previous = batch;
       if (attempt.failure !== undefined) break;
     }
+    attempts.took(this.#clock.monotonic() - began);
     if (attempt.failure === 'reply421') void this.quit();
     return {
       outcomes: attempt.outcomes,

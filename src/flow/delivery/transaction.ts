@@ -2,6 +2,7 @@ import { dotStuff, type EnvelopeAddress, type Reply } from '../../protocol/smtp/
 import type { Command, ConnectionFailure, SmtpConnection } from './connection.ts';
 import { rcptLine } from './envelope-commands.ts';
 import type { SmtpPathOptions } from './path-options.ts';
+import { phases } from './phases.ts';
 
 /** One MAIL … dot, for at most as many recipients as one batch may have. */
 export interface TransactionRequest {
@@ -111,7 +112,7 @@ async function sendBody(
 ): Promise<Reply[]> {
   // The transport does not tell when the body has left, so its time and that of the reply are one deadline.
   const timeout = path.data_timeout + path.data_dot_timeout;
-  const first: Command = { line: '.\r\n', timeout };
+  const first: Command = { line: '.\r\n', timeout, took: phases.dot };
   const further: Command = { line: '.\r\n', timeout: path.data_dot_timeout };
   const commands = [first, ...new Array<Command>(answers - 1).fill(further)];
   const { replies, failure } = await connection.exchange(commands, chunks);
@@ -123,11 +124,11 @@ function envelopeCommands(request: TransactionRequest): Command[] {
   const { path } = request;
   const commands: Command[] = [];
   if (request.withRset) commands.push({ line: 'RSET\r\n', timeout: path.rset_timeout });
-  commands.push({ line: request.mailLine, timeout: path.mail_from_timeout });
+  commands.push({ line: request.mailLine, timeout: path.mail_from_timeout, took: phases.mail });
   for (const recipient of request.recipients) {
     commands.push({ line: rcptLine(recipient), timeout: path.rcpt_to_timeout });
   }
-  commands.push({ line: 'DATA\r\n', timeout: path.data_timeout });
+  commands.push({ line: 'DATA\r\n', timeout: path.data_timeout, took: phases.data });
   return commands;
 }
 

@@ -1,13 +1,16 @@
 import {
   type DeliveryEvent,
   Fifo,
+  type HistogramSeries,
   type JsonObject,
   LogSelection,
   type MaybePromise,
   Message,
+  measured,
   type PolicyResult,
   recordJson,
   recordText,
+  type Series,
   SpoolWriteError,
   type Timer,
 } from '../../model/index.ts';
@@ -42,6 +45,8 @@ export class LogHook {
   readonly #line = new Fifo<Waiting>();
   readonly #producers = new Fifo<() => void>();
   readonly #unkept = new Set<Message>();
+  readonly #submits: HistogramSeries;
+  readonly #full: Series;
   /** Records that are neither dropped nor kept nor unkept. */
   #underWay = 0;
   #asking = 0;
@@ -56,6 +61,8 @@ export class LogHook {
     this.#options = options;
     this.#parts = parts;
     this.#selection = new LogSelection(options);
+    this.#submits = measured.histogram('log_submit_latency', `hook-${options.name}`);
+    this.#full = measured.series('log_submit_full', `hook-${options.name}`);
   }
 
   /** back_pressure records are under way: no more should be made for now. */
@@ -105,11 +112,19 @@ export class LogHook {
 
   #submit(event: DeliveryEvent, now: number): MaybePromise<void> {
     const message = this.#messageOf(event, now);
-    if (this.isFull) this.#parts.onBacklog(this.name);
+    if (this.isFull) {
+      this.#parts.onBacklog(this.name);
+      this.#full.add();
+    }
     this.#underWay++;
+    const { clock } = this.#parts;
+    const began = clock.monotonic();
     const decided = this.#askInTurn(message);
-    if (decided instanceof Promise) return decided.then(() => this.#room());
-    return this.#room();
+    const submitted = (): MaybePromise<void> => {
+      this.#submits.took(clock.monotonic() - began);
+      return this.#room();
+    };
+    return decided instanceof Promise ? decided.then(submitted) : submitted();
   }
 
   #askInTurn(message: Message): MaybePromise<void> {

@@ -1,4 +1,4 @@
-import { type MaybePromise, Message, type PolicyResult } from '../../model/index.ts';
+import { type MaybePromise, Message, measured, type PolicyResult } from '../../model/index.ts';
 import type { ReadBody } from '../../protocol/smtp/index.ts';
 import { type Answer, answer, refusalOf, technicalDifficulties } from './answer.ts';
 import type { SessionContext, Transaction } from './context.ts';
@@ -13,6 +13,23 @@ import { parseBatches, SplitError } from './split.ts';
  */
 export function concludeTransaction(context: SessionContext, read: ReadBody): MaybePromise<Answer> {
   const transaction = context.takeTransaction();
+  const { clock } = context.parameters;
+  const complete = clock.monotonic();
+  // The deadline counts from DATA, or the first BDAT.
+  reading.took(complete - (transaction.deadline - context.options.data_processing_timeout));
+  return andThen(conclude(context, transaction, read), (answer) => {
+    const now = clock.monotonic();
+    processing.took(now - complete);
+    transactions.took(now - transaction.began);
+    return answer;
+  });
+}
+
+const reading = measured.histogram('smtpsrv_read_data_duration');
+const processing = measured.histogram('smtpsrv_process_data_duration');
+const transactions = measured.histogram('smtpsrv_transaction_duration');
+
+function conclude(context: SessionContext, transaction: Transaction, read: ReadBody): MaybePromise<Answer> {
   switch (read.kind) {
     case 'body':
       return askPolicy(context, transaction, read.body);

@@ -23,6 +23,8 @@ export interface Transaction {
   readonly sender: EnvelopeAddress;
   readonly recipients: EnvelopeAddress[];
   readonly smtpUtf8: boolean;
+  /** Monotonic: when MAIL FROM was accepted. */
+  readonly began: number;
   /** Set by the first BDAT; the chunks of a message go through one reader. */
   chunks: DataReader | undefined;
   /** Monotonic: when data_processing_timeout ends, counted from DATA or the first BDAT. */

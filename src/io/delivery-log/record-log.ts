@@ -3,10 +3,12 @@ import {
   type DeliveryEvent,
   type DeliveryLog,
   type Diagnostics,
+  type HistogramSeries,
   type LogRecord,
   LogSelection,
   type MaybePromise,
   Message,
+  measured,
   recordJson,
   recordText,
 } from '../../model/index.ts';
@@ -34,13 +36,19 @@ type LoggedRecord = Pick<PerRecordOptions, 'enable'> & Partial<PerRecordOptions>
 /** One configure_local_logs or configure_plain_logs. */
 interface Logger {
   index: number;
-  /** Its directory or output. */
+  /** What metrics call it. */
   name: string;
+  submits: HistogramSeries;
   directory: string;
   filterEvent: string | undefined;
   selection: LogSelection<LoggedRecord>;
   /** Records that may wait for the writer. */
   mostWaiting: number;
+}
+
+/** As KumoMTA: `dir-PATH`; ours that write elsewhere, by where. */
+function loggerName(options: RecordLogParts['loggers'][number]): string {
+  return 'output' in options ? `output-${options.output}` : `dir-${options.log_dir}`;
 }
 
 /** Callers wait when this many characters are written and not taken. */
@@ -63,7 +71,8 @@ export class RecordLog implements DeliveryLog {
     this.#batches = new LineBatches(parts);
     this.#loggers = parts.loggers.map((options, index) => ({
       index,
-      name: 'output' in options ? options.output : options.log_dir,
+      name: loggerName(options),
+      submits: measured.histogram('log_submit_latency', loggerName(options)),
       directory: 'output' in options ? '' : options.log_dir,
       filterEvent: options.filter_event,
       selection: new LogSelection<LoggedRecord>(options),
@@ -120,10 +129,12 @@ export class RecordLog implements DeliveryLog {
     for (const logger of loggers) {
       const { directory, selection } = logger;
       if (!selection.enables(event.type)) continue;
+      const began = this.#parts.clock.monotonic();
       const { suffix, log_dir, template } = selection.of(event.type) ?? {};
       const record = selection.recordOf(event, { now, nodeId, createdAt });
       const line = template === undefined ? recordJson(record) : this.#shown(record, template, now);
       this.#batches.add(logger.index, log_dir ?? directory, suffix ?? '', line);
+      logger.submits.took(this.#parts.clock.monotonic() - began);
       if (this.#batches.linesOf(logger.index) < logger.mostWaiting) continue;
       isFull = true;
       this.#parts.onFull?.(logger.name);

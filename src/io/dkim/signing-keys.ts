@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { KeySource } from '../../model/define/index.ts';
-import type { Clock, Diagnostics, MaybePromise } from '../../model/index.ts';
+import { type Clock, type Diagnostics, type MaybePromise, measured } from '../../model/index.ts';
 import { SigningKey } from '../../protocol/dkim/index.ts';
 
 /** Most keys kept; those that were not used for longest go first. */
@@ -18,6 +18,13 @@ export interface SigningKeysParts {
   /** True for the first caller with this key in the whole process. */
   once(key: string): boolean;
 }
+
+const cache = {
+  lookups: measured.series('dkim_signer_key_cache_lookup_count'),
+  hits: measured.series('dkim_signer_key_cache_hit'),
+  misses: measured.series('dkim_signer_key_cache_miss'),
+};
+const fetches = measured.histogram('dkim_signer_key_fetch');
 
 interface Kept {
   /** The last that was good. */
@@ -53,9 +60,12 @@ export class SigningKeys {
   ): MaybePromise<SigningKey> {
     const kept = this.#entry(nameOf(source));
     const epoch = this.#parts.epoch();
+    cache.lookups.add();
     if (kept.key !== undefined && kept.epoch === epoch && kept.until > this.#parts.clock.monotonic()) {
+      cache.hits.add();
       return kept.key;
     }
+    cache.misses.add();
     // What began to be read in an older epoch may be older than what started this one.
     if (kept.reading?.epoch !== epoch) {
       const reading = { epoch, result: this.#read(kept, source, ttl, read) };
@@ -84,7 +94,9 @@ export class SigningKeys {
     const epoch = this.#parts.epoch();
     const isLatest = (): boolean => kept.reading?.epoch === epoch;
     try {
+      const began = this.#parts.clock.monotonic();
       const key = new SigningKey(await read(source));
+      fetches.took(this.#parts.clock.monotonic() - began);
       if (isLatest() || kept.key === undefined) {
         Object.assign(kept, { key, told: undefined, epoch, until: this.#parts.clock.monotonic() + ttl });
       }

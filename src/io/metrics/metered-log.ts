@@ -8,12 +8,18 @@ const outcomes: Partial<Record<DeliveryEvent['type'], string>> = {
   XferOut: 'total_messages_delivered',
 };
 
+/** What metrics call the ways of delivery that records name. */
 const services: Record<string, string> = {
   ESMTP: 'smtp_client',
-  Maildir: 'maildir',
+  LMTP: 'smtp_client',
   Lua: 'lua',
+  Maildir: 'maildir',
   xfer: 'xfer',
+  DeferredSmtpInjection: 'defersmtpinject',
+  HttpInjectionGenerator: 'httpinject',
 };
+/** Those whose ready queues are for sites. */
+const WITH_SITES = new Set(['smtp_client', 'lua']);
 
 /** Series of one ready queue, bound once: looking them up costs more than adding to them. */
 interface BoundOutcome {
@@ -30,6 +36,8 @@ export class MeteredLog implements DeliveryLog {
   readonly #log: DeliveryLog;
   readonly #registry: Registry;
   readonly #received: Series;
+  /** The address that was counted for last. */
+  #via: { address: string; series: Series | undefined } = { address: '', series: undefined };
   readonly #bound = new Map<string, Map<string, BoundOutcome>>();
 
   constructor(log: DeliveryLog, registry: Registry) {
@@ -41,7 +49,7 @@ export class MeteredLog implements DeliveryLog {
   write(event: DeliveryEvent): MaybePromise<void> {
     // Injection counts recipients, whether or not they become messages.
     const isInjected = event.subject.meta.reception_protocol === 'HTTP';
-    if (event.type === 'Reception' && !isInjected) this.#received.add();
+    if (event.type === 'Reception' && !isInjected) this.#countReception(event);
     const name = outcomes[event.type];
     const service = services[event.deliveryProtocol ?? ''];
     if (name !== undefined && service !== undefined) this.#countOutcome(name, service, event);
@@ -55,6 +63,18 @@ export class MeteredLog implements DeliveryLog {
     for (const { dropped } of bound?.values() ?? []) {
       for (const [name, ...labels] of dropped) this.#registry.drop(name, ...labels);
     }
+  }
+
+  /** In all, and for the address that the client connected to. */
+  #countReception({ subject }: DeliveryEvent): void {
+    this.#received.add();
+    const via = subject.meta.received_via;
+    if (typeof via !== 'string') return;
+    if (this.#via.address !== via) {
+      const series = this.#registry.series('total_messages_received', `esmtp_listener:${via}`);
+      this.#via = { address: via, series };
+    }
+    this.#via.series?.add();
   }
 
   #countOutcome(name: string, service: string, event: DeliveryEvent): void {
@@ -85,7 +105,7 @@ export class MeteredLog implements DeliveryLog {
   #bind(name: string, service: string, provider: string, event: DeliveryEvent): BoundOutcome {
     const registry = this.#registry;
     const total = registry.series(name, service);
-    if (event.site === '')
+    if (event.site === '' || !WITH_SITES.has(service))
       return { total, queue: undefined, provider: undefined, source: undefined, dropped: [] };
     const ofSource: [string, string, string] = [provider, event.source ?? '', event.pool ?? ''];
     const dropped: BoundOutcome['dropped'] = [[name, `${service}:${event.site}`]];

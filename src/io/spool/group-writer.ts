@@ -2,6 +2,7 @@ import {
   type Clock,
   type Diagnostics,
   type MessageId,
+  measured,
   SpoolWriteError,
   type Timer,
 } from '../../model/index.ts';
@@ -28,6 +29,7 @@ export interface WriterOptions {
   reclaim: Reclaim;
 }
 
+const commits = measured.histogram('spool_commit_latency');
 /** Bytes of bodies and number of messages after which a group is closed and the rest waits for the next. */
 const GROUP_BODY_BYTES = 32 * 1024 * 1024;
 const GROUP_TICKETS = 2048;
@@ -183,7 +185,9 @@ export class GroupWriter {
 
   async #writeGroup(notesOnly: boolean): Promise<void> {
     const group = this.#take(notesOnly);
+    const began = this.#options.clock.monotonic();
     const failure = await this.#attempt(group);
+    commits.took(this.#options.clock.monotonic() - began);
     if (failure === undefined) {
       for (const { entry, resolve } of group.tickets) resolve(entry);
       for (const { resolve } of group.barriers) resolve();

@@ -191,7 +191,7 @@ test('a full logger makes its callers wait, and says so (back_pressure)', async 
     resumed = true;
   });
   await clock.advance(0);
-  expect({ resumed, full }).toEqual({ resumed: false, full: ['/x'] });
+  expect({ resumed, full }).toEqual({ resumed: false, full: ['dir-/x'] });
   // What waits is on its way at once, for all loggers.
   expect(sent.map(({ logger, records }) => [logger, records])).toEqual([
     [0, 3],

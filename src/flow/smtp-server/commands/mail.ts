@@ -26,6 +26,7 @@ export function mail(context: SessionContext, command: MailCommand): MaybePromis
       sender,
       recipients: [],
       smtpUtf8: command.smtpUtf8,
+      began: context.parameters.clock.monotonic(),
       chunks: undefined,
       deadline: Number.POSITIVE_INFINITY,
     };
