@@ -135,6 +135,11 @@ export const queueDifferences: readonly Difference[] = [
   ),
   decided(
     'behaviour',
+    'custom_lua that fails',
+    'After three errors of send or send_batch in a row the ready queue opens no connection for 250 ms, and 250 ms longer after each further one, 10 s at most, until a call ends without an error; a kumo.reject is no error. What waits is not tried meanwhile, so that a webhook that is away costs the mail nothing. ready-q-states tells it as connection_limited.',
+  ),
+  decided(
+    'behaviour',
     'connections of custom_lua',
     'A shard has at most 64 connection objects, each in a Lua state of its own that serves nothing else; one beyond waits, and the others make room after the batch in hand. After a change of the policy connections end after the batch in hand, and new ones are of the new policy. What connections keep in global variables ends with each call.',
   ),

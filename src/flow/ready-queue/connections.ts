@@ -48,7 +48,7 @@ const ABORT_GRACE = 5000;
 /**
  * The connections of one ready queue, each with a slot of every limit of the path.
  * opening → limited → opening … → stopped. While opening, `maintain` opens connections up to the ideal number. It
- * becomes limited when a limit is used up, until a slot of that limit is worth another try.
+ * becomes limited when a limit is used up, until a slot of that limit is worth another try, and when it is told to rest.
  */
 export class Connections {
   readonly #parts: ConnectionsParts;
@@ -57,6 +57,9 @@ export class Connections {
   #cancelWant: (() => void) | undefined;
   /** The limit that is used up, and since when. */
   #limited: ReadyState | undefined;
+  /** Why none is to be opened for a while, and since when. */
+  #resting: ReadyState | undefined;
+  #restTimer: Timer | undefined;
   #acquiring = false;
   #stopping = false;
   #retryTimer: Timer | undefined;
@@ -86,13 +89,14 @@ export class Connections {
 
   /** What keeps more connections from being opened; undefined when nothing does. */
   get limited(): ReadyState | undefined {
-    return this.#missing > 0 ? this.#limited : undefined;
+    return this.#missing > 0 ? (this.#resting ?? this.#limited) : undefined;
   }
 
   /** Opens as many connections as the messages that wait deserve and the limits allow. */
   maintain(): void {
     if (this.#missing <= 0) this.#limited = undefined;
-    if (this.#stopping || this.#acquiring || this.#cancelWant !== undefined) return;
+    if (this.#stopping || this.#acquiring || this.#resting !== undefined || this.#cancelWant !== undefined)
+      return;
     for (let missing = this.#missing; missing > 0; missing--) {
       const slots = acquireSlots(this.#parts.leases, this.#owner.limits, this);
       if (slots instanceof Promise) {
@@ -103,11 +107,25 @@ export class Connections {
     }
   }
 
+  /** Opens none for `delay` ms, because of `context`; those that are open go on. Another path ends it. */
+  rest(delay: number, context: string): void {
+    if (this.#stopping) return;
+    this.#resting = { context, since: this.#parts.clock.now() };
+    this.#restTimer?.cancel();
+    this.#restTimer = this.#parts.clock.after(delay, () => this.#goOn());
+  }
+
+  #goOn(): void {
+    this.#restTimer?.cancel();
+    this.#resting = undefined;
+    this.maintain();
+  }
+
   /** The limits are others now. */
   limitsChanged(): void {
     this.#cancelWant?.();
     this.#cancelWant = undefined;
-    this.maintain();
+    this.#goOn();
   }
 
   /**
@@ -117,6 +135,7 @@ export class Connections {
   async stop(patience: number): Promise<void> {
     this.#stopping = true;
     this.#cancelWant?.();
+    this.#restTimer?.cancel();
     this.#retryTimer?.cancel();
     if (this.#open.size === 0) return;
     let timer: Timer | undefined;

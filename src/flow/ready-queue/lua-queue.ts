@@ -1,22 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import {
-  type Lease,
-  type MaybePromise,
-  type Message,
-  measured,
-  type Outcome,
-  type PolicyConnection,
-  type PolicyResult,
-  type QueuedMessage,
-  type RequeueReason,
-  type Timer,
+import type {
+  Lease,
+  MaybePromise,
+  Message,
+  Outcome,
+  PolicyConnection,
+  QueuedMessage,
+  RequeueReason,
+  Timer,
 } from '../../model/index.ts';
 import type { QueueProtocol } from '../../model/options/index.ts';
-import { reply, replyFromText } from '../../protocol/smtp/index.ts';
+import { reply } from '../../protocol/smtp/index.ts';
 import { END_TEXTS, type End, endReply, slotUntilEnd } from './connection-end.ts';
 import { ConnectionStatus } from './connection-status.ts';
 import type { Connection } from './connections.ts';
 import { Hand } from './hand.ts';
+import { failureText, verdictOn } from './lua-verdict.ts';
 import type { ReadyParts } from './parts.ts';
 import { passRate } from './pass-rate.ts';
 import type { NamedRate } from './path-limits.ts';
@@ -28,16 +27,13 @@ import { Watchdog } from './watchdog.ts';
 /** How a queue has its mail delivered by policy. */
 export type LuaProtocol = Extract<QueueProtocol, { kind: 'custom_lua' }>;
 
-const attempts = measured.histogram('deliver_message_latency_rollup', 'lua');
 /** A session may go so long without progress, ms, where the path does not say (delivery.md section 7). */
 const PATIENCE = 600_000;
 
-/** What was made of a batch, for every message of it. */
-interface Verdict {
-  outcome: Outcome;
-  /** The connection is not to be used again. */
-  closes: boolean;
-}
+/** Errors in a row, over all shards, that are no reason to wait; each one more makes the wait so much longer, ms. */
+const FREE_FAILURES = 2;
+const REST_PER_FAILURE = 250;
+const LONGEST_REST = 10_000;
 
 /** The ready queues of policy's own delivery go by the domain; there is no DNS to ask. */
 export function luaSite(domain: string): Site {
@@ -177,7 +173,6 @@ export class LuaDispatcher implements Connection {
     this.#watchdog.progress();
     if (opened.kind === 'values') {
       this.#isOpen = true;
-      this.#queue.connected();
       return true;
     }
     await this.#notOpened(failureText(maker, opened));
@@ -249,13 +244,13 @@ export class LuaDispatcher implements Connection {
     const method = batch_size > 1 ? 'send_batch' : 'send';
     this.#watchdog.progress();
     const calling = this.#connection!.call(method, batch_size > 1 ? [messages] : [messages[0]]);
-    const began = this.#parts.clock.monotonic();
     const result = await this.#unless(this.#abortCallbacks, calling);
-    attempts.took(this.#parts.clock.monotonic() - began);
     if (result === 'ended' || (this.#isAborted && result.kind === 'error')) return this.#settleEnded();
     this.#watchdog.progress();
     this.#deliveries += messages.length;
-    const { outcome, closes } = verdictOn(result, maker, method);
+    const { outcome, closes, isError } = verdictOn(result, maker, method);
+    if (isError) this.#restAfterFailures(`${method} of ${maker}`);
+    else this.#queue.connected();
     const facts = { peer: { name: `Lua via ${maker}`, addr: '0.0.0.0' } };
     for (const message of messages) {
       const hand = this.#batch.shift()!;
@@ -269,6 +264,16 @@ export class LuaDispatcher implements Connection {
     // Before the next batch, so that a kill repeats at most what each connection has in hand.
     await this.#parts.store.spool.removalsWritten();
     return !closes;
+  }
+
+  /**
+   * Nobody seems to be there. Trying everything that waits, now and at every retry, would cost as much as delivering it;
+   * so what waits goes on waiting, untried, until somebody answers one of those that are tried.
+   */
+  #restAfterFailures(what: string): void {
+    const failures = this.#queue.failedToConnect();
+    const rest = Math.min((failures - FREE_FAILURES) * REST_PER_FAILURE, LONGEST_REST);
+    if (rest > 0) this.#queue.open.rest(rest, `${what} failed ${failures} times in a row`);
   }
 
   async #close(): Promise<void> {
@@ -356,39 +361,3 @@ export class LuaDispatcher implements Connection {
 }
 
 const NOT_WANTED = { wanted: false };
-
-/** What the answer of the policy makes of the messages (delivery.md section 9). */
-function verdictOn(result: PolicyResult, maker: string, method: string): Verdict {
-  if (result.kind === 'reject') {
-    const { code, text, disconnect } = result;
-    const kind = code >= 400 && code < 500 ? 'transient' : 'permanent';
-    return {
-      outcome: { kind, reply: replyFromText(code, text) },
-      closes: code === 421 || disconnect !== 'If421',
-    };
-  }
-  const text = result.kind === 'values' ? textOf(result.values[0]) : undefined;
-  if (text !== undefined) {
-    return { outcome: { kind: 'delivered', reply: reply(200, '', text) }, closes: false };
-  }
-  const why =
-    result.kind === 'error' ? result.message : `'${maker}': ${method} must return a string, the response`;
-  const failure = reply(400, '', `KumoMTA internal: error in deliver_message: ${why}`);
-  return { outcome: { kind: 'transient', reply: failure }, closes: true };
-}
-
-function textOf(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
-  return typeof value === 'number' || Buffer.isBuffer(value) ? String(value) : undefined;
-}
-
-function failureText(maker: string, result: Exclude<PolicyResult, { kind: 'values' }>): string {
-  switch (result.kind) {
-    case 'absent':
-      return `Event ${maker} has not been registered`;
-    case 'reject':
-      return `${maker}: ${result.code} ${result.text}`;
-    case 'error':
-      return `${maker}: ${result.message}`;
-  }
-}

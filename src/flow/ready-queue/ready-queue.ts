@@ -83,7 +83,7 @@ export class ReadyQueue implements ConnectionsOwner {
   }
 
   /** The connections that are open now. */
-  get open(): Pick<Connections, 'inspect' | 'abort'> {
+  get open(): Pick<Connections, 'inspect' | 'abort' | 'rest'> {
     return this.#connections;
   }
 

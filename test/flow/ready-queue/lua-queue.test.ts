@@ -176,6 +176,46 @@ test('an error is told with the words that other tools match', async () => {
   expect(rooms.events.at(-1)!.attempts).toBe(1);
 });
 
+test('after errors in a row what waits is not tried at once, and all of it is when somebody answers', async () => {
+  let isAway = true;
+  const rooms = luaRooms(() => (isAway ? { kind: 'error', message: 'nobody there' } : returns('taken')));
+  await receive(rooms, 20);
+  await rooms.clock.advance(1);
+  expect(rooms.lua.sent).toHaveLength(3);
+  const [queue] = [...rooms.ready.live()];
+  expect(queue!.states.connection_limited?.context).toBe('send of make.it failed 3 times in a row');
+  await rooms.clock.advance(250);
+  expect(rooms.lua.sent).toHaveLength(4);
+  await rooms.clock.advance(500);
+  expect(rooms.lua.sent).toHaveLength(5);
+  isAway = false;
+  await rooms.clock.advance(10_000);
+  const records = rooms.records();
+  expect(records.filter((text) => text === 'TransientFailure 400')).toHaveLength(5);
+  expect(records.filter((text) => text === 'Delivery 200')).toHaveLength(15);
+});
+
+test('an hour of errors: the wait for the next try is never longer than ten seconds', async () => {
+  const rooms = luaRooms(() => ({ kind: 'error', message: 'nobody there' }));
+  await receive(rooms, 20);
+  await rooms.clock.advance(3_600_000);
+  const before = rooms.lua.sent.length;
+  await rooms.clock.advance(10_001);
+  expect(rooms.lua.sent.length).toBeGreaterThan(before);
+  // 20 messages, retried for an hour, were 20 x 6 calls at least without the wait.
+  expect(before).toBeLessThan(3600 / 10 + 60);
+});
+
+test('an answer between two errors: nobody waits', async () => {
+  let count = 0;
+  const rooms = luaRooms(() =>
+    ++count % 3 === 0 ? returns('taken') : { kind: 'error', message: 'a broken message' },
+  );
+  await receive(rooms, 30);
+  await rooms.clock.advance(1);
+  expect(rooms.lua.sent).toHaveLength(30);
+});
+
 test('a constructor that fails: a counted attempt, no send, and the whole queue is delayed in the end', async () => {
   const rooms = luaRooms(ok, {}, { consecutive_connection_failures_before_delay: 1 });
   let allHere = (): void => {};
