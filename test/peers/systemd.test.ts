@@ -28,6 +28,6 @@ test('systemd finds nothing wrong with the units, and the service well shielded'
   expect(runPeer(systemd, ['verify', '--man=no', wrong]).errors).toContain('ProtectSytem');
 
   const service = join(directory, 'moonpost.service');
-  const shielded = runPeer(systemd, ['security', '--offline=true', '--no-pager', '--threshold=25', service]);
+  const shielded = runPeer(systemd, ['security', '--offline=true', '--no-pager', '--threshold=30', service]);
   expect(shielded.code, shielded.output).toBe(0);
 });
