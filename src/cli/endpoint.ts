@@ -10,7 +10,7 @@ const DEFAULT = 'http://127.0.0.1:8000';
 export function endpointOption(command: Command): Command {
   const url = command.createOption(
     '--endpoint <url>',
-    `HTTP listener of the server (env KUMO_KCLI_ENDPOINT; default ${DEFAULT})`,
+    `HTTP listener of the server, http://USER:PASSWORD@HOST:PORT where it asks for them (env KUMO_KCLI_ENDPOINT; default ${DEFAULT})`,
   );
   return command.addOption(url);
 }
@@ -20,7 +20,9 @@ export function serverOf(command: Command): Server {
   const { endpoint } = command.optsWithGlobals<{ endpoint?: string }>();
   const url = endpoint ?? process.env.KUMO_KCLI_ENDPOINT ?? DEFAULT;
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
-    command.error(`error: endpoint '${url}' must be a URL such as ${DEFAULT}`);
+    command.error(
+      `error: endpoint '${url.replace(/\/\/[^@/]*@/, '//***@')}' must be a URL such as ${DEFAULT}`,
+    );
   }
   return new Server(url);
 }
@@ -33,12 +35,23 @@ export interface Asked {
 
 /** The HTTP API of a running server. Every method throws with what the server said unless that is success. */
 export class Server {
+  /** Without the password that may stand in it: it is shown. */
   readonly endpoint: string;
+  /** With it. */
+  readonly url: string;
+  /** Value of the header Authorization, when the endpoint has a user. */
+  readonly #authorization: string | undefined;
   readonly #timeout: number;
 
   /** `timeout` in ms. */
   constructor(endpoint: string, timeout: number = TIMEOUT) {
-    this.endpoint = endpoint;
+    const url = new URL(endpoint);
+    const user = decodeURIComponent(url.username);
+    const password = decodeURIComponent(url.password);
+    this.#authorization =
+      user === '' ? undefined : `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+    this.endpoint = user === '' ? endpoint : endpoint.replace(/^([a-z]+:\/\/)[^@/]*@/i, '$1');
+    this.url = endpoint;
     this.#timeout = timeout;
   }
 
@@ -55,11 +68,15 @@ export class Server {
     for (const [name, value] of Object.entries(query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
-    const init: RequestInit = { method, signal: AbortSignal.timeout(this.#timeout) };
-    if (body !== undefined) {
-      init.body = JSON.stringify(body);
-      init.headers = { 'content-type': 'application/json' };
-    }
+    const init: RequestInit = {
+      method,
+      signal: AbortSignal.timeout(this.#timeout),
+      headers: {
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(this.#authorization !== undefined && { authorization: this.#authorization }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    };
     const { status, text } = await this.#fetch(url, init);
     if (status >= 200 && status < 300) return text;
     const reason = STATUS_CODES[status] ?? 'unknown';

@@ -66,12 +66,12 @@ export function cidrOption(flags: string, about: string): Option {
 
 /** Shows what comes until the trace is over: by a signal, by whoever reads the output, or with the one session. */
 async function showTrace(
-  { endpoint }: Server,
+  server: Server,
   side: TraceSide,
   request: TraceRequest,
   flags: TraceFlags,
 ): Promise<void> {
-  const url = new URL(`/api/admin/trace-smtp-${side}/v1`, endpoint);
+  const url = new URL(`/api/admin/trace-smtp-${side}/v1`, server.url);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   const show = makeShow(side, flags);
   let isEnded = false;

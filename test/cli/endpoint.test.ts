@@ -36,6 +36,16 @@ test('asks with a query and a JSON body, without what is undefined', async () =>
   ]);
 });
 
+test('a user and password of the endpoint are sent, and never shown', async () => {
+  const url = await serving((request, response) => response.end(request.headers.authorization));
+  const server = new Server(url.replace('//', '//al%40ice:pass%3Aword@'));
+  const sent = await server.text('GET', '/x');
+  expect(sent).toBe(`Basic ${Buffer.from('al@ice:pass:word').toString('base64')}`);
+  expect(server.endpoint).toBe(url);
+  for (const one of open.splice(0)) one.close();
+  await expect(server.text('GET', '/')).rejects.toThrow(`cannot reach ${url}: `);
+});
+
 test('a refusal is an error with what the server said', async () => {
   const server = new Server(
     await serving((_, response) => {

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import {
   type AccessControl,
   AccessError,
+  type AccessResource,
   type AccessVerdict,
   type AuditLog,
   describeAuth,
@@ -43,6 +44,7 @@ export interface GuardedListener {
 export function guardAccess(app: FastifyInstance, parts: AccessParts, listener: GuardedListener): void {
   const trusted = new CidrSet(listener.trustedHosts);
   const authentication = new Authentication(parts);
+  const resourceOf = listenerResources(listener.name);
   app.decorateRequest('auth', null as unknown as AuthInfo);
   app.addHook('onRequest', async (request, reply) => {
     const peer = peerOf(request);
@@ -54,7 +56,7 @@ export function guardAccess(app: FastifyInstance, parts: AccessParts, listener: 
     request.auth = info;
     if (parts.audit?.isStalled === true) return refuse(reply, 503, 'the audit log cannot be written');
     const refusal =
-      (await authenticate(authentication, request, parts)) ?? (await authorize(request, parts, listener));
+      (await authenticate(authentication, request, parts)) ?? (await authorize(request, parts, resourceOf));
     if (refusal !== undefined) return refuse(reply, refusal.code, refusal.text);
   });
 }
@@ -92,10 +94,10 @@ async function authenticate(
 async function authorize(
   request: FastifyRequest,
   parts: AccessParts,
-  listener: GuardedListener,
+  resourceOf: (request: FastifyRequest) => AccessResource,
 ): Promise<Refusal | undefined> {
   const { auth } = request;
-  const resource = httpResource(listener.name, request.routeOptions.url ?? request.url);
+  const resource = resourceOf(request);
   // RFC 9110 §9.3.2: HEAD is GET without the content.
   const privilege = request.method === 'HEAD' ? 'GET' : request.method;
   let verdict: AccessVerdict;
@@ -123,6 +125,17 @@ async function authorize(
   if (allow) return undefined;
   const how = rule === undefined ? 'not permitted' : 'denied';
   return { code: 401, text: `${describeAuth(auth)} ${how} ${privilege} on ${resource.name}` };
+}
+
+/** What requests are for; those of endpoints are made once. */
+function listenerResources(listener: string): (request: FastifyRequest) => AccessResource {
+  const known = new Map<string, AccessResource>();
+  return ({ routeOptions: { url: path }, url }) => {
+    if (path === undefined) return httpResource(listener, url);
+    const resource = known.get(path) ?? httpResource(listener, path);
+    known.set(path, resource);
+    return resource;
+  };
 }
 
 function refuse(reply: FastifyReply, code: number, text: string): FastifyReply {
