@@ -6,6 +6,7 @@ import { helperDifferences } from './differences-of-helpers.ts';
 import { injectionDifferences } from './differences-of-injection.ts';
 import { listenerDifferences } from './differences-of-listeners.ts';
 import { messageDifferences } from './differences-of-messages.ts';
+import { metricDifferences } from './differences-of-metrics.ts';
 import { moduleDifferences } from './differences-of-modules.ts';
 import { operationDifferences } from './differences-of-operation.ts';
 import { queueDifferences } from './differences-of-queues.ts';
@@ -356,15 +357,11 @@ const later: readonly Difference[] = [
     'classification of bounces',
     'kumo.configure_bounce_classifier is accepted and says so once; the field stays `Uncategorized`. validate-bounces comes with it.',
   ),
-  planned(
-    'behaviour',
-    'metrics without samples',
-    'Are declared and set later: latencies but those of user timers and Redis, delayed_due_to_*, scheduled_by_*, counts of connections and of queued messages by provider, ready_full, caches but the errors of mta_sts_policy, Lua states, bodies and metadata in memory, processors, thread pools, rocks_spool_*.',
-  ),
 ];
 
 export const differences: readonly Difference[] = [
   ...listenerDifferences,
+  ...metricDifferences,
   ...operationDifferences,
   ...queueDifferences,
   ...injectionDifferences,

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type {
-  Lease,
-  MaybePromise,
-  Message,
-  Outcome,
-  PolicyConnection,
-  QueuedMessage,
-  RequeueReason,
-  Timer,
+import {
+  type Lease,
+  type MaybePromise,
+  type Message,
+  measured,
+  type Outcome,
+  type PolicyConnection,
+  type QueuedMessage,
+  type RequeueReason,
+  type Timer,
 } from '../../model/index.ts';
 import type { QueueProtocol } from '../../model/options/index.ts';
 import { reply } from '../../protocol/smtp/index.ts';
@@ -27,6 +28,7 @@ import { Watchdog } from './watchdog.ts';
 /** How a queue has its mail delivered by policy. */
 export type LuaProtocol = Extract<QueueProtocol, { kind: 'custom_lua' }>;
 
+const attempts = measured.histogram('deliver_message_latency_rollup', 'lua');
 /** A session may go so long without progress, ms, where the path does not say (delivery.md section 7). */
 const PATIENCE = 600_000;
 
@@ -244,7 +246,9 @@ export class LuaDispatcher implements Connection {
     const method = batch_size > 1 ? 'send_batch' : 'send';
     this.#watchdog.progress();
     const calling = this.#connection!.call(method, batch_size > 1 ? [messages] : [messages[0]]);
+    const began = this.#parts.clock.monotonic();
     const result = await this.#unless(this.#abortCallbacks, calling);
+    attempts.took(this.#parts.clock.monotonic() - began);
     if (result === 'ended' || (this.#isAborted && result.kind === 'error')) return this.#settleEnded();
     this.#watchdog.progress();
     this.#deliveries += messages.length;
