@@ -16,7 +16,8 @@ export function compressAnswers(app: FastifyInstance): void {
   let underWay = 0;
   app.addHook('onSend', async (request, reply, payload) => {
     const coding = chosenCoding(request.headers['accept-encoding']);
-    if (coding === undefined || !isFit(reply, payload) || underWay >= MOST_AT_A_TIME) return payload;
+    if (coding === undefined || request.method === 'HEAD' || !isFit(reply, payload)) return payload;
+    if (underWay >= MOST_AT_A_TIME) return payload;
     underWay++;
     if (payload instanceof Readable) {
       mark(reply, coding);

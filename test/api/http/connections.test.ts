@@ -17,10 +17,13 @@ import { benchParts } from './kit.ts';
 vi.setConfig({ testTimeout: 120_000 });
 
 /** A server on a port of its own. */
-async function serve(more: Partial<HttpParts>): Promise<number> {
+async function serve(more: Partial<HttpParts>, trusted_hosts = ['127.0.0.1']): Promise<number> {
   const reservation = await reservePort({ address: '127.0.0.1', port: 0 });
   await reservation.release();
-  const options = parseOptions(httpListenerOptions, { listen: `127.0.0.1:${reservation.port}` });
+  const options = parseOptions(httpListenerOptions, {
+    listen: `127.0.0.1:${reservation.port}`,
+    trusted_hosts,
+  });
   const server = await serveHttp(options, { ...benchParts().parts, ...more });
   onTestFinished(() => server.close());
   return reservation.port;
@@ -135,4 +138,34 @@ test('a certificate that changes is shown to those who come after; a bad one lea
   now = () => Promise.reject(new Error('no such file'));
   expect([await shown(), await shown()]).toEqual(['second.example', 'second.example']);
   expect(said).toEqual(['no such file']);
+});
+
+test('clients that go away in the middle of an answer end what makes it, and hold up no others', async () => {
+  const begun: number[] = [];
+  const ended: number[] = [];
+  async function* readMetrics() {
+    const number = begun.push(begun.length);
+    try {
+      for (;;) yield Buffer.from(`metric_${Math.random()} 1\n`.repeat(1000));
+    } finally {
+      ended.push(number);
+    }
+  }
+  const port = await serve({ readMetrics } as Partial<HttpParts>);
+  const headers = { 'accept-encoding': 'gzip' };
+  for (let asked = 0; asked < 6; asked++) {
+    const leaving = new AbortController();
+    const response = await fetch(`http://127.0.0.1:${port}/metrics`, { headers, signal: leaving.signal });
+    expect(response.headers.get('content-encoding')).toBe('gzip');
+    leaving.abort();
+    await eventually(() => (ended.length === begun.length ? true : undefined));
+  }
+  expect(ended).toHaveLength(6);
+});
+
+test('who may not ask gets no websocket', async () => {
+  const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n';
+  const key = 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n';
+  const said = `GET /api/admin/trace-smtp-server/v1 HTTP/1.1\r\nHost: x\r\n${upgrade}${key}\r\n`;
+  expect(await talk(await serve({}, []), said)).toMatch(/^HTTP\/1\.1 401 .*not permitted GET on /s);
 });
