@@ -12,8 +12,11 @@ import { sendOne } from '../kit/smtp-talk.ts';
 
 vi.setConfig({ testTimeout: 900_000, hookTimeout: 240_000 });
 const page = readFileSync(resolve(import.meta.dirname, '../../docs/operations.md'), 'utf8');
-/** Commands of other products, and those that would need an installed service. */
-const ELSEWHERE = /^(?:sudo (?:systemctl|npm|rsync)|npm run|node_modules\/)/;
+/**
+ * Commands of other products, those that would need an installed service, and traces, which go on until they are
+ * ended. That their options exist sees test/documents-commands.test.ts.
+ */
+const ELSEWHERE = /^(?:sudo (?:systemctl|npm|rsync)|npm run|node_modules\/|moonpost trace-)/;
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 
 afterAll(async () => {
