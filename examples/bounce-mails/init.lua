@@ -3,9 +3,9 @@ Bounce mails: whoever sends through this server gets a report when a message of 
 any mail server for people. (Senders in bulk read the Bounce records of the log instead, and want no such mail.)
 
 Try it: in one shell run a server that refuses every recipient and one that swallows mail, in another this policy, in
-a third send something; the report arrives at the second server, and `--record` keeps it.
+a third send something; the report arrives at the second server, in the maildir ./reports.
 
-  node bin/moonpost.js sink --listen 127.0.0.1:2526,rcpt=550@100% --listen 127.0.0.1:2527 --record reports.jsonl
+  node bin/moonpost.js sink --listen 127.0.0.1:2526,rcpt=550@100% --listen 127.0.0.1:2527 --maildir reports
   node bin/moonpost.js --policy examples/bounce-mails/init.lua
   swaks --server 127.0.0.1:2525 --from ann@example.org --to nobody@example.com
 
