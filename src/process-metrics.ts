@@ -72,11 +72,11 @@ export class ProcessMetrics {
   }
 
   /** Begins to read; gives the number to go on with. */
-  begin({ format, prefix }: MetricsRequest): number {
+  begin({ format, prefix, names }: MetricsRequest): number {
     const number = ++this.#begun;
     const shape = format === 'json' ? new JsonFormat(prefix) : new TextFormat(prefix);
     this.#readings.set(number, {
-      pieces: scrape(this.#source, shape, this.#clock),
+      pieces: scrape(this.#source, shape, this.#clock, names),
       timer: this.#patience(number),
     });
     return number;
@@ -118,7 +118,7 @@ export class ProcessMetrics {
     const shards = this.#shards;
     const own = this.#own;
     return {
-      overview: async () => [...(await shards.askAll('metrics', undefined)), await own.overview()],
+      overview: async (names) => [...(await shards.askAll('metrics', names)), await own.overview(names)],
       deal: async (request) => [...(await shards.askAll('metrics-deal', request)), await own.deal(request)],
       parts: async (request) => [
         ...(await shards.askAll('metrics-parts', request)),

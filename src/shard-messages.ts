@@ -42,7 +42,7 @@ export interface ShardStart {
 
 /** What the coordinator asks of every shard. */
 export interface ShardRequests extends ShardInspectionRequests {
-  metrics: { asked: undefined; answer: MetricsOverview };
+  metrics: { asked: readonly string[] | undefined; answer: MetricsOverview };
   'metrics-deal': { asked: DealRequest; answer: Uint32Array };
   'metrics-parts': { asked: PartsRequest; answer: SeriesPage[] };
   /** Load the next generation of the policy beside the one that serves. */

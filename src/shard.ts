@@ -249,7 +249,7 @@ class Shard {
   async #answerTo(question: Question<ShardRequests>): Promise<unknown> {
     switch (question.kind) {
       case 'metrics':
-        return this.#metrics.overview();
+        return this.#metrics.overview(question.asked);
       case 'metrics-deal':
         return this.#metrics.deal(question.asked);
       case 'metrics-parts':

@@ -39,7 +39,10 @@ export function providerSummaryCommand(): Command {
     .option('--show-domains', 'the domains of each that have queued mail')
     .option('--limit <count>', 'rows at most', wholeNumber);
   return asks<ProviderFlags>(command, async (server, { json, byPool, limit, showDomains }) => {
-    const metrics = await ServerMetrics.of(server);
+    const metrics = await ServerMetrics.of(server, [
+      ...(byPool === true ? BY_POOL : BY_PROVIDER).map(([, name]) => name),
+      ...(showDomains === true ? ['scheduled_count'] : []),
+    ]);
     const rows = providerRows(metrics, byPool === true).slice(0, limit);
     if (showDomains === true) await addDomains(rows, metrics, server);
     if (json === true) printJson(rows);

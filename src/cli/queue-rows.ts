@@ -21,7 +21,7 @@ export interface QueueAnswers {
 
 export async function askForQueues(server: Server): Promise<QueueAnswers> {
   const [metrics, suspensions, bounces, readySuspensions, states] = await Promise.all([
-    ServerMetrics.of(server),
+    ServerMetrics.of(server, ASKED),
     server.getJson<Entry[]>('/api/admin/suspend/v1'),
     server.getJson<BounceEntry[]>('/api/admin/bounce/v1'),
     server.getJson<ReadyEntry[]>('/api/admin/suspend-ready-q/v1'),
@@ -29,6 +29,21 @@ export async function askForQueues(server: Server): Promise<QueueAnswers> {
   ]);
   return { metrics, suspensions, bounces, readySuspensions, states };
 }
+
+/** What summaries and the live view are made of. */
+const ASKED = [
+  'connection_count',
+  'memory_usage',
+  'message_count',
+  'ready_count',
+  'scheduled_count',
+  'scheduled_count_total',
+  'smtp_server_rejections',
+  'total_messages_delivered',
+  'total_messages_fail',
+  'total_messages_received',
+  'total_messages_transfail',
+];
 
 /** A ready queue, as summaries show it. */
 export interface ReadyRow {

@@ -24,8 +24,10 @@ export class ServerMetrics {
     this.#metrics = metrics;
   }
 
-  static async of(server: Server): Promise<ServerMetrics> {
-    return new ServerMetrics(await server.getJson<MetricsJson>('/metrics.json'));
+  /** Of these names: all that there are may be very many. A server of KumoMTA gives them all the same. */
+  static async of(server: Server, names: readonly string[]): Promise<ServerMetrics> {
+    const query = { names: names.join(',') };
+    return new ServerMetrics(await server.getJson<MetricsJson>('/metrics.json', { query }));
   }
 
   /** Whether the server measures it. */

@@ -8,6 +8,11 @@ export const metricDifferences: readonly Difference[] = [
     'Seconds of each step of delivery over SMTP: connect, banner, ehlo, tls, auth, mail, data (from the answer to MAIL FROM to the go-ahead), dot.',
   ),
   extension(
+    'endpoint',
+    'names of /metrics and /metrics.json',
+    '`?names=ready_count,connection_count` gives these metrics alone, which with very many queues is less work than all.',
+  ),
+  extension(
     'metric',
     'spool_commit_latency',
     'Seconds to write and sync a group of records; message_save_latency is what one message waits for.',

@@ -260,6 +260,13 @@ test('the text form says the same of what no longer changes', () => {
   expect(new Set(series.map((line) => line.slice(0, line.lastIndexOf(' ')))).size).toBe(series.length);
 });
 
+test('names: these metrics alone', async () => {
+  const query = 'names=ready_count,message_count';
+  const some = (await (await fetch(`http://127.0.0.1:${server.http}/metrics.json?${query}`)).json()) as Json;
+  expect(Object.keys(some)).toEqual(['message_count', 'ready_count']);
+  expect(some.message_count).toMatchObject({ type: 'gauge', value: 0 });
+});
+
 test('a prefix goes before every name', async () => {
   const prefixed = await (await fetch(`http://127.0.0.1:${server.http}/metrics?prefix=x_`)).text();
   const names = prefixed

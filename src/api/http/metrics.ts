@@ -9,16 +9,20 @@ export type ReadMetrics = (request: MetricsRequest) => AsyncGenerator<Uint8Array
 /** GET /metrics and /metrics.json (operations.md 7), of every shard, as a stream. */
 export function metrics(app: FastifyInstance, read: ReadMetrics): void {
   const schema = {
-    querystring: Type.Object({ prefix: Type.Optional(Type.String({ pattern: '^[A-Za-z_:]*$' })) }),
+    querystring: Type.Object({
+      prefix: Type.Optional(Type.String({ pattern: '^[A-Za-z_:]*$' })),
+      names: Type.Optional(Type.String({ pattern: '^[a-z_,]*$' })),
+    }),
   };
   const forms = [
     { path: '/metrics', format: 'text', type: 'text/plain; charset=utf-8' },
     { path: '/metrics.json', format: 'json', type: 'application/json; charset=utf-8' },
   ] as const;
   for (const { path, format, type } of forms) {
-    app.get<{ Querystring: { prefix?: string } }>(path, { schema }, (request, reply) =>
-      send(reply, type, read({ format, prefix: request.query.prefix ?? '' })),
-    );
+    app.get<{ Querystring: { prefix?: string; names?: string } }>(path, { schema }, (request, reply) => {
+      const { prefix = '', names } = request.query;
+      return send(reply, type, read({ format, prefix, names: names?.split(',') }));
+    });
   }
 }
 

@@ -12,10 +12,11 @@ export interface ShownSeries {
   isPlain: boolean;
 }
 
-/** How metrics are to be shown. `prefix` goes before every name. */
+/** How metrics are to be shown, and which: `names`, or all. `prefix` goes before every name. */
 export interface MetricsRequest {
   format: 'text' | 'json';
   prefix: string;
+  names?: readonly string[] | undefined;
 }
 
 /** A form in which metrics are shown, piece by piece. */

@@ -62,8 +62,9 @@ export class MetricsPages {
     this.#clock = clock;
   }
 
-  async overview(): Promise<MetricsOverview> {
-    const families = this.#families();
+  /** Of these metrics, or of all. */
+  async overview(names?: readonly string[]): Promise<MetricsOverview> {
+    const families = this.#families().filter(({ name }) => names?.includes(name) ?? true);
     const sizes = new Map<string, number>();
     for (const { name, size } of families) sizes.set(name, (sizes.get(name) ?? 0) + size);
     const pages: SeriesPage[] = [];

@@ -5,7 +5,7 @@ import type { DealRequest, MetricsOverview, PartsRequest, SeriesPage } from './p
 
 /** Who measures: every shard, and whoever else does. */
 export interface MetricsSource {
-  overview(): Promise<MetricsOverview[]>;
+  overview(names?: readonly string[]): Promise<MetricsOverview[]>;
   deal(request: DealRequest): Promise<Uint32Array[]>;
   parts(request: PartsRequest): Promise<SeriesPage[][]>;
 }
@@ -18,27 +18,29 @@ const PIECE = 64 * 1024;
 let scrapes = 0;
 
 /**
- * The metrics of all, added up, in pieces. Of a metric with very many series one part is in memory at a time, and one
+ * The metrics of all, or those of these names, added up, in pieces. Of a metric with very many series one part is in memory at a time, and one
  * under way. What changes meanwhile is shown as it was or as it is.
  */
 export async function* scrape(
   source: MetricsSource,
   format: MetricsFormat,
   clock: Pick<Clock, 'after'>,
+  names?: readonly string[],
 ): AsyncGenerator<string> {
   const number = ++scrapes;
   let text = format.begin();
-  const { pages, large } = overviewOf(await source.overview());
+  const { pages, large } = overviewOf(await source.overview(names));
   // Those of queues follow all others (operations.md 7.1).
-  for (const metric of [...metrics].sort((a, b) => Number(a.pruned) - Number(b.pruned))) {
+  const shown = metrics.filter(({ name }) => names?.includes(name) ?? true);
+  for (const metric of shown.sort((a, b) => Number(a.pruned) - Number(b.pruned))) {
     let isEmpty = true;
     const size = large.get(metric.name);
     const all =
       size === undefined ? [pages.get(metric.name) ?? []] : inParts(source, metric.name, number, size);
     for await (const part of all) {
-      const shown = added(metric, part);
-      if (shown.count > 0) text += format.series(metric, shown, isEmpty);
-      isEmpty &&= shown.count === 0;
+      const series = added(metric, part);
+      if (series.count > 0) text += format.series(metric, series, isEmpty);
+      isEmpty &&= series.count === 0;
       if (text.length < PIECE) continue;
       yield text;
       text = '';
