@@ -77,6 +77,8 @@ export function serveOptions(program: Command): void {
       if (options.dumpMetricMetadata === true) return printJson(metricMetadata());
       if (options.dumpLruttlCaches === true) return printJson([]);
       const policy = policyFile(options.policy);
+      // What policy prints may have no reader any more: that is no reason to end.
+      for (const output of [process.stdout, process.stderr]) output.on('error', () => {});
       setUpDiagnostics(options);
       if (options.script === true) {
         const { runScript } = await import('../policy-script.ts');

@@ -3,15 +3,14 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test as oneByOne, onTestFinished, vi } from 'vitest';
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest';
 import { eventually } from '../kit/eventually.ts';
 import { inject } from '../kit/injector.ts';
 import { initLua, launcher, Moonpost } from '../kit/moonpost.ts';
 import { SmtpTalk, sendOne } from '../kit/smtp-talk.ts';
 
-// Real processes on a machine that may be busy; they mostly wait, so several tests run at a time.
+// Real processes on a machine that may be busy.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
-const test = oneByOne.concurrent;
 
 afterAll(() => Moonpost.disposeAll());
 
@@ -50,6 +49,26 @@ end)
     /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z DEBUG shard-\d lua: \S*init\.lua:\d+: greeted by /m,
   );
   expect(await server.stop()).toBe(0);
+});
+
+test('another filter of init takes effect with the next generation of the policy', async () => {
+  const policy = (filter: string): string => `${initLua(`kumo.set_diagnostic_log_filter '${filter}'`)}
+kumo.on('smtp_server_ehlo', function(domain) kumo.log_debug('greeted by ' .. domain) end)
+`;
+  const server = await Moonpost.start({ policy: policy('info') });
+  await greet(server.smtp, 'first.example');
+  const file = join(server.directory, 'init.lua');
+  writeFileSync(file, policy('info,lua=debug').replaceAll('DIR', server.directory));
+  await server.waitFor('generation 2 serves');
+  await eventually(
+    async () => {
+      await greet(server.smtp, 'second.example');
+      return server.errors.includes('greeted by second.example') ? true : undefined;
+    },
+    { what: () => server.errors },
+  );
+  expect(server.errors).not.toContain('greeted by first.example');
+  expect(server.errors).not.toContain('takes a restart');
 });
 
 test('a filter that is wrong names the place; --validate changes nothing and tells it too', async () => {

@@ -1,15 +1,14 @@
 import { readdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { zstdDecompressSync } from 'node:zlib';
-import { afterAll, expect, test as oneByOne, vi } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
+import { decompressFrames } from '../../src/io/delivery-log/index.ts';
 import { eventually } from '../kit/eventually.ts';
 import { inject } from '../kit/injector.ts';
 import { initLua, Moonpost, readRecords } from '../kit/moonpost.ts';
 import { SmtpTalk, sendOne } from '../kit/smtp-talk.ts';
 
-// Real processes on a machine that may be busy; they mostly wait, so several tests run at a time.
+// Real processes on a machine that may be busy.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
-const test = oneByOne.concurrent;
 
 afterAll(() => Moonpost.disposeAll());
 
@@ -23,13 +22,13 @@ end)
 const segments = (directory: string): string[] =>
   readdirSync(directory).filter((name) => !name.startsWith('.'));
 
-/** The first frame of the only segment of a directory, which is finished. */
+/** What the only segment of a directory holds, which is finished. */
 function onlyText(directory: string): string {
   const [name, ...more] = segments(directory);
   expect(more).toEqual([]);
   const path = join(directory, name!);
   expect(statSync(path).mode & 0o222).toBe(0);
-  return zstdDecompressSync(readFileSync(path)).toString();
+  return decompressFrames(readFileSync(path)).content.toString();
 }
 
 test('loggers of one policy: all, chosen types with header and template elsewhere, by filter, plain text', async () => {
@@ -117,7 +116,8 @@ test('standard output that nobody reads holds up no mail; what comes later is wh
 });
 
 test('standard output whose reader has gone is told of once, and mail goes on', async () => {
-  const server = await Moonpost.start({ policy: stdoutLua, stdout: 'pipe' });
+  const policy = `${stdoutLua}\nkumo.on('smtp_server_mail_from', function() print 'printed' end)`;
+  const server = await Moonpost.start({ policy, stdout: 'pipe' });
   server.child.stdout!.destroy();
   expect((await inject(server.smtp, { count: 30 })).accepted.size).toBe(30);
   await server.untilCounts({ Reception: 30, Delivery: 30 });
@@ -126,6 +126,15 @@ test('standard output whose reader has gone is told of once, and mail goes on', 
   await server.untilCounts({ Delivery: 35 });
   expect(await server.stop()).toBe(0);
   expect(server.errors.match(/standard output/g)).toHaveLength(1);
+});
+
+test('what a policy prints to a reader who has gone ends nothing', async () => {
+  const policy = `${initLua()}${maildirLua}\nkumo.on('smtp_server_mail_from', function() print 'printed' end)`;
+  const server = await Moonpost.start({ policy, stdout: 'pipe' });
+  server.child.stdout!.destroy();
+  expect((await inject(server.smtp, { count: 10 })).accepted.size).toBe(10);
+  await server.untilCounts({ Delivery: 10 });
+  expect(await server.stop()).toBe(0);
 });
 
 test('a log directory below its floor of free space: no mail is taken', async () => {

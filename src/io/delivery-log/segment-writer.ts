@@ -80,7 +80,8 @@ class ZstdSegmentWriter implements LineWriter {
   #timer: Timer | undefined;
   #flushing: Promise<void> | undefined;
   #roomWaiters: (() => void)[] = [];
-  #lastName = '';
+  /** Time in the name of the last segment, ms since 1970. */
+  #lastTime = 0;
   #failing = false;
   #closed = false;
 
@@ -224,27 +225,23 @@ class ZstdSegmentWriter implements LineWriter {
     const path = join(this.#options.logDir, this.#nextName(now));
     const file = await open(path, 'ax', 0o644);
     beingWritten.add(resolve(path));
-    this.#segment = { path, file, written: 0, opened: now };
+    this.#segment = { path, file, written: 0, opened: this.#options.clock.monotonic() };
     return this.#segment;
   }
 
   /** `%Y%m%d-%H%M%S.mmm`; moved on when two segments begin within a millisecond. */
   #nextName(now: number): string {
-    for (let time = now; ; time++) {
-      const [day, clock] = new Date(time).toISOString().slice(0, -1).split('T') as [string, string];
-      const { prefix = '', suffix } = this.#options;
-      const name = `${prefix}${day.replaceAll('-', '')}-${clock.replaceAll(':', '')}${suffix}`;
-      if (name > this.#lastName) {
-        this.#lastName = name;
-        return name;
-      }
-    }
+    // A clock that was set back must not bring back names, which sort by time.
+    this.#lastTime = Math.max(now, this.#lastTime + 1);
+    const [day, clock] = new Date(this.#lastTime).toISOString().slice(0, -1).split('T') as [string, string];
+    const { prefix = '', suffix } = this.#options;
+    return `${prefix}${day.replaceAll('-', '')}-${clock.replaceAll(':', '')}${suffix}`;
   }
 
   async #finishOld(): Promise<void> {
     const limit = this.#options.maxSegmentDuration;
     if (limit === undefined || this.#segment === undefined) return;
-    if (this.#options.clock.now() - this.#segment.opened >= limit) await this.#finishSegment();
+    if (this.#options.clock.monotonic() - this.#segment.opened >= limit) await this.#finishSegment();
   }
 
   async #finishSegment(): Promise<void> {

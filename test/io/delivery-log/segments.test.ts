@@ -328,6 +328,21 @@ describe('segments (operations.md 10)', () => {
     expect(readTexts()).toEqual(['1\n2\n', '3\n']);
   });
 
+  test('names go on when the clock is set back by a day', async () => {
+    let shift = 0;
+    const now = (): number => clock.now() + shift;
+    const moved = { now, monotonic: now, after: clock.after.bind(clock) };
+    const log = writer({ clock: moved });
+    await log.append('1\n');
+    await log.finishSegment();
+    shift = -86_400_000;
+    await log.append('2\n');
+    await log.finishSegment();
+    expect(readdirSync(directory).sort()).toEqual(['20260101-000000.000', '20260101-000000.001']);
+    expect(readTexts()).toEqual(['1\n', '2\n']);
+    await log.close();
+  });
+
   test('compression_level is used', async () => {
     const text = Array.from({ length: 3000 }, (_, n) => `{"id":${(n * 2_654_435_761) % 100_003}}\n`).join('');
     const sizes: number[] = [];
