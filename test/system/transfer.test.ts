@@ -140,13 +140,13 @@ async function proxyTo(
 }
 
 test('cut connections and killed nodes lose nothing; what is twice went unanswered', async () => {
-  const { node, policy } = await fullNode(60);
+  const { node, policy } = await fullNode(36);
   const drop = await MailDrop.start();
   const there = { policy: initLua() + relayLua(drop.port, { queue: "retry_interval = '1h'" }), shards: 2 };
   let other = await Moonpost.start(there);
   const proxy = await proxyTo(
     () => other.http,
-    (count) => (count >= 30 ? 'pass' : count % 5 === 1 ? 'cut' : count % 5 === 3 ? 'unanswered' : 'pass'),
+    (count) => (count >= 20 ? 'pass' : count % 5 === 1 ? 'cut' : count % 5 === 3 ? 'unanswered' : 'pass'),
   );
   const flags = ['--everything', '--reason', 'drain', '--target', urlOf(proxy.port)];
   expect((await run(node, 'xfer', ...flags)).code).toBe(0);
@@ -160,9 +160,9 @@ test('cut connections and killed nodes lose nothing; what is twice went unanswer
   expect((await run(other, 'rebind', '--everything', '--reason', 'now', '--always-flush')).code).toBe(0);
   await other.untilEmpty();
   const got = drop.messages.flatMap(({ recipients }) => recipients);
-  expect(new Set(got).size).toBe(60);
+  expect(new Set(got).size).toBe(36);
   // Each of the 8 senders of 2 shards had at most one in hand when it was killed.
-  expect(got.length - 60).toBeLessThanOrEqual(proxy.unanswered() + 16);
+  expect(got.length - 36).toBeLessThanOrEqual(proxy.unanswered() + 16);
 });
 
 test('a transfer that cannot be made is taken back, as it was', async () => {

@@ -33,7 +33,7 @@ const BUILT_IN: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** Of queues to other nodes. A message does not get too old on its way; it may once it is there. */
-const TRANSFER = { retry_interval: 10_000, max_retry_interval: 60_000, max_age: 100 * 365 * 86_400_000 };
+const TRANSFER = { retry_interval: 10_000, max_retry_interval: 60_000, max_age: 100 * 31_557_600_000 };
 
 /** Asks policy for the configuration of scheduled queues. */
 export class QueueConfigs {
