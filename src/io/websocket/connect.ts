@@ -58,7 +58,8 @@ export function connectWebSocket(
 /** Of an address with several IPs the error of each is in `errors`, and the message is empty. */
 function reasonOf(error: Error): string {
   const { errors } = error as AggregateError;
-  return error.message || (errors?.[0] as Error | undefined)?.message || error.name;
+  const text = error.message || (errors?.[0] as Error | undefined)?.message || error.name;
+  return text.trim();
 }
 
 async function refusalOf(response: IncomingMessage): Promise<string> {
