@@ -15,8 +15,8 @@ export interface DiagnosticLine {
 
 /** Where a password, a key or a token stands, with what is shown in its place. */
 const SECRETS: readonly [RegExp, string][] = [
-  // RFC 3986 §3.2.1: what stands before the @ of a URL.
-  [/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#"']*@/gi, '$1***@'],
+  // RFC 3986 §3.2.1: what stands before the @ of a URL. With bounds, since a line may be long and anything.
+  [/(\b[a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#"']{0,1000}@/gi, '$1***@'],
   [/(\b(?:proxy-)?authorization\b["']?\s*[:=]\s*["']?)(?:(?:basic|bearer|digest)\s+)?[^\s"',;]+/gi, '$1***'],
   [/(\bAUTH\s+(?:PLAIN|LOGIN|XOAUTH2|CRAM-MD5)\s+)[A-Za-z0-9+/=]+/gi, '$1***'],
   [/-----BEGIN ([A-Z ]*PRIVATE KEY)-----[\s\S]*?(?:-----END \1-----|$)/g, '-----BEGIN $1----- ***'],

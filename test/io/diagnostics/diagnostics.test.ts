@@ -96,6 +96,28 @@ describe('secrets are not shown', () => {
     expect(redacted(text)).toBe(shown);
   });
 
+  test.each([
+    'a.',
+    'a://',
+    'password="',
+    'password=\'"',
+    '-----BEGIN ',
+    '-----BEGIN PRIVATE KEY-----',
+    'authorization: ',
+  ])('a long line of %s takes no time that grows with its square', (piece) => {
+    const took = (times: number): number => {
+      const text = piece.repeat(times);
+      const begun = process.cpuUsage();
+      redacted(text);
+      const { user, system } = process.cpuUsage(begun);
+      return user + system;
+    };
+    took(1000);
+    // Squared it would be 256 times as much; a busy machine and small times blur it.
+    const [few, many] = [Math.max(took(5000), 2000), took(80_000)];
+    expect(many / few).toBeLessThan(128);
+  });
+
   test('what only speaks of them is left as it is', () => {
     const text = `policy.lua:3: option 'smtp_auth_plain_password': expected string, got 5; user@example.com, http://a/b`;
     expect(redacted(text)).toBe(text);
