@@ -90,12 +90,17 @@ export function scheduledFamilies(
     gauges('scheduled_queue_maintainer_count', [[size]]),
     valueFamily<ScheduledQueue>({
       ...{ ...shared, name: 'queued_count_by_provider' },
-      key: (queue) => (queue.size === 0 ? undefined : keyOf([providerOfQueue(queue)])),
+      key: (queue) => {
+        const provider = providerOfQueue(queue);
+        return provider === undefined ? undefined : keyOf([provider]);
+      },
     }),
     valueFamily<ScheduledQueue>({
       ...{ ...shared, name: 'queued_count_by_provider_and_pool' },
-      key: (queue) =>
-        queue.size === 0 ? undefined : keyOf([providerOfQueue(queue), queue.egressPool ?? 'unspecified']),
+      key: (queue) => {
+        const provider = providerOfQueue(queue);
+        return provider === undefined ? undefined : keyOf([provider, queue.egressPool ?? 'unspecified']);
+      },
     }),
     valueFamily<ScheduledQueue>({
       ...{ name: 'scheduled_count', size, items, value },
@@ -165,9 +170,9 @@ function protocolOf({ name }: ReadyQueue): string {
   return name.includes('@lua:') ? 'lua' : 'smtp_client';
 }
 
-/** Whoever the mail of a queue is for: as its configuration says, or by where it went, or else its domain. */
-function providerOfQueue(queue: ScheduledQueue): string {
-  return queue.providerName ?? queue.feed?.provider ?? domainOf(queue) ?? '';
+/** Whoever the mail of a queue is for, as its configuration says, or else by where it went; undefined before that. */
+function providerOfQueue(queue: ScheduledQueue): string | undefined {
+  return queue.size === 0 ? undefined : (queue.providerName ?? queue.feed?.provider);
 }
 
 /** Of this shard alone. */

@@ -25,7 +25,7 @@ export const metricDifferences: readonly Difference[] = [
   decided(
     'metric',
     'queued_count_by_provider, queued_count_by_provider_and_pool',
-    'A message counts once, for the provider of its scheduled queue: `provider_name` of its configuration, else of the site that its mail went to, else its domain.',
+    'A message counts once, for the provider of its scheduled queue: `provider_name` of its configuration, else of the site that its mail goes to. A queue that has neither, as long as nothing of it was tried, is not counted.',
   ),
   decided(
     'metric',

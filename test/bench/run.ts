@@ -154,8 +154,10 @@ function report(rounds: readonly Measured[][]): void {
 /** Those that take minutes are run by themselves. */
 const LONG = new Map([
   ['dkim.bench.ts', 'RSA on both cores, beside mailauth'],
+  ['admin.bench.ts', 'what administrators ask of 100,000 queues, and mail meanwhile'],
   ['connections.bench.ts', '5,000 connections at a time'],
   ['injection.bench.ts', 'messages over HTTP beside SMTP'],
+  ['metrics-mail.bench.ts', 'mail while the metrics of 100,000 queues are read'],
   ['outbound.bench.ts', '100,000 messages to 50 receivers with faults of their own'],
   ['rate.bench.ts', 'rates held over a minute'],
   ['scale.bench.ts', 'a million queued messages'],

@@ -9,7 +9,7 @@ import type { ScheduleParts } from './parts.ts';
 import type { ScheduledQueue } from './queue.ts';
 
 /** Queues looked at per turn of the event loop. */
-const QUEUES_PER_TURN = 5000;
+const QUEUES_PER_TURN = 500;
 
 /** What a preview needs of the room. */
 export interface PreviewRoom {

@@ -38,10 +38,14 @@ export interface PartsRequest {
 const LARGE = 1000;
 /** What was dealt is let go of when nobody has asked for it for so long, ms. */
 const PATIENCE = 60_000;
-/** Things looked at per turn of the event loop: some tenths of a millisecond (bench/metrics). */
-const SWEPT_PER_TURN = 1024;
+/** How long a turn of the event loop may be used for a sweep, ms, and the things between looks at the clock. */
+const TURN = 1;
+const LOOK_EVERY = 256;
 /** Series of which the things are added up before they are dealt, at a time. */
 const ADDED_UP = 4096;
+/** Things to a series below which adding up is not worth its while, and how many are passed on then. */
+const FEW_THE_SAME = 1.25;
+const PASSED_ON = 32_768;
 
 const widths = new Map(metrics.map(({ name, type }) => [name, type === 'histogram' ? HISTOGRAM_WIDTH : 1]));
 
@@ -52,12 +56,12 @@ const widths = new Map(metrics.map(({ name, type }) => [name, type === 'histogra
  */
 export class MetricsPages {
   readonly #families: () => Family[];
-  readonly #clock: Pick<Clock, 'after'>;
+  readonly #clock: Pick<Clock, 'after' | 'monotonic'>;
   /** By scrape. */
   readonly #dealt = new Map<number, { parts: (PartWriter | undefined)[]; timer: Timer }>();
 
   /** `families` gives what is measured now; several may be of one metric. */
-  constructor(families: () => Family[], clock: Pick<Clock, 'after'>) {
+  constructor(families: () => Family[], clock: Pick<Clock, 'after' | 'monotonic'>) {
     this.#families = families;
     this.#clock = clock;
   }
@@ -115,8 +119,12 @@ export class MetricsPages {
   async #sweep(family: Family, partFor: (key: string) => PartWriter): Promise<void> {
     const together = family.isShared ? new AddedUp(partFor) : undefined;
     let looked = 0;
+    let began = this.#clock.monotonic();
     for (const item of family.items()) {
-      if (++looked % SWEPT_PER_TURN === 0) await this.#turn();
+      if (++looked % LOOK_EVERY === 0 && this.#clock.monotonic() - began > TURN) {
+        await this.#turn();
+        began = this.#clock.monotonic();
+      }
       const key = family.key(item);
       if (key === undefined) continue;
       if (together !== undefined) together.add(key, family.value(item));
@@ -134,28 +142,46 @@ export class MetricsPages {
   }
 }
 
-/** Adds up what has the same labels, as far as there are few at a time. */
+/**
+ * Adds up what has the same labels, as far as there are few at a time. Where next to none are the same, they are passed
+ * on one by one for a while.
+ */
 class AddedUp {
   readonly #partFor: (key: string) => PartWriter;
   readonly #sums = new Map<string, number>();
+  /** What was added since the last flush. */
+  #added = 0;
+  /** What is to be passed on. */
+  #passing = 0;
 
   constructor(partFor: (key: string) => PartWriter) {
     this.#partFor = partFor;
   }
 
   add(key: string, value: number): void {
+    if (this.#passing > 0) {
+      this.#passing--;
+      this.#write(key, value);
+      return;
+    }
+    this.#added++;
     const sum = this.#sums.get(key);
     this.#sums.set(key, (sum ?? 0) + value);
-    if (sum === undefined && this.#sums.size >= ADDED_UP) this.flush();
+    if (sum !== undefined || this.#sums.size < ADDED_UP) return;
+    if (this.#added < FEW_THE_SAME * ADDED_UP) this.#passing = PASSED_ON;
+    this.flush();
   }
 
   flush(): void {
-    for (const [key, sum] of this.#sums) {
-      const part = this.#partFor(key);
-      const at = part.add(key);
-      part.numbers[at] = sum;
-    }
+    for (const [key, sum] of this.#sums) this.#write(key, sum);
     this.#sums.clear();
+    this.#added = 0;
+  }
+
+  #write(key: string, value: number): void {
+    const part = this.#partFor(key);
+    const at = part.add(key);
+    part.numbers[at] = value;
   }
 }
 

@@ -151,6 +151,7 @@ describe('a scrape', () => {
   test('what nobody asks for in time is let go of, and says so', async () => {
     const timers: (() => void)[] = [];
     const clock = {
+      monotonic: () => 0,
       after(delay: number, callback: () => void) {
         if (delay > 0) timers.push(callback);
         else setImmediate(callback);
