@@ -34,6 +34,16 @@ export const accessDifferences: readonly Difference[] = [
     'GET /rapidoc',
     'Shows every endpoint and tries none: the page has no program, which would have to be loaded from elsewhere. What reads OpenAPI reads /api-docs/openapi.json or `--dump-openapi-spec`.',
   ),
+  decided(
+    'behaviour',
+    'peer_address of an auth-info table',
+    'Is not taken over: the address of the peer stays the one it has. Identities and groups are.',
+  ),
+  decided(
+    'behaviour',
+    'audit log files',
+    'Their names end in milliseconds; requests that are refused before anybody asks who sent them (no valid Host, unreadable headers) are not in them.',
+  ),
   extension(
     'behaviour',
     'browsers and the HTTP API',
