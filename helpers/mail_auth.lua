@@ -12,9 +12,8 @@ What can be told of where a message comes from, as results and as an Authenticat
 
 What follows from the results is for your policy to say.
 
-Checks of this release: iprev and smtp_auth. Those of DKIM, SPF, DMARC and ARC need functions that come in a later
-release: until then they are left out, of the header too, unless you ask for one by name (`spf = true`), which is an
-error. So no header ever says that a check was made which was not.
+The checks are dkim, spf, iprev, smtp_auth, dmarc (when dkim and spf are made) and arc. Mail that did not come over SMTP
+has no client, and so neither spf nor iprev.
 ]]
 local kumo = require 'kumo'
 local utils = require 'policy-extras.policy_utils'
@@ -32,7 +31,7 @@ local NO_SUCH_DOMAIN = 'no such domain'
 ---@field props? table<string, string>
 
 ---@class policy-extras.mail_auth.Options
----@field dkim? boolean every check is made unless it is false, or cannot be made in this release
+---@field dkim? boolean every check is made unless it is false
 ---@field spf? boolean
 ---@field iprev? boolean
 ---@field smtp_auth? boolean
@@ -63,22 +62,6 @@ local OPTIONS = {
   resolver = 'string',
 }
 
--- Whether this release has what a check needs.
-local AVAILABLE = {
-  dkim = function(msg)
-    return msg.dkim_verify ~= nil
-  end,
-  spf = function()
-    return kumo.spf ~= nil and kumo.spf.check_msg ~= nil
-  end,
-  dmarc = function()
-    return kumo.dmarc ~= nil and kumo.dmarc.check_msg ~= nil
-  end,
-  arc = function(msg)
-    return msg.arc_verify ~= nil
-  end,
-}
-
 local function check_options(opts)
   for key, value in pairs(opts) do
     local expected = OPTIONS[key]
@@ -90,21 +73,6 @@ local function check_options(opts)
       error(('mail_auth.check: %s: expected a %s, got a %s'):format(key, expected, type(value)), 3)
     end
   end
-end
-
--- Whether a check is to be made.
-local function is_wanted(name, msg, opts)
-  if opts[name] == false then
-    return false
-  end
-  local available = AVAILABLE[name]
-  if not available or available(msg) then
-    return true
-  end
-  if opts[name] then
-    error(('mail_auth.check: %s: this check comes in a later release of Moonpost'):format(name), 3)
-  end
-  return false
 end
 
 local function without_port(address)
@@ -172,6 +140,12 @@ local function dkim(msg, resolver)
   return results
 end
 
+-- nil for mail that did not come over SMTP: nobody knows its client.
+local function spf(msg, resolver)
+  local peer = msg:get_meta 'received_from'
+  return peer and utils.split_ip_port(peer) and kumo.spf.check_msg(msg, resolver).result or nil
+end
+
 local function server_id(msg, opts)
   return opts.server_id or msg:get_meta 'hostname' or 'localhost'
 end
@@ -185,23 +159,23 @@ function mod.check(msg, opts)
   check_options(opts)
   local resolver = opts.resolver
   local results = { dkim = {}, auth_results = {} }
-  local has_dkim, has_spf = is_wanted('dkim', msg, opts), is_wanted('spf', msg, opts)
-  if has_dkim then
+  if opts.dkim ~= false then
     results.dkim = dkim(msg, resolver)
   end
-  if has_spf then
-    results.spf = kumo.spf.check_msg(msg, resolver).result
+  if opts.spf ~= false then
+    results.spf = spf(msg, resolver)
   end
-  if is_wanted('iprev', msg, opts) then
+  if opts.iprev ~= false then
     results.iprev = mod.iprev_msg(msg, resolver)
   end
-  if is_wanted('smtp_auth', msg, opts) then
+  if opts.smtp_auth ~= false then
     results.smtp_auth = smtp_auth(msg)
   end
-  if has_dkim and has_spf and is_wanted('dmarc', msg, opts) then
-    results.dmarc = kumo.dmarc.check_msg(msg, results.dkim, resolver, results.spf, false).result
+  if opts.dmarc ~= false and opts.dkim ~= false and opts.spf ~= false then
+    local spf_result = results.spf or { method = 'spf', result = 'none' }
+    results.dmarc = kumo.dmarc.check_msg(msg, results.dkim, resolver, spf_result, false).result
   end
-  if is_wanted('arc', msg, opts) then
+  if opts.arc ~= false then
     results.arc = msg:arc_verify(resolver)
   end
   local all = results.auth_results

@@ -19,6 +19,7 @@
 ---@field uuid kumo.uuid
 ---@field cidr kumo.cidr
 ---@field dkim kumo.dkim
+---@field dmarc kumo.dmarc
 ---@field dns kumo.dns
 ---@field domain_map kumo.domain_map
 ---@field mimepart kumo.mimepart
@@ -27,6 +28,7 @@
 ---@field regex_set_map kumo.regex_set_map
 ---@field serde kumo.serde
 ---@field shaping kumo.shaping
+---@field spf kumo.spf
 ---@field string kumo.string
 ---@field time kumo.time
 ---@field xfer kumo.xfer

@@ -5,6 +5,23 @@
 ---@class message
 local message = {}
 
+---Checks the DKIM signatures, at most 10: a result for each (RFC 8601), none for a message that is not signed. A message with a bare CR or LF has one permerror. resolver: a name of kumo.dns.define_resolver.
+---@param resolver? string
+---@return table[]
+function message:dkim_verify(resolver) end
+
+---Checks the ARC chain (RFC 8617): a result none, pass or fail. resolver: a name of kumo.dns.define_resolver.
+---@param resolver? string
+---@return table
+function message:arc_verify(resolver) end
+
+---Adds the next set of ARC headers (RFC 8617) before all others, with a signer of kumo.dkim and the results of your checks. Does nothing when the chain that is there does not pass. Seal last, as what changes the message later breaks the chain. Raises when there is no From header.
+---@param signer dkim_signer
+---@param server_id string
+---@param results table[]
+---@param resolver? string
+function message:arc_seal(signer, server_id, results, resolver) end
+
 ---32 hexadecimal digits. The time in them is when the message was made.
 ---@return string
 function message:id() end

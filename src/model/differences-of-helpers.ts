@@ -59,7 +59,7 @@ export const helperDifferences: readonly Difference[] = [
   decided(
     'behaviour',
     'policy-extras.mail_auth',
-    'Makes the checks iprev and smtp_auth. Those of DKIM, SPF, DMARC and ARC come later: they are left out, of the Authentication-Results header too, and asking for one by name is an error.',
+    'SPF is left out of mail that did not come over SMTP, whose client is not known, where KumoMTA raises an error; DMARC then goes by DKIM alone. Unknown options are errors that name the nearest known one.',
   ),
   decided(
     'behaviour',

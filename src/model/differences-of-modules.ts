@@ -1,5 +1,6 @@
 import { type Difference, decided, planned } from './difference.ts';
 import { dkimDifferences } from './differences-of-dkim.ts';
+import { mailAuthDifferences } from './differences-of-mail-auth.ts';
 import { redisDifferences } from './differences-of-redis.ts';
 
 /** Functions and methods of KumoMTA that come later, by module. A call of one says so, and asking gives nil. */
@@ -7,15 +8,7 @@ const LATER: Readonly<Record<string, { names: readonly string[]; reason: string 
   'kumo.amqp': { names: ['basic_publish', 'build_client'], reason: 'Clients of message brokers come later.' },
   'kumo.kafka': { names: ['build_producer'], reason: 'Clients of message brokers come later.' },
   'kumo.nats': { names: ['connect', 'publish', 'close'], reason: 'Clients of message brokers come later.' },
-  'kumo.spf': { names: ['check_host', 'check_msg'], reason: 'Checks of incoming mail come later.' },
-  'kumo.dmarc': { names: ['check_msg'], reason: 'Checks of incoming mail come later.' },
   tsa: { names: ['configure_tsa_db_path', 'start_http_listener'], reason: 'Comes with tsa-daemon.' },
-};
-
-const METHODS: Readonly<Record<string, string>> = {
-  'message:dkim_verify': 'Checks of incoming mail come later.',
-  'message:arc_verify': 'Checks of incoming mail come later.',
-  'message:arc_seal': 'Sealing comes with the checks of incoming mail.',
 };
 
 const introspection: readonly Difference[] = [
@@ -41,8 +34,8 @@ export const moduleDifferences: readonly Difference[] = [
   ...introspection,
   ...redisDifferences,
   ...dkimDifferences,
+  ...mailAuthDifferences,
   ...Object.entries(LATER).flatMap(([module, { names, reason }]) =>
     names.map((name) => planned('function', `${module}.${name}`, reason)),
   ),
-  ...Object.entries(METHODS).map(([name, reason]) => planned('method', name, reason)),
 ];

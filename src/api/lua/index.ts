@@ -19,6 +19,7 @@ import { counterSeriesModule, counterSeriesObject } from './kumo.counter_series.
 import { cryptoModule } from './kumo.crypto.ts';
 import { binaryResultObject, digestModule } from './kumo.digest.ts';
 import { dkimModule, dkimSignerObject } from './kumo.dkim.ts';
+import { dmarcModule } from './kumo.dmarc.ts';
 import { dnsModule } from './kumo.dns.ts';
 import { encodeModule } from './kumo.encode.ts';
 import { fileTypeModule } from './kumo.file_type.ts';
@@ -32,6 +33,7 @@ import { regexModule, regexObject } from './kumo.regex.ts';
 import { secretsModule } from './kumo.secrets.ts';
 import { serdeModule } from './kumo.serde.ts';
 import { shapingModule, shapingObject } from './kumo.shaping.ts';
+import { spfModule } from './kumo.spf.ts';
 import { stringModule } from './kumo.string.ts';
 import { timeDeltaObject, timeModule, timeObject, timerObject } from './kumo.time.ts';
 import { kumoModule } from './kumo.ts';
@@ -76,6 +78,7 @@ export const luaModules: ModuleDeclaration[] = [
   uuidModule,
   cidrModule,
   dkimModule,
+  dmarcModule,
   dnsModule,
   domainMapModule,
   mimepartModule,
@@ -84,6 +87,7 @@ export const luaModules: ModuleDeclaration[] = [
   regexSetMapModule,
   serdeModule,
   shapingModule,
+  spfModule,
   stringModule,
   timeModule,
   xferModule,

@@ -19,17 +19,9 @@ import { type GivenResolver, resolverShape, testZones } from '../../model/option
 import { formatHostPort, parseHostPort } from '../../protocol/ip/index.ts';
 import { parseMtaStsPolicy } from '../../protocol/mta-sts/index.ts';
 import { warnLater } from './later.ts';
+import { resolverFor } from './named-resolver.ts';
 
 const resolver = optional(string());
-
-/** The resolver that an argument names, or the one of everything. */
-function resolverFor(name: string | undefined, { host }: CallContext): Resolver {
-  if (name === undefined) return host.resolver;
-  const named = host.resolverNamed?.(name);
-  if (named === undefined)
-    throw new Error(`no resolver is defined as '${name}'; see kumo.dns.define_resolver`);
-  return named;
-}
 
 const STRATEGIES = {
   Ipv4Only: ['a'],

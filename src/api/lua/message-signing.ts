@@ -13,7 +13,8 @@ const signatures = measured.histogram('dkim_signer_sign');
 /** RSA signatures made at the same time per shard, unless kumo.dkim.set_signing_threads says otherwise. */
 const SIGNATURES_AT_A_TIME = 4;
 
-const aside = sharedBy((host) => {
+/** Makes RSA signatures on other threads, so many at a time. */
+export const aside = sharedBy((host) => {
   const turns = new SigningTurns();
   const limit = (host.declared?.(SIGNING_THREADS) as number | undefined) ?? SIGNATURES_AT_A_TIME;
   return (work: () => Promise<string>) => turns.run(limit, work);
@@ -22,11 +23,16 @@ const aside = sharedBy((host) => {
 /** By the bytes of a message, which are replaced and never changed: what is known of one body ends with it. */
 const forms = new WeakMap<Buffer, SentForm>();
 
+/** The message as SMTP sends it, with the hashes of its body that are known. */
+export function sentFormOf(data: Buffer): SentForm {
+  return forms.get(data) ?? SentForm.of(data);
+}
+
 /** Signs what the message is now. The body of a long one is hashed in steps, so that other mail goes on. */
 function sign(message: Message, data: Buffer, signer: DkimSigner, host: PolicyHost): MaybePromise<void> {
   const { clock } = host;
   const began = clock.monotonic();
-  const form = forms.get(data) ?? SentForm.of(data);
+  const form = sentFormOf(data);
   const parsed = clock.monotonic();
   parses.took(parsed - began);
   const { bodyCanonicalization } = signer.options;
@@ -42,12 +48,13 @@ function sign(message: Message, data: Buffer, signer: DkimSigner, host: PolicyHo
   return inTurns(form.hashing(bodyCanonicalization), clock).then(finish);
 }
 
-async function inTurns(steps: Iterable<undefined>, clock: Clock): Promise<void> {
+/** Takes steps one after the other, between which other mail goes on. */
+export async function inTurns(steps: Iterable<undefined>, clock: Clock): Promise<void> {
   for (const _ of steps) await new Promise<void>((resolve) => clock.after(0, resolve));
 }
 
-/** Adds the header line to the message, which is the same as when the signature was begun, or it is an error. */
-function prepend(message: Message, data: Buffer, form: SentForm, line: string): MaybePromise<void> {
+/** Adds header lines to the message, which is the same as when the signature was begun, or it is an error. */
+export function prepend(message: Message, data: Buffer, form: SentForm, line: string): MaybePromise<void> {
   return withData(message, (now) => {
     if (now !== data && !now.equals(data)) throw new Error('the message was changed while it was signed');
     const header = Buffer.from(line);

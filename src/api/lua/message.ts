@@ -1,5 +1,6 @@
 import { defineObject } from '../../model/define/index.ts';
 import { Message } from '../../model/index.ts';
+import { authenticationMethods } from './message-authentication.ts';
 import { envelopeMethods } from './message-envelope.ts';
 import { headerMethods } from './message-headers.ts';
 import { importMethods } from './message-import.ts';
@@ -14,6 +15,7 @@ export const messageObject = defineObject(
   Message,
   { doc: 'A message with its envelope and metadata.', text: (self) => `message ${self.id}` },
   {
+    ...authenticationMethods,
     ...envelopeMethods,
     ...headerMethods,
     ...importMethods,

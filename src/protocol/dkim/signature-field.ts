@@ -22,12 +22,15 @@ export interface SignatureTags {
 /** Columns of a line, as RFC 5322 §2.1.1 would have them. */
 const WIDTH = 78;
 
-/** Name and value up to `b=`, whose value is to follow; folded, without CRLF at the end. */
-export function signatureField(tags: SignatureTags): string {
+/**
+ * Name and value up to `b=`, whose value is to follow; folded, without CRLF at the end. `opening` is the name with the
+ * first tag.
+ */
+export function signatureField(tags: SignatureTags, opening = 'DKIM-Signature: v=1;'): string {
   const { algorithm, domain, selector, time, expires, headers, bodyHash } = tags;
   const canonicalization = `${tags.headerCanonicalization}/${tags.bodyCanonicalization}`;
   const lines = foldTags([
-    'DKIM-Signature: v=1;',
+    opening,
     `a=${algorithm};`,
     `c=${canonicalization};`,
     `d=${domain};`,
