@@ -1,8 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { connectWebSocket } from '../io/websocket/index.ts';
+import { CLOSE, connectWebSocket } from '../io/websocket/index.ts';
 import type { TraceEvent, TraceRequest, TraceSide } from '../model/index.ts';
 import { parseCidr } from '../protocol/ip/index.ts';
-import { CLOSE } from '../protocol/websocket/index.ts';
 import type { Server } from './endpoint.ts';
 import { note, plainJson } from './output.ts';
 import { asks, type ServerFlags, serverCommand } from './server-command.ts';

@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
@@ -8,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, expect, test, vi } from 'vitest';
+import { WebSocketServer } from 'ws';
 import type { LogRecord, PolicyStatus } from '../../src/model/index.ts';
 import { eventually } from '../kit/eventually.ts';
 import { MailDrop } from '../kit/mail-drop.ts';
@@ -362,14 +362,6 @@ test('--validate tells what all helpers find, with places', () => {
   expect(stdout).toContain(`WARNING: ${directory}/sources.toml:6:9: [source] source 'ip-3' is in no pool`);
 });
 
-/** A WebSocket frame with a short text (RFC 6455 §5.2). */
-function textFrame(content: string): Buffer {
-  const body = Buffer.from(content);
-  const length = Buffer.alloc(2);
-  length.writeUInt16BE(body.length);
-  return Buffer.concat([Buffer.from([0x81, 126]), length, body]);
-}
-
 test('an automation daemon gets what its rules match, and its suspensions are obeyed', async () => {
   const drop = await MailDrop.start({
     rcpt: (address) => (address.startsWith('later@') ? '451 4.7.1 try later' : undefined),
@@ -392,14 +384,9 @@ test('an automation daemon gets what its rules match, and its suspensions are ob
       expires: new Date(Date.now() + 3_600_000).toISOString(),
     },
   };
-  daemon.on('upgrade', (request, socket) => {
+  new WebSocketServer({ server: daemon }).on('connection', (client, request) => {
     asked.add(`UPGRADE ${request.url}`);
-    const accept = createHash('sha1')
-      .update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
-      .digest('base64');
-    const lines = ['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade'];
-    socket.write(`${lines.join('\r\n')}\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
-    socket.write(textFrame(JSON.stringify(suspension)));
+    client.send(JSON.stringify(suspension));
   });
   daemon.listen(0, '127.0.0.1');
   await once(daemon, 'listening');

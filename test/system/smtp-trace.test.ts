@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { createTransport } from 'nodemailer';
 import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { WebSocket as PausableSocket } from 'ws';
 import type { TraceEvent, TraceRequest, TraceSide } from '../../src/model/index.ts';
-import { FrameReader, textFrame } from '../../src/protocol/websocket/index.ts';
 import { eventually } from '../kit/eventually.ts';
 import { initLua, launcher, Moonpost } from '../kit/moonpost.ts';
 import { SmtpTalk } from '../kit/smtp-talk.ts';
@@ -140,32 +140,13 @@ test('both sides, the sessions of both shards, what a client asks for, and no pa
 });
 
 /** A reader who opens a trace and then stops reading. */
-async function stalled(): Promise<{ socket: Socket; events: TraceEvent[] }> {
-  const socket = connect(server.http, '127.0.0.1');
-  await once(socket, 'connect');
-  const lines = ['GET /api/admin/trace-smtp-server/v1 HTTP/1.1', 'Host: localhost', 'Connection: Upgrade'];
-  lines.push(
-    'Upgrade: websocket',
-    'Sec-WebSocket-Version: 13',
-    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-  );
-  socket.write(`${lines.join('\r\n')}\r\n\r\n`);
-  let head = Buffer.alloc(0);
-  while (!head.includes('\r\n\r\n')) {
-    const [chunk] = (await once(socket, 'data')) as [Buffer];
-    head = Buffer.concat([head, chunk]);
-  }
-  socket.pause();
-  expect(head.toString()).toMatch(/^HTTP\/1\.1 101 .*s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r\n\r\n$/s);
+async function stalled(): Promise<{ socket: PausableSocket; events: TraceEvent[] }> {
+  const socket = new PausableSocket(`ws://127.0.0.1:${server.http}/api/admin/trace-smtp-server/v1`);
   const events: TraceEvent[] = [];
-  const reader = new FrameReader({ from: 'server', maxLength: 1 << 26 });
-  socket.on('data', (chunk: Buffer) =>
-    reader.push(chunk, (arrival) => {
-      if (arrival.kind === 'text') events.push(JSON.parse(arrival.text) as TraceEvent);
-    }),
-  );
+  socket.on('message', (text) => events.push(JSON.parse(String(text)) as TraceEvent));
+  await once(socket, 'open');
   socket.pause();
-  socket.write(textFrame('{}', Buffer.of(1, 2, 3, 4)));
+  socket.send('{}');
   return { socket, events };
 }
 
@@ -198,7 +179,7 @@ test('mail does not wait for a reader who stops reading; what is missed is told 
     patience: PATIENCE,
     what: () => 'the reader gets nothing any more',
   });
-  socket.destroy();
+  socket.terminate();
 });
 
 test('who may not, who is no websocket, who comes from a web page, and who asks for nonsense', async () => {

@@ -2,11 +2,11 @@ import fastify, {
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
-  type FastifyRequest,
   type FastifyServerOptions,
 } from 'fastify';
 import type { RebindRequest } from '../../flow/scheduled-queue/index.ts';
 import { systemClock } from '../../io/clock/index.ts';
+import { asksForWebSocket } from '../../io/websocket/index.ts';
 import type {
   AdminPort,
   Inspect,
@@ -18,7 +18,6 @@ import type {
 } from '../../model/index.ts';
 import type { HttpListenerOptions } from '../../model/options/index.ts';
 import { formatHostPort } from '../../protocol/ip/index.ts';
-import { asksForWebSocket } from '../../protocol/websocket/index.ts';
 import { abortReadyQueueConnection } from './abort-ready-q-conn.v1.ts';
 import { type AccessParts, guardAccess } from './access-guard.ts';
 import { bounce } from './bounce.v1.ts';
@@ -132,7 +131,7 @@ function makeServer(
     headersTimeout: Math.min(HEADERS_TIMEOUT, requestTimeout),
     requestTimeout,
     handshakeTimeout: HEADERS_TIMEOUT,
-    shouldUpgradeCallback: ({ headers }: Pick<FastifyRequest, 'headers'>) => asksForWebSocket(headers),
+    shouldUpgradeCallback: asksForWebSocket,
   };
   const options: FastifyServerOptions = {
     logger: false,

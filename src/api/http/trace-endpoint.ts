@@ -2,9 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import { type TSchema, Type } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { systemClock } from '../../io/clock/index.ts';
-import { Upgrades, type WebSocketConnection } from '../../io/websocket/index.ts';
+import { CLOSE, Upgrades, type WebSocketConnection } from '../../io/websocket/index.ts';
 import { type OpenTraceOf, type TraceRequest, type TraceSide, traceFilter } from '../../model/index.ts';
-import { CLOSE, NO_WEBSOCKET, whyNoWebSocket } from '../../protocol/websocket/index.ts';
 
 /** The request says which sessions are wanted; it is the first frame, and has to come soon, ms. */
 const REQUEST_PATIENCE = 30_000;
@@ -22,7 +21,10 @@ const served = new WeakMap<FastifyInstance, Upgrades>();
 function upgradesOf(app: FastifyInstance): Upgrades {
   let upgrades = served.get(app);
   if (upgrades === undefined) {
-    upgrades = new Upgrades(app.server, (request, response) => app.routing(request, response));
+    upgrades = new Upgrades(app.server, {
+      maxLength: MAX_REQUEST,
+      route: (request, response) => app.routing(request, response),
+    });
     const all = upgrades;
     app.addHook('preClose', () => all.close());
     served.set(app, upgrades);
@@ -39,7 +41,7 @@ export function traceEndpoint(
   const check = Compile(schema);
   const upgrades = upgradesOf(app);
   app.get(path, { exposeHeadRoute: false }, async (request, reply) => {
-    const why = upgrades.awaits(request.raw) ? whyNoWebSocket(request.headers) : NO_WEBSOCKET;
+    const why = upgrades.whyNot(request.raw);
     if (why !== undefined) {
       void reply.header('upgrade', 'websocket').type('text/plain; charset=utf-8');
       return reply.code(426).send(`Error: ${why}`);
@@ -56,7 +58,7 @@ export function traceEndpoint(
     });
     void reply.hijack();
     reader.serve(
-      (onText) => upgrades.accept(request.raw, reply.raw, { maxLength: MAX_REQUEST, onText }),
+      (onText) => upgrades.accept(request.raw, reply.raw, onText),
       trace,
       (text) => requestOf(text, check, side),
     );
@@ -91,7 +93,7 @@ class TraceReader {
   }
 
   serve(
-    accept: (onText: (text: string) => void) => WebSocketConnection,
+    accept: (onText: (text: string) => void) => WebSocketConnection | undefined,
     trace: Awaited<ReturnType<OpenTraceOf>>,
     parse: (text: string) => TraceRequest,
   ): void {
@@ -107,6 +109,10 @@ class TraceReader {
         this.#socket!.close(CLOSE.policy, `bad request: ${(error as Error).message}`);
       }
     });
+    if (socket === undefined) {
+      trace.close();
+      return;
+    }
     this.#socket = socket;
     const patience = systemClock.after(REQUEST_PATIENCE, () => socket.close(CLOSE.policy, 'no request came'));
     void socket.whenClosed.then(() => {

@@ -1,57 +1,42 @@
-import { randomBytes } from 'node:crypto';
-import { request as httpRequest, type IncomingMessage, STATUS_CODES } from 'node:http';
-import { request as httpsRequest } from 'node:https';
-import { acceptOfKey } from '../../protocol/websocket/index.ts';
-import { WebSocketConnection } from './websocket-connection.ts';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import { WebSocket } from 'ws';
+import { limitsOf, WebSocketConnection } from './websocket-connection.ts';
 
 /** Of an answer that is a refusal, in octets. */
 const MAX_REFUSAL = 4096;
 
 /**
- * Opens a websocket. `url` begins with ws or wss. Rejects with an Error that says what the server answered, or why it
- * cannot be reached; `timeout` in ms.
+ * Opens a websocket. `url` begins with ws or wss, and may name a user and a password. Rejects with an Error that says
+ * what the server answered, or why it cannot be reached; `timeout` in ms.
  */
 export function connectWebSocket(
   url: URL,
   options: { timeout: number; maxLength: number; onText: (text: string) => void },
 ): Promise<WebSocketConnection> {
-  const key = randomBytes(16).toString('base64');
-  const target = new URL(url);
-  target.protocol = url.protocol === 'wss:' ? 'https:' : 'http:';
-  const request = (target.protocol === 'https:' ? httpsRequest : httpRequest)(target, {
-    headers: {
-      connection: 'Upgrade',
-      upgrade: 'websocket',
-      'sec-websocket-version': '13',
-      'sec-websocket-key': key,
-    },
-  });
+  const { timeout, maxLength, onText } = options;
+  const socket = new WebSocket(url, { perMessageDeflate: false, ...limitsOf(maxLength) });
+  const connection = new WebSocketConnection(socket, onText);
   return new Promise((resolve, reject) => {
-    const late = `${url.origin} did not answer within ${options.timeout / 1000} s`;
-    const timer = setTimeout(() => request.destroy(new Error(late)), options.timeout);
-    request.on('error', (error) => {
+    const late = new Error(`${url.origin} did not answer within ${timeout / 1000} s`);
+    const timer = setTimeout(() => fail(late), timeout);
+    const fail = (error: Error): void => {
       clearTimeout(timer);
-      reject(error.message === late ? error : new Error(`cannot reach ${url.origin}: ${reasonOf(error)}`));
+      reject(error);
+      socket.terminate();
+    };
+    let unreachable = (error: Error): Error => new Error(`cannot reach ${url.origin}: ${reasonOf(error)}`);
+    socket.on('upgrade', () => {
+      unreachable = () => new Error(`${url.origin} does not speak websocket`);
     });
-    request.on('response', (response) => {
-      void refusalOf(response).then((refusal) => {
-        clearTimeout(timer);
-        reject(new Error(refusal));
-        request.destroy();
-      });
+    // Those that come later tell nobody anything new.
+    socket.on('error', (error) => fail(unreachable(error)));
+    socket.on('unexpected-response', (_request, response) => {
+      void refusalOf(response).then((refusal) => fail(new Error(refusal)));
     });
-    request.on('upgrade', (response, socket, head) => {
+    socket.on('open', () => {
       clearTimeout(timer);
-      if (response.headers['sec-websocket-accept'] !== acceptOfKey(key)) {
-        socket.destroy();
-        reject(new Error(`${url.origin} does not speak websocket`));
-        return;
-      }
-      const connection = new WebSocketConnection(socket, { role: 'client', maxLength: options.maxLength });
       resolve(connection);
-      connection.receive(head, options.onText);
     });
-    request.end();
   });
 }
 

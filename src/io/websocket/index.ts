@@ -1,3 +1,3 @@
 export { connectWebSocket } from './connect.ts';
-export { Upgrades } from './upgrades.ts';
-export { type WebSocketClosing, WebSocketConnection } from './websocket-connection.ts';
+export { asksForWebSocket, Upgrades } from './upgrades.ts';
+export { CLOSE, type WebSocketClosing, WebSocketConnection } from './websocket-connection.ts';

@@ -1,14 +1,15 @@
-import { randomBytes } from 'node:crypto';
-import type { Duplex } from 'node:stream';
-import {
-  type Arrival,
-  CLOSE,
-  closeFrame,
-  FrameReader,
-  pongFrame,
-  textFrame,
-  WebSocketError,
-} from '../../protocol/websocket/index.ts';
+import type { WebSocket } from 'ws';
+
+/** Why a websocket is closed (RFC 6455 §7.4.1). */
+export const CLOSE = {
+  normal: 1000,
+  goingAway: 1001,
+  protocolError: 1002,
+  unsupported: 1003,
+  abnormal: 1006,
+  policy: 1008,
+  tooBig: 1009,
+} as const;
 
 /** How it ended: the code and reason of the peer, or 1006 when the connection was lost (RFC 6455 §7.1.5). */
 export interface WebSocketClosing {
@@ -18,6 +19,15 @@ export interface WebSocketClosing {
 
 /** How long, in ms, the peer may take to answer a close frame. */
 const CLOSE_PATIENCE = 1000;
+/** Octets that may wait to be sent before the peer counts as one that does not keep up. */
+const HIGH_WATER = 65_536;
+/** Octets of the reason in a close frame (RFC 6455 §5.5). */
+const MAX_REASON = 123;
+
+/** What both ends tell the library. `maxLength` of a message from the peer, in octets. */
+export function limitsOf(maxLength: number): { maxPayload: number; closeTimeout: number } {
+  return { maxPayload: maxLength, closeTimeout: CLOSE_PATIENCE };
+}
 
 /**
  * One end of a websocket that carries text.
@@ -25,38 +35,31 @@ const CLOSE_PATIENCE = 1000;
  * told once, with how it came about; what is sent after `open` is dropped.
  */
 export class WebSocketConnection {
-  readonly #socket: Duplex;
-  readonly #reader: FrameReader;
-  readonly #isClient: boolean;
-  #state: 'open' | 'closing' | 'closed' = 'open';
-  #closing: WebSocketClosing | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #onText: (text: string) => void = () => {};
+  readonly #socket: WebSocket;
   readonly #whenClosed: Promise<WebSocketClosing>;
-  #settleClosed!: (closing: WebSocketClosing) => void;
+  #isClosing = false;
+  /** What the peer did that is no websocket, or more than is taken. */
+  #failure: WebSocketClosing | undefined;
+  #waiting: (() => void)[] = [];
 
-  /** `role` is ours. `maxLength` of a message from the peer, in octets. */
-  constructor(socket: Duplex, options: { role: 'client' | 'server'; maxLength: number }) {
+  constructor(socket: WebSocket, onText: (text: string) => void) {
     this.#socket = socket;
-    this.#isClient = options.role === 'client';
-    const from = this.#isClient ? 'server' : 'client';
-    this.#reader = new FrameReader({ from, maxLength: options.maxLength });
-    this.#whenClosed = new Promise((resolve) => {
-      this.#settleClosed = resolve;
+    socket.on('message', (message: Buffer, isBinary) => {
+      if (this.#isClosing) return;
+      if (isBinary) this.close(CLOSE.unsupported, 'a binary message');
+      else onText(message.toString());
     });
-    socket.on('error', () => {});
-    socket.on('close', () => this.#closed());
-    // It may have gone while nobody listened.
-    if (socket.destroyed) queueMicrotask(() => this.#closed());
-  }
-
-  /** Begins to read. `head`: octets that came with the handshake. */
-  receive(head: Buffer, onText: (text: string) => void): void {
-    this.#onText = onText;
-    if (head.length > 0) this.#arrived(head);
-    this.#socket.on('data', (chunk: Buffer) => this.#arrived(chunk));
-    this.#socket.on('end', () => this.#socket.end());
-    this.#socket.resume();
+    socket.on('error', (error: Error & { code?: string }) => {
+      const isTooBig = error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
+      this.#failure = { code: isTooBig ? CLOSE.tooBig : CLOSE.protocolError, reason: error.message };
+    });
+    this.#whenClosed = new Promise((resolve) => {
+      socket.on('close', (code, reason) => {
+        this.#wake();
+        const lost = { code, reason: 'the connection was lost' };
+        resolve(this.#failure ?? (code === CLOSE.abnormal ? lost : { code, reason: reason.toString() }));
+      });
+    });
   }
 
   /** Resolves when it is over. Never rejects. */
@@ -66,21 +69,16 @@ export class WebSocketConnection {
 
   /** False when the peer does not keep up; `drained` then says when it does. */
   send(text: string): boolean {
-    if (this.#state !== 'open') return true;
-    return this.#socket.write(textFrame(text, this.#mask()));
+    if (this.#socket.readyState !== this.#socket.OPEN) return true;
+    this.#socket.send(text, this.#written);
+    return this.#socket.bufferedAmount < HIGH_WATER;
   }
 
   /** Resolves when the peer has caught up, or is gone. */
   drained(): Promise<void> {
-    const socket = this.#socket;
-    if (!socket.writableNeedDrain || this.#state === 'closed') return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = (): void => {
-        socket.off('drain', done).off('close', done);
-        resolve();
-      };
-      socket.on('drain', done).on('close', done);
-    });
+    const { bufferedAmount, readyState, CLOSED } = this.#socket;
+    if (bufferedAmount < HIGH_WATER || readyState === CLOSED) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   pause(): void {
@@ -91,55 +89,25 @@ export class WebSocketConnection {
     this.#socket.resume();
   }
 
+  /** A reason is cut where the frame ends. */
   close(code: number = CLOSE.normal, reason = ''): void {
-    if (this.#state !== 'open') return;
-    this.#state = 'closing';
-    this.#socket.write(closeFrame(code, reason, this.#mask()));
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(MAX_REASON));
+    this.#socket.close(code, reason.slice(0, read));
+    // The answer of the peer has to be read.
     this.#socket.resume();
-    this.#timer = setTimeout(() => this.#socket.destroy(), CLOSE_PATIENCE);
   }
 
   destroy(): void {
-    this.#socket.destroy();
+    this.#socket.terminate();
   }
 
-  #mask(): Buffer | undefined {
-    return this.#isClient ? randomBytes(4) : undefined;
-  }
+  readonly #written = (): void => {
+    if (this.#socket.bufferedAmount === 0) this.#wake();
+  };
 
-  #arrived(chunk: Buffer): void {
-    if (this.#closing !== undefined) return;
-    try {
-      this.#reader.push(chunk, (arrival) => this.#take(arrival));
-    } catch (error) {
-      if (!(error instanceof WebSocketError)) throw error;
-      this.close(error.code, error.message);
-      this.#closing = { code: error.code, reason: error.message };
-    }
-  }
-
-  #take(arrival: Arrival): void {
-    switch (arrival.kind) {
-      case 'text':
-        if (this.#state === 'open') this.#onText(arrival.text);
-        return;
-      case 'ping':
-        // Whoever does not read gets no more answers to hold.
-        if (!this.#socket.writableNeedDrain) this.#socket.write(pongFrame(arrival.payload, this.#mask()));
-        return;
-      case 'close':
-        this.#closing = { code: arrival.code, reason: arrival.reason };
-        this.close(arrival.code === CLOSE.noStatus ? CLOSE.normal : arrival.code);
-        this.#socket.end();
-        return;
-      case 'pong':
-    }
-  }
-
-  #closed(): void {
-    if (this.#state === 'closed') return;
-    this.#state = 'closed';
-    clearTimeout(this.#timer);
-    this.#settleClosed(this.#closing ?? { code: CLOSE.abnormal, reason: 'the connection was lost' });
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

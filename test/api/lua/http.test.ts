@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { systemClock } from '../../../src/io/clock/index.ts';
 import { failure, notingHost, values } from './kit.ts';
 
@@ -47,14 +47,10 @@ beforeAll(async () => {
       response.end(Buffer.from([0x68, 0x69, 0xff]));
     });
   });
-  server.on('upgrade', (request, socket) => {
-    const key = request.headers['sec-websocket-key'] ?? '';
-    const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
-    socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
-    );
-    // Two texts and a close, each as one frame of RFC 6455.
-    socket.end(Buffer.from('\x81\x03one\x81\x03two\x88\x02\x03\xe8', 'latin1'));
+  new WebSocketServer({ server }).on('connection', (client) => {
+    client.send('one');
+    client.send('two');
+    client.close(1000);
   });
   server.on('connection', () => connections++);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,8 +1,16 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import {
+  type AddressInfo,
+  connect,
+  createServer as createNetServer,
+  type Server as NetServer,
+} from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { afterEach, expect, onTestFinished, test } from 'vitest';
+import { WebSocket as OtherSocket } from 'ws';
 import { connectWebSocket, Upgrades, type WebSocketConnection } from '../../../src/io/websocket/index.ts';
+import { issue } from '../../kit/certificates.ts';
 import { eventually } from '../../kit/eventually.ts';
 
 const open: Server[] = [];
@@ -24,17 +32,19 @@ interface Serving {
 async function serving(maxLength = 1000): Promise<Serving> {
   const server = createServer();
   const got: Omit<Serving, 'port' | 'upgrades'> = { connections: [], texts: [] };
-  const upgrades: Upgrades = new Upgrades(server, (request: IncomingMessage, response: ServerResponse) => {
+  const route = (request: IncomingMessage, response: ServerResponse): void => {
     if (request.url !== '/socket') {
-      response.writeHead(403, { 'content-type': 'text/plain' }).end('Error: not here');
+      response
+        .writeHead(403, { 'content-type': 'text/plain' })
+        .end(`Error: not here for ${request.headers.authorization}`);
       return;
     }
     const onText = (text: string): void => void got.texts.push(text);
-    const accept = (): unknown =>
-      got.connections.push(upgrades.accept(request, response, { maxLength, onText }));
+    const accept = (): unknown => got.connections.push(upgrades.accept(request, response, onText)!);
     if (request.headers.late === undefined) accept();
     else request.socket.once('close', () => setImmediate(accept));
-  });
+  };
+  const upgrades = new Upgrades(server, { maxLength, route });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   open.push(server);
   return { ...got, port: (server.address() as AddressInfo).port, upgrades };
@@ -84,7 +94,12 @@ test('a client of another make: Node’s own WebSocket', async () => {
 test('a refusal says what the server said, and nobody is there', async () => {
   const { port } = await serving();
   await expect(client(port, [], '/elsewhere')).rejects.toThrow(
-    'request status 403: Forbidden. Response body: Error: not here',
+    'request status 403: Forbidden. Response body: Error: not here for undefined',
+  );
+  const url = new URL(`ws://scott:t%C3%AFger@127.0.0.1:${port}/elsewhere`);
+  const credentials = Buffer.from('scott:tïger').toString('base64');
+  await expect(connectWebSocket(url, { timeout: 60_000, maxLength: 1000, onText: () => {} })).rejects.toThrow(
+    new RegExp(`^request status 403: .* for Basic ${credentials}$`),
   );
   open[0]!.closeAllConnections();
   await new Promise((resolve) => open[0]!.close(resolve));
@@ -95,8 +110,49 @@ test('a message that is too long ends it', async () => {
   const { port, texts } = await serving(1000);
   const socket = await client(port, []);
   socket.send('x'.repeat(1001));
-  expect(await socket.whenClosed).toEqual({ code: 1009, reason: 'a message of more than 1000 octets' });
+  expect(await socket.whenClosed).toEqual({ code: 1009, reason: '' });
   expect(texts).toEqual([]);
+});
+
+test('a binary message ends it, a ping is answered, and a reason is cut where the frame ends', async () => {
+  const { port, connections, texts } = await serving();
+  const socket = new OtherSocket(`ws://127.0.0.1:${port}/socket`);
+  await once(socket, 'open');
+  socket.ping('are you there');
+  expect(String((await once(socket, 'pong'))[0])).toBe('are you there');
+  socket.send(Buffer.of(1));
+  expect((await once(socket, 'close')).map(String)).toEqual(['1003', 'a binary message']);
+  const other = new OtherSocket(`ws://127.0.0.1:${port}/socket`);
+  await once(other, 'open');
+  connections.at(-1)!.close(1008, 'ü'.repeat(100));
+  expect((await once(other, 'close')).map(String)).toEqual(['1008', 'ü'.repeat(61)]);
+  expect(texts).toEqual([]);
+});
+
+test('a server that says nothing, one that is none, and one whose certificate nobody knows', async () => {
+  const connected = (url: string, timeout: number): Promise<unknown> =>
+    connectWebSocket(new URL(url), { timeout, maxLength: 1000, onText: () => {} });
+  const listening = async (server: NetServer): Promise<number> => {
+    onTestFinished(() => void server.close());
+    server.on('connection', (socket) => socket.on('error', () => {}));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    return (server.address() as AddressInfo).port;
+  };
+  const silent = await listening(createNetServer());
+  await expect(connected(`ws://127.0.0.1:${silent}`, 50)).rejects.toThrow(
+    `ws://127.0.0.1:${silent} did not answer within 0.05 s`,
+  );
+  const answer =
+    'HTTP/1.1 101 Fine\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n';
+  const other = await listening(createNetServer((socket) => void socket.write(answer)));
+  await expect(connected(`ws://127.0.0.1:${other}`, 60_000)).rejects.toThrow(
+    `ws://127.0.0.1:${other} does not speak websocket`,
+  );
+  const { cert, key } = await issue({ name: 'localhost' });
+  const secure = await listening(createTlsServer({ cert, key }));
+  await expect(connected(`wss://127.0.0.1:${secure}`, 60_000)).rejects.toThrow(
+    new RegExp(`^cannot reach wss://127\\.0\\.0\\.1:${secure}: .*certificate`),
+  );
 });
 
 test('a connection that breaks is told as such on either end', async () => {
@@ -135,7 +191,7 @@ test('a client that has gone before it is accepted', async () => {
   await once(open[0]!, 'upgrade');
   socket.resetAndDestroy();
   await came(connections, 1);
-  expect(await connections[0]!.whenClosed).toMatchObject({ code: 1006 });
+  expect(connections).toEqual([undefined]);
 });
 
 test('a peer that does not answer the close frame is waited for only so long', async () => {
