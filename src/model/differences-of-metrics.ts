@@ -8,7 +8,7 @@ export const metricDifferences: readonly Difference[] = [
     'Seconds of each step of delivery over SMTP: connect, banner, ehlo, tls, auth, mail, data (from the answer to MAIL FROM to the go-ahead), dot.',
   ),
   extension(
-    'endpoint',
+    'behaviour',
     'names of /metrics and /metrics.json',
     '`?names=ready_count,connection_count` gives these metrics alone, which with very many queues is less work than all.',
   ),
@@ -63,9 +63,9 @@ export const metricDifferences: readonly Difference[] = [
     'Loggers of kumo.policy.configure_plain_logs are `output-OUTPUT`.',
   ),
   decided(
-    'metric',
+    'behaviour',
     'metrics.json',
     'Every declared metric is there, with the value null when it has no samples. `prefix` works there too.',
   ),
-  planned('metric', 'bounce_classify_latency', 'Comes with the classification of bounces.'),
+  planned('behaviour', 'samples of bounce_classify_latency', 'Comes with the classification of bounces.'),
 ];
