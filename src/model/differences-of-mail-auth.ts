@@ -5,7 +5,7 @@ export const mailAuthDifferences: readonly Difference[] = [
   decided(
     'method',
     'message:dkim_verify',
-    'The 10 signatures nearest to the top are checked. A signature whose key or body is wrong is neutral or fail as RFC 8601 has it, with the reason in words; keys below 1024 bits and rsa-sha1 give policy (RFC 8301). More than 512 KiB of headers give permerror.',
+    'The 10 signatures nearest to the top are checked. A signature whose key or body is wrong is neutral or fail as RFC 8601 has it, with the reason in words; keys below 1024 bits and rsa-sha1 give policy (RFC 8301). More than 256 KiB or 10,000 lines of headers, and a header of 2,000 lines, give permerror.',
   ),
   decided(
     'method',

@@ -12,6 +12,14 @@ declare module 'mailauth/lib/dkim/dkim-verifier.js' {
     parsed: HeaderRow[];
   }
 
+  export interface BodyHash {
+    hash?: string;
+    setContentType(type: unknown): void;
+    update(chunk: Buffer): void;
+    digest(encoding: 'base64'): string;
+    getMimeStructureStart(): number | undefined;
+  }
+
   export interface SignatureResult {
     status: {
       result: string;
@@ -33,7 +41,11 @@ declare module 'mailauth/lib/dkim/dkim-verifier.js' {
     headers: HeaderRows;
     results: SignatureResult[];
     arc: { chain: unknown[] | false };
+    /** By the keys that addBodyHash gives. */
+    bodyHashes: Map<string, BodyHash>;
     messageHeaders(headers: HeaderRows): Promise<void>;
+    /** `length` is the value of l=, or '' where there is none. */
+    addBodyHash(canonicalization: string, algorithm: string, length: number | ''): string;
   }
 }
 
