@@ -6,6 +6,7 @@ import { memberNamePatches } from './member-names.ts';
 import { numberPatches } from './numbers.ts';
 import type { Patch } from './patch.ts';
 import { slicePatches } from './slices.ts';
+import { smallIntegerPatches } from './small-integers.ts';
 
 export type { Patch } from './patch.ts';
 
@@ -20,6 +21,7 @@ export const patches: readonly Patch[] = [
   ...memberNamePatches,
   ...budgetPatches,
   ...slicePatches,
+  ...smallIntegerPatches,
 ];
 
 /** Applies the edits in order. Throws when one does not fit, since a half-patched VM must never run policy. */
