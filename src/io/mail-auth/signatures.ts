@@ -57,25 +57,25 @@ export function checkSignatures(
 async function findingsOf(message: Buffer, resolver: Resolver, clock: Clock): Promise<SignatureFindings> {
   const isBare = hasBareLineEnding(message);
   const bytes = isBare ? normalizeLineEndings(message) : message;
-  const reason = headerExcess(bytes);
-  if (reason !== undefined) {
-    return {
-      dkim: [result('dkim', 'permerror', reason)],
-      arc: result('arc', 'fail', reason),
-      arcSets: 0,
-    };
-  }
+  const excess = headerExcess(bytes);
+  if (excess !== undefined) return unreadable(excess);
   const lookUp = boundedLookUps(resolver, clock);
-  const verifier = await verified(
-    bytes,
-    { resolver: lookUp, curTime: new Date(clock.now()), strict: true },
-    clock,
-  );
-  const arc = await chainResult(verifier, lookUp);
-  // What was signed had no such line ending (RFC 6376 §5.3), and receivers differ in what they make of one.
-  if (isBare) return { dkim: [result('dkim', 'permerror', 'bare CR or LF in the message')], ...arc };
-  const signed = verifier.results.filter(({ status }) => status.result !== 'none');
-  return { dkim: signed.map(dkimResult), ...arc };
+  const options = { resolver: lookUp, curTime: new Date(clock.now()), strict: true };
+  try {
+    const verifier = await verified(bytes, options, clock);
+    const chain = await chainResult(verifier, lookUp);
+    // What was signed had no such line ending (RFC 6376 §5.3), and receivers differ in what they make of one.
+    if (isBare) return { ...chain, dkim: [result('dkim', 'permerror', 'bare CR or LF in the message')] };
+    const signed = verifier.results.filter(({ status }) => status.result !== 'none');
+    return { ...chain, dkim: signed.map(dkimResult) };
+  } catch (error) {
+    // Whatever it is that mailauth stumbles over, the message has no good signature.
+    return unreadable((error as Error).message.slice(0, 200));
+  }
+}
+
+function unreadable(reason: string): SignatureFindings {
+  return { dkim: [result('dkim', 'permerror', reason)], arc: result('arc', 'fail', reason), arcSets: 0 };
 }
 
 async function chainResult(
