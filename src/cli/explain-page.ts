@@ -30,7 +30,9 @@ export function explainPage(
   const width = Math.min(Math.max(columns, LEAST_WIDTH), MOST_WIDTH);
   const { obstacles = [], steps = [], queue, paths = [] } = told;
   const parts = [
-    [sentence(plain(told.subject)), wrapped(told.answer, 2, width), ...lastWords(records, width)].join('\n'),
+    [sentence(plain(told.subject)), wrapped(told.answer, 2, width), ...lastWords(told, records, width)].join(
+      '\n',
+    ),
   ];
   // One alone is told in the answer.
   if (obstacles.length > 1) {
@@ -81,9 +83,11 @@ function recordText({ type, event_time, response, peer_address }: SeenRecord): s
   return `${event_time} ${type} ${code}${enhanced}${content === '' ? '' : ` ${content}`}${peer}`;
 }
 
-/** What the newest record says of why it waits. */
-function lastWords(records: readonly SeenRecord[], width: number): string[] {
-  const last = records.findLast(({ type }) => type === 'TransientFailure' || type === 'Delayed');
+/** What the newest record says of why it waits, or of where it went. */
+function lastWords({ found }: ShownExplanation, records: readonly SeenRecord[], width: number): string[] {
+  const last = found
+    ? records.findLast(({ type }) => type === 'TransientFailure' || type === 'Delayed')
+    : records.at(-1);
   return last === undefined ? [] : [wrapped(`Last record: ${recordText(last)}`, 2, width)];
 }
 

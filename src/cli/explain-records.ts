@@ -21,7 +21,7 @@ const MOST_RECORDS = 100;
 
 /**
  * The records of the message, oldest first, and what the reader should know of the search. Segments are read newest
- * first, until the one with the reception.
+ * first; those that were finished before the reception are left out.
  */
 export async function recordsOf(
   id: string,
@@ -29,6 +29,7 @@ export async function recordsOf(
 ): Promise<{ records: SeenRecord[]; remarks: string[] }> {
   const remarks: string[] = [];
   const records = new Map<string, SeenRecord>();
+  const keep = (record: SeenRecord) => records.set(sameness(record), record);
   for (const dir of dirs) {
     try {
       const size = sizeOf(dir);
@@ -36,12 +37,14 @@ export async function recordsOf(
         remarks.push(`${dir} has ${Math.round(size / 1024 / 1024)} MiB of records, which --log reads`);
         continue;
       }
-      for (const [line, record] of await search(dir, id, remarks)) records.set(line, record);
+      for (const record of await search(dir, id, remarks)) keep(record);
     } catch (error) {
       remarks.push(`${dir} cannot be read here: ${(error as Error).message}`);
     }
   }
-  const all = [...records.values()].sort((one, other) => one.timestamp - other.timestamp);
+  const all = [...records.values()].sort(
+    (one, other) => Date.parse(one.event_time) - Date.parse(other.event_time),
+  );
   return { records: all.slice(-MOST_RECORDS), remarks };
 }
 
@@ -49,23 +52,32 @@ function sizeOf(dir: string): number {
   return readdirSync(dir).reduce((sum, name) => sum + statSync(join(dir, name)).size, 0);
 }
 
-/** By their lines, since several loggers may write the same. */
-async function search(dir: string, id: string, remarks: string[]): Promise<Map<string, SeenRecord>> {
-  const found = new Map<string, SeenRecord>();
+/** Several loggers may write the same record, each with the headers and metadata that it was told to. */
+function sameness({ type, event_time, num_attempts, site, response }: SeenRecord): string {
+  return JSON.stringify([type, event_time, num_attempts, site, response]);
+}
+
+async function search(dir: string, id: string, remarks: string[]): Promise<SeenRecord[]> {
+  const found: SeenRecord[] = [];
   let read = 0;
+  let received = 0;
   for (const name of listSegments(dir).reverse()) {
     const path = join(dir, name);
-    read += statSync(path).size;
+    const { size, mtimeMs } = statSync(path);
+    // Types of records may have segments of their own, so that one which was begun before goes on after it.
+    if (mtimeMs < received) continue;
+    read += size;
     if (read > MOST) {
       remarks.push(`${dir}: older records than ${name} were not read`);
       break;
     }
+    const here: SeenRecord[] = [];
     const reader = new SegmentReader(path);
     try {
       for await (const lines of reader.lines()) {
         for (const line of lines) {
           const record = line.includes(id) ? recordIn(line, id) : undefined;
-          if (record !== undefined) found.set(line, record);
+          if (record !== undefined) here.push(record);
         }
       }
     } catch (error) {
@@ -73,7 +85,8 @@ async function search(dir: string, id: string, remarks: string[]): Promise<Map<s
     } finally {
       await reader.close();
     }
-    if ([...found.values()].some(({ type }) => type === 'Reception')) break;
+    found.unshift(...here);
+    received = (here.find(({ type }) => type === 'Reception')?.timestamp ?? 0) * 1000 || received;
   }
   return found;
 }
