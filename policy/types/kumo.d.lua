@@ -330,13 +330,13 @@ function kumo.invoke_get_egress_source(name) end
 
 ---How fast a queue can be at most, and what limits it. Rates are per second.
 ---@param config kumo.QueueOptions|table
----@return {max_concurrent_dispatchers: {value: number, source: {kind: string, name: string}, display: string}, max_message_rate: {value: number, source: {kind: string, name: string}, display: string}, max_message_rate_declared: {value: number, source: {kind: string, name: string}, display: string}, max_connection_rate: {value: number, source: {kind: string, name: string}, display: string}, max_source_selection_rate: {value: number, source: {kind: string, name: string}, display: string}}
+---@return {max_concurrent_dispatchers: {value: number, source: {kind: string, name: string?}, display: string}, max_message_rate: {value: number, source: {kind: string, name: string?}, display: string}, max_message_rate_declared: string, max_connection_rate: {value: number, source: {kind: string, name: string?}, display: string}, max_source_selection_rate: {value: number, source: {kind: string, name: string?}, display: string}}
 function kumo.compute_queue_config_constraints(config) end
 
 ---How much a path can do at most, and what limits it. Rates are per second. `extra`: the constraints of the queue.
 ---@param config kumo.EgressPathOptions|table
 ---@param extra? any
----@return {max_concurrent_dispatchers: {value: number, source: {kind: string, name: string}, display: string}, max_message_rate: {value: number, source: {kind: string, name: string}, display: string}, max_message_rate_declared: {value: number, source: {kind: string, name: string}, display: string}, max_connection_rate: {value: number, source: {kind: string, name: string}, display: string}, max_source_selection_rate: {value: number, source: {kind: string, name: string}, display: string}}
+---@return {max_concurrent_dispatchers: {value: number, source: {kind: string, name: string?}, display: string}, max_message_rate: {value: number, source: {kind: string, name: string?}, display: string}, max_message_rate_declared: string, max_connection_rate: {value: number, source: {kind: string, name: string?}, display: string}, max_source_selection_rate: {value: number, source: {kind: string, name: string?}, display: string}}
 function kumo.compute_egress_path_config_constraints(config, extra) end
 
 ---Constraints as lines of text.

@@ -2,11 +2,19 @@ import type { LimitSpec, ThrottleSpec } from './limits.ts';
 import type { EgressPathOptions, QueueOptions } from './options/index.ts';
 import { formatThrottleSpec } from './throttle-spec.ts';
 
+/**
+ * Which option sets a ceiling: `primary`, the option of that name; `reconnect_cycling`, that connections with few
+ * deliveries are opened only so fast; `additional`, an entry of the additional_ option; `other`, what the name says.
+ */
+export type CeilingSource =
+  | { kind: 'primary' | 'reconnect_cycling' }
+  | { kind: 'additional' | 'other'; name: string };
+
 /** A ceiling, and which option sets it. */
 export interface Ceiling {
   /** Connections, or events per second. */
   value: number;
-  source: { kind: string; name: string | null };
+  source: CeilingSource;
   /** As a policy would write it. */
   display: string;
 }
@@ -16,18 +24,19 @@ export interface Ceilings {
   max_concurrent_dispatchers: Ceiling | null;
   max_message_rate: Ceiling | null;
   /** The rate that is asked for, when connections do not allow it. */
-  max_message_rate_declared: Ceiling | null;
+  max_message_rate_declared: string | null;
   max_connection_rate: Ceiling | null;
   max_source_selection_rate: Ceiling | null;
 }
 
-function ofRate(kind: string, name: string | null, spec: ThrottleSpec): Ceiling {
-  const value = spec.limit / (spec.period / 1000);
-  return { value, source: { kind, name }, display: formatThrottleSpec(spec) };
+const PRIMARY: CeilingSource = { kind: 'primary' };
+
+function ofRate(source: CeilingSource, spec: ThrottleSpec): Ceiling {
+  return { value: spec.limit / (spec.period / 1000), source, display: formatThrottleSpec(spec) };
 }
 
-function ofLimit(kind: string, name: string | null, { limit }: LimitSpec): Ceiling {
-  return { value: limit, source: { kind, name }, display: String(limit) };
+function ofLimit(source: CeilingSource, { limit }: LimitSpec): Ceiling {
+  return { value: limit, source, display: String(limit) };
 }
 
 function lowest(...ceilings: (Ceiling | null | undefined)[]): Ceiling | null {
@@ -38,17 +47,16 @@ function lowest(...ceilings: (Ceiling | null | undefined)[]): Ceiling | null {
   );
 }
 
-function rates(kind: string, named: Readonly<Record<string, ThrottleSpec>>): Ceiling[] {
-  return Object.entries(named).map(([name, spec]) => ofRate(kind, name, spec));
+function rates(named: Readonly<Record<string, ThrottleSpec>>): Ceiling[] {
+  return Object.entries(named).map(([name, spec]) => ofRate({ kind: 'additional', name }, spec));
 }
 
 /** The ceilings of a path; `queue` are those of the queue that sends over it. */
 export function pathCeilings(path: EgressPathOptions, queue?: Pick<Ceilings, 'max_message_rate'>): Ceilings {
-  const connectionRate =
-    path.max_connection_rate && ofRate('max_connection_rate', null, path.max_connection_rate);
+  const connectionRate = path.max_connection_rate && ofRate(PRIMARY, path.max_connection_rate);
   const declared = lowest(
-    path.max_message_rate && ofRate('max_message_rate', null, path.max_message_rate),
-    ...rates('additional_message_rate_throttles', path.additional_message_rate_throttles),
+    path.max_message_rate && ofRate(PRIMARY, path.max_message_rate),
+    ...rates(path.additional_message_rate_throttles),
     queue?.max_message_rate,
   );
   const deliveries = path.max_deliveries_per_connection;
@@ -57,17 +65,17 @@ export function pathCeilings(path: EgressPathOptions, queue?: Pick<Ceilings, 'ma
   const effective = lowest(declared, reachable);
   return {
     max_concurrent_dispatchers: lowest(
-      ofLimit('connection_limit', null, path.connection_limit),
+      ofLimit(PRIMARY, path.connection_limit),
       ...Object.entries(path.additional_connection_limits).map(([name, limit]) =>
-        ofLimit('additional_connection_limits', name, limit),
+        ofLimit({ kind: 'additional', name }, limit),
       ),
     ),
     max_message_rate: effective,
-    max_message_rate_declared: declared !== null && declared !== effective ? declared : null,
+    max_message_rate_declared: declared !== null && declared !== effective ? declared.display : null,
     max_connection_rate: connectionRate ?? null,
     max_source_selection_rate: lowest(
-      path.source_selection_rate && ofRate('source_selection_rate', null, path.source_selection_rate),
-      ...rates('additional_source_selection_rates', path.additional_source_selection_rates),
+      path.source_selection_rate && ofRate(PRIMARY, path.source_selection_rate),
+      ...rates(path.additional_source_selection_rates),
     ),
   };
 }
@@ -75,43 +83,65 @@ export function pathCeilings(path: EgressPathOptions, queue?: Pick<Ceilings, 'ma
 function reachableRate(connections: Ceiling, deliveries: number): Ceiling {
   return {
     value: connections.value * deliveries,
-    source: { kind: 'max_deliveries_per_connection', name: null },
+    source: { kind: 'reconnect_cycling' },
     display: `${deliveries} x ${connections.display}`,
   };
 }
+
+const OF_QUEUE: CeilingSource = { kind: 'other', name: 'scheduled queue max_message_rate' };
 
 /** The ceilings of a scheduled queue. */
 export function queueCeilings(queue: QueueOptions): Ceilings {
   return {
     max_concurrent_dispatchers: null,
-    max_message_rate: queue.max_message_rate
-      ? ofRate('queue_max_message_rate', null, queue.max_message_rate)
-      : null,
+    max_message_rate: queue.max_message_rate ? ofRate(OF_QUEUE, queue.max_message_rate) : null,
     max_message_rate_declared: null,
     max_connection_rate: null,
     max_source_selection_rate: null,
   };
 }
 
-const TITLES: readonly (readonly [keyof Ceilings, string])[] = [
-  ['max_concurrent_dispatchers', 'Connections at one time'],
-  ['max_message_rate', 'Messages'],
-  ['max_message_rate_declared', 'Messages asked for, which connections do not allow'],
-  ['max_connection_rate', 'New connections'],
-  ['max_source_selection_rate', 'Selections of the source'],
-];
+/** Of each ceiling: its title, the option of its own and that of its additional ones. */
+const LINES = [
+  [
+    'max_concurrent_dispatchers',
+    'Connections at one time',
+    'connection_limit',
+    'additional_connection_limits',
+  ],
+  ['max_message_rate', 'Messages', 'max_message_rate', 'additional_message_rate_throttles'],
+  ['max_connection_rate', 'New connections', 'max_connection_rate', ''],
+  [
+    'max_source_selection_rate',
+    'Selections of the source',
+    'source_selection_rate',
+    'additional_source_selection_rates',
+  ],
+] as const;
 
 /** A line for each ceiling that there is. */
 export function formatCeilings(ceilings: Partial<Ceilings>): string {
-  const lines = TITLES.map(([key, title]) => {
+  const declared = ceilings.max_message_rate_declared;
+  return LINES.map(([key, title, primary, additional]) => {
     const ceiling = ceilings[key];
-    if (!ceiling) return `${title}: no limit\n`;
-    const { kind, name } = ceiling.source;
-    return `${title}: ${ceiling.display} (${name === null ? kind : `${kind}.${name}`})\n`;
-  });
-  return lines
-    .filter(
-      (line, index) => TITLES[index]![0] !== 'max_message_rate_declared' || !line.endsWith('no limit\n'),
-    )
-    .join('');
+    const line = ceiling
+      ? `${title}: ${ceiling.display} (${optionOf(ceiling.source, primary, additional)})\n`
+      : `${title}: no limit\n`;
+    return key === 'max_message_rate' && declared
+      ? `${line}Messages asked for, which connections do not allow: ${declared}\n`
+      : line;
+  }).join('');
+}
+
+function optionOf(source: CeilingSource, primary: string, additional: string): string {
+  switch (source.kind) {
+    case 'primary':
+      return primary;
+    case 'reconnect_cycling':
+      return 'max_deliveries_per_connection';
+    case 'additional':
+      return `${additional}.${source.name}`;
+    default:
+      return source.name;
+  }
 }

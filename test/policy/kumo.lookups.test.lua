@@ -71,16 +71,18 @@ test('constraints', function()
   local c = kumo.compute_egress_path_config_constraints(path)
   test.equal(c.max_concurrent_dispatchers, {
     value = 10,
-    source = { kind = 'additional_connection_limits', name = 'shared' },
+    source = { kind = 'additional', name = 'shared' },
     display = '10',
   })
-  test.equal({ c.max_message_rate.value, c.max_message_rate.source.kind }, { 50, 'max_deliveries_per_connection' })
-  test.equal(c.max_message_rate_declared.display, '400/s')
+  test.equal({ c.max_message_rate.value, c.max_message_rate.source.kind }, { 50, 'reconnect_cycling' })
+  test.equal(c.max_message_rate_declared, '400/s')
+  test.equal(c.max_connection_rate.source, { kind = 'primary' })
   test.equal(c.max_connection_rate.value, 1)
   test.equal(c.max_source_selection_rate, NULL)
 
   local queue = kumo.compute_queue_config_constraints(kumo.invoke_get_queue_config 'example.com')
   test.equal(queue.max_message_rate.value, 100)
+  test.equal(queue.max_message_rate.source, { kind = 'other', name = 'scheduled queue max_message_rate' })
   local plain = kumo.make_egress_path { max_message_rate = '500/s' }
   test.equal(kumo.compute_egress_path_config_constraints(plain, queue).max_message_rate.value, 100)
   test.equal(kumo.compute_egress_path_config_constraints(plain).max_message_rate.value, 500)
@@ -107,7 +109,7 @@ end)
 
 test('who is calling and who registered', function()
   local frames = kumo.traceback(0)
-  test.equal({ frames[1].currentline, frames[1].short_src:match '[^/]*$' }, { 109, 'kumo.lookups.test.lua' })
+  test.equal({ frames[1].currentline, frames[1].short_src:match '[^/]*$' }, { 111, 'kumo.lookups.test.lua' })
   local registrars = kumo.get_event_registrars 'get_egress_pool'
   test.equal({ #registrars, registrars[1][1].currentline }, { 1, 34 })
   test.equal(kumo.get_event_registrars 'nobody', {})

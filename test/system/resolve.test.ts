@@ -146,7 +146,7 @@ test('resolve-shaping-domain: the documents alone, in the order queue, path, cei
   expect(path).not.toHaveProperty('rustls_cipher_suites');
   expect(ceilings.max_concurrent_dispatchers).toMatchObject({
     value: 32,
-    source: { kind: 'connection_limit' },
+    source: { kind: 'primary' },
   });
 });
 

@@ -82,8 +82,8 @@ function configArgument<T>(
 
 const path: RichKind<EgressPathOptions> = configArgument(EgressPath, egressPathOptions);
 const queue: RichKind<QueueOptions> = configArgument(QueueConfig, queueOptions);
-const CEILING = '{value: number, source: {kind: string, name: string}, display: string}';
-const CEILINGS = `{max_concurrent_dispatchers: ${CEILING}, max_message_rate: ${CEILING}, max_message_rate_declared: ${CEILING}, max_connection_rate: ${CEILING}, max_source_selection_rate: ${CEILING}}`;
+const CEILING = '{value: number, source: {kind: string, name: string?}, display: string}';
+const CEILINGS = `{max_concurrent_dispatchers: ${CEILING}, max_message_rate: ${CEILING}, max_message_rate_declared: string, max_connection_rate: ${CEILING}, max_source_selection_rate: ${CEILING}}`;
 
 function tomlFormatter(doc: string): UnnamedFunction {
   return defineFunction({
