@@ -93,7 +93,7 @@ test('metrics of two shards add up, in both forms, whichever shard is asked', as
   ) as Metrics;
   expect(received).toMatchObject({ type: 'counter', value: { service: { esmtp_listener: 90 } } });
   expect(delivered).toMatchObject({ type: 'counter', value: { service: { smtp_client: 60 } } });
-  expect((await get(server, '/metrics?prefix=mp_')).text).toMatch(/^mp_scheduled_count_total 30$/m);
+  expect((await get(server, '/metrics?prefix=mp2_')).text).toMatch(/^mp2_scheduled_count_total 30$/m);
 });
 
 test('what is not there is 404, and a bad question is 400', async () => {

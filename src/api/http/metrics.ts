@@ -10,7 +10,7 @@ export type ReadMetrics = (request: MetricsRequest) => AsyncGenerator<Uint8Array
 export function metrics(app: FastifyInstance, read: ReadMetrics): void {
   const schema = {
     querystring: Type.Object({
-      prefix: Type.Optional(Type.String({ pattern: '^[A-Za-z_:]*$' })),
+      prefix: Type.Optional(Type.String({ pattern: '^([A-Za-z_:][A-Za-z0-9_:]*)?$' })),
       names: Type.Optional(Type.String({ pattern: '^[a-z_,]*$' })),
     }),
   };

@@ -153,7 +153,7 @@ test('what is wrong with a request is told without what it holds', async () => {
     await post('/api/admin/rebind/v1', SECRET, { 'content-type': 'text/plain' }),
     await post('/api/admin/rebind/v1', '{}', { ...json, 'content-encoding': 'zip' }),
     await post('/api/admin/rebind/v1', SECRET, { ...json, 'content-encoding': 'gzip' }),
-    await ask(`/metrics?prefix=${SECRET}`, LOCAL),
+    await ask(`/metrics?prefix=-${SECRET}`, LOCAL),
     await ask(`/api/admin/%zz${SECRET}`, LOCAL),
     await ask('/api/admin/nothing', { ...LOCAL, headers: basic('alice', SECRET) }),
     await ask('/metrics', { headers: basic('alice', SECRET) }),
