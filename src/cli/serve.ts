@@ -12,7 +12,7 @@ import { asUser } from '../io/privileges/index.ts';
 import { nearestName } from '../model/define/index.ts';
 import { EnvelopeAddress } from '../protocol/smtp/index.ts';
 import { metricMetadata } from './metric-metadata.ts';
-import { printJson } from './output.ts';
+import { print, printJson } from './output.ts';
 
 /** Where the policy is looked for when none is named. */
 const DEFAULT_POLICIES = ['./policy/init.lua', '/etc/moonpost/policy/init.lua'];
@@ -71,7 +71,7 @@ export function serveOptions(program: Command): void {
       }
       if (options.dumpOpenapiSpec === true) {
         const { openApiText } = await import('./openapi-text.ts');
-        process.stdout.write(openApiText());
+        print(openApiText());
         return;
       }
       if (options.dumpMetricMetadata === true) return printJson(metricMetadata());
