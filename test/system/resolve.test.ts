@@ -98,7 +98,7 @@ test('resolve-shaping-domain: every option, and where it was said', () => {
   ]);
   expect(stdout).toContain('\nmax_ready = 1024\n');
   expect(stdout.slice(stdout.indexOf('# Ceilings'))).toBe(
-    '# Ceilings\nConnections at one time: 2 (connection_limit)\nMessages: 5/s (queue_max_message_rate)\nNew connections: no limit\nSelections of the source: no limit\n',
+    '# Ceilings\nConnections at one time: 2 (connection_limit)\nMessages: 5/s (scheduled queue max_message_rate)\nNew connections: no limit\nSelections of the source: no limit\n',
   );
 });
 
