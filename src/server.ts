@@ -19,6 +19,7 @@ import {
   type Diagnostics,
   declaredLoggers,
   type InitDeclaration,
+  logDirectories,
   type MachineDescription,
 } from './model/index.ts';
 import type {
@@ -315,9 +316,8 @@ class Coordinator {
   }
 
   #logDirs(): string[] {
-    return declared<LocalLogsOptions>(this.#declarations, 'configure_local_logs').map(
-      ({ log_dir }) => log_dir,
-    );
+    const loggers = declared<LocalLogsOptions>(this.#declarations, 'configure_local_logs');
+    return [...new Set(loggers.flatMap(logDirectories))];
   }
 
   #drain(why: string): void {

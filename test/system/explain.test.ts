@@ -30,7 +30,7 @@ end)
 kumo.on('init', function()
   kumo.define_spool { name = 'data', path = 'DIR/spool/data', min_free_space = 0, min_free_inodes = 0 }
   kumo.define_spool { name = 'meta', path = 'DIR/spool/meta', min_free_space = 0, min_free_inodes = 0 }
-  kumo.configure_local_logs { log_dir = 'DIR/log' }
+  kumo.configure_local_logs { log_dir = 'DIR/log', per_record = { Reception = { log_dir = 'DIR/received' } } }
   kumo.start_esmtp_listener { listen = '127.0.0.1:0' }
   kumo.start_http_listener { listen = '127.0.0.1:0' }
 end)
