@@ -114,8 +114,9 @@ export class ClientTrace {
     else this.#wroteMessage(chunks);
   }
 
-  /** Ask `isWatched` before. */
+  /** Ask `isWatched` before. The answer to a QUIT that nobody waits for is not told of any more. */
   read(chunk: Buffer): void {
+    if (this.#isOver) return;
     const whole = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     const end = whole.lastIndexOf(LF) + 1;
     const cut = whole.length - end > LONGEST_LINE ? whole.length : end;

@@ -167,3 +167,11 @@ test('while nobody watches nothing is told, and no message is kept', async () =>
   expect(kept.told[0]).toBe('<- QUIT\r\n');
   expect(kept.metas[0]).not.toHaveProperty('message_id');
 });
+
+test('what a peer says after the end, as to a QUIT that nobody waits for, begins nothing anew', async () => {
+  const { kept, trace, connecting } = traced();
+  await connecting;
+  trace.closed();
+  trace.read(Buffer.from('221 Bye\r\n'));
+  expect(kept.told.at(-1)).toBe('Closed');
+});
