@@ -31,16 +31,29 @@ export interface EffectiveOption {
 }
 
 const BUILT_IN: OptionOrigin = { kind: 'built-in' };
-const POLICY: OptionOrigin = { kind: 'policy' };
+
+const makers = new WeakMap<object, string>();
+
+/** Notes where policy made a configuration; `place` is FILE:LINE. */
+export function noteMaker(options: object, place: string): void {
+  makers.set(options, place);
+}
+
+/** The line of policy that made the configuration, where one did. */
+function policyOrigin(options: object): OptionOrigin {
+  const [, file, line] = /^(.+):(\d+)$/s.exec(makers.get(options) ?? '') ?? [];
+  return file === undefined ? { kind: 'policy' } : { kind: 'policy', file, line: Number(line) };
+}
 
 /** Every option that has a value, with where it comes from; `explained` is what the helpers say. */
-export function effectiveOptions<T>(
+export function effectiveOptions<T extends object>(
   declaration: OptionsDeclaration<T>,
   options: T,
   explained: readonly ExplainedSetting[],
 ): EffectiveOption[] {
   const values = formatOptions(declaration, options);
   const defaults = formatOptions(declaration, parseOptions(declaration, {}));
+  const policy = policyOrigin(options);
   const said = new Map(explained.map((setting) => [setting.option, setting]));
   const result: EffectiveOption[] = [];
   for (const [name, { kind }] of Object.entries(declaration.fields)) {
@@ -50,14 +63,16 @@ export function effectiveOptions<T>(
     const table = kind.name.startsWith('map of ') ? Object.entries(value) : [];
     if (table.length === 0) {
       const written = said.get(name);
-      const origin = originOf(written, (given) => formatted(declaration, name, given), value, isDefault);
+      const origin =
+        originOf(written, (given) => formatted(declaration, name, given), value) ??
+        (isDefault ? BUILT_IN : policy);
       result.push({ option: name, value, origin });
     }
     for (const [inner, one] of table as [string, Json][]) {
       const option = `${name}.${inner}`;
       const format = (given: unknown) =>
         (formatted(declaration, name, { [inner]: given }) as { [key: string]: Json })?.[inner];
-      result.push({ option, value: one, origin: originOf(said.get(option), format, one, false) });
+      result.push({ option, value: one, origin: originOf(said.get(option), format, one) ?? policy });
     }
   }
   return result;
@@ -90,13 +105,12 @@ function originOf(
   said: ExplainedSetting | undefined,
   format: (value: unknown) => Json | undefined,
   value: Json,
-  isDefault: boolean,
-): OptionOrigin {
+): OptionOrigin | undefined {
   // What the helper said may have been changed by the handler around it.
   if (said !== undefined && isSame(format(said.value), value)) {
     return typeof said.origin === 'string' ? { kind: 'helper', section: said.origin } : said.origin;
   }
-  return isDefault ? BUILT_IN : POLICY;
+  return undefined;
 }
 
 /** A value as policy would write it, in the form of config objects. */
@@ -117,7 +131,7 @@ function isSame(one: Json | undefined, other: Json | undefined): boolean {
 /** `FILE:LINE:COLUMN SECTION`, or what is known of it. */
 export function formatOrigin({ kind, section, file, line, column, provider }: OptionOrigin): string {
   if (kind === 'built-in') return 'built-in default';
-  if (kind === 'policy') return 'the policy';
+  if (kind === 'policy') return file === undefined ? 'the policy' : `${file}:${line}`;
   const place =
     file === undefined ? undefined : [file, line, column].filter((part) => part !== undefined).join(':');
   const of = { default: 'default', provider: `provider ${provider ?? ''}`.trim(), automation: 'automation' }[

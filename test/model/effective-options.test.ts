@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseOptions } from '../../src/model/define/index.ts';
-import { effectiveOptions, formatOrigin } from '../../src/model/index.ts';
+import { effectiveOptions, formatOrigin, noteMaker } from '../../src/model/index.ts';
 import { egressPathOptions } from '../../src/model/options/index.ts';
 
 const origin = { kind: 'file', section: '["a"]', file: 'x.toml', line: 3, column: 1 } as const;
@@ -30,6 +30,20 @@ test('what a helper said holds as long as the value is still that', () => {
   expect(options.enable_tls?.origin).toEqual({ kind: 'built-in' });
   expect(options).not.toHaveProperty('max_message_rate');
   expect(options).not.toHaveProperty('no_such');
+});
+
+test('what policy set is told with the line that made the configuration', () => {
+  const given = { connection_limit: 5, additional_connection_limits: { a: 3 } };
+  const options = parseOptions(egressPathOptions, given);
+  noteMaker(options, '/etc/moonpost/policy/init.lua:42');
+  const told = Object.fromEntries(
+    effectiveOptions(egressPathOptions, options, []).map((one) => [one.option, formatOrigin(one.origin)]),
+  );
+  expect(told).toMatchObject({
+    connection_limit: '/etc/moonpost/policy/init.lua:42',
+    'additional_connection_limits.a': '/etc/moonpost/policy/init.lua:42',
+    max_ready: 'built-in default',
+  });
 });
 
 test('tables of limits are told key by key', () => {

@@ -133,7 +133,10 @@ test('resolve-shaping-domain --json: the same for programs', () => {
     },
   );
   // The handler of the policy changes what the helper said.
-  expect(option(path.options, 'idle_timeout')).toMatchObject({ value: '5m', origin: { kind: 'policy' } });
+  expect(option(path.options, 'idle_timeout')).toMatchObject({
+    value: '5m',
+    origin: { kind: 'policy', file: HELPERS, line: expect.any(Number) },
+  });
   expect(constraints.max_concurrent_dispatchers.value).toBe(7);
 });
 

@@ -5,6 +5,7 @@ import {
   optionsArgument,
   type UnnamedFunction,
 } from '../../model/define/index.ts';
+import { noteMaker } from '../../model/index.ts';
 import {
   EgressPath,
   EgressPool,
@@ -24,7 +25,7 @@ import {
 import { warnLater } from './later.ts';
 
 /** A function that makes a config object of its options. */
-function maker<T>(
+function maker<T extends object>(
   declaration: OptionsDeclaration<T>,
   Config: new (options: T) => object,
   returns: string,
@@ -36,6 +37,7 @@ function maker<T>(
     doc,
     call: ({ options: given }, context) => {
       warnLater(context, declaration.owner, given.later);
+      noteMaker(given.options, context.where());
       return new Config(given.options);
     },
   });
