@@ -122,9 +122,18 @@ function ofTheEnd(facts: ExplainFacts, obstacles: readonly Obstacle[]): string {
 function withoutMessage({ now, queue }: ExplainFacts, obstacles: readonly Obstacle[]): string {
   const [first] = obstacles;
   if (queue.name === NULL_QUEUE) return 'A message for queue null is dropped.';
-  if (first === undefined) return `A message for queue ${queue.name} is sent at once: nothing holds it back.`;
+  if (first === undefined) {
+    return `A new message for queue ${queue.name} is tried at once: nothing holds it back.${ofThoseInIt(queue.size)}`;
+  }
   const verb = { fails: 'is put off', waits: 'waits', bounces: 'bounces' }[first.effect];
   return `A message for queue ${queue.name} ${verb}: ${told(first, now)}.`;
+}
+
+/** Their attempts may have failed: what holds up one that waits is its own due time. */
+function ofThoseInIt(size: number): string {
+  if (size === 0) return ' The queue has no messages now.';
+  const those = size === 1 ? 'The message that is' : `The ${count(size, 'message')} that are`;
+  return ` ${those} in it may be waiting for another attempt: inspect-sched-q lists them, explain ID says what happened to each.`;
 }
 
 /** An obstacle with its end and its place. */

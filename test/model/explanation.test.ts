@@ -105,7 +105,11 @@ describe('what holds mail back', () => {
   test('nothing', () => {
     const { answer, obstacles } = explain(facts());
     expect(obstacles).toEqual([]);
-    expect(answer).toBe('A message for queue a.test is sent at once: nothing holds it back.');
+    const free = 'A new message for queue a.test is tried at once: nothing holds it back.';
+    expect(answer).toMatch(
+      new RegExp(`^${free} The message that is in it may be waiting for another attempt`),
+    );
+    expect(explain(facts({ queue: { size: 0 } })).answer).toBe(`${free} The queue has no messages now.`);
   });
 
   test('a bounce rule is all there is to say', () => {

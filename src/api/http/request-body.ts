@@ -51,6 +51,8 @@ export function parseJson(app: FastifyInstance): void {
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     const { plainJson } = request.routeOptions.config as { plainJson?: boolean };
+    // Where no body is asked for, none is as good as `null`, which is what the stock clients send.
+    if (body === '' && request.routeOptions.schema?.body === undefined) return done(null, null);
     if (plainJson !== true) return guarded(request, body as string, done);
     let parsed: unknown;
     try {

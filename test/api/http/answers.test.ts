@@ -137,6 +137,9 @@ test('clients send `null` where they have nothing to say', async () => {
   expect((await ask('/metrics', nothing))[0]).toBe(200);
   expect((await ask('/api/check-liveness/v1', nothing))[0]).toBe(200);
   expect((await ask('/api/admin/bump-config-epoch', { ...nothing, method: 'POST' }))[0]).toBe(200);
+  const empty = { ...nothing, payload: '', method: 'POST' } as const;
+  expect((await ask('/api/admin/bump-config-epoch', empty))[0]).toBe(200);
+  expect((await ask('/api/admin/bounce/v1', empty))[0]).toBe(422);
 });
 
 test('what is wrong with a request is told without what it holds', async () => {
