@@ -245,7 +245,9 @@ test('policy status and policy reload say what serves, what failed and what take
   expect(first.status).toBe(0);
   expect(first.stdout).toContain('generation   1, since ');
   expect(first.stdout).toContain('what is on disk serves');
-  save(server, named('two').replace("hostname = 'mx.moonpost.test'", "hostname = 'other.moonpost.test'"));
+  const two = named('two').replace("hostname = 'mx.moonpost.test'", "hostname = 'other.moonpost.test'");
+  const line = two.split('\n').findIndex((text) => text.includes('start_esmtp_listener')) + 1;
+  save(server, two);
   const second = policy('reload', '--json');
   expect(JSON.parse(second.stdout)).toMatchObject({
     failure: null,
@@ -254,7 +256,7 @@ test('policy status and policy reload say what serves, what failed and what take
         change: 'changed',
         declaration: 'start_esmtp_listener 127.0.0.1:0',
         options: ['hostname'],
-        where: `${server.directory}/init.lua:7`,
+        where: `${server.directory}/init.lua:${line}`,
       },
     ],
   });
