@@ -102,8 +102,8 @@ test.each([
   const strace = requireCommand('strace', 'apt-get install strace');
   const drop = await MailDrop.start();
   const policy = (initLua() + relayLua(drop.port)).replaceAll(
-    'min_free_space = 0,',
-    `${kind} min_free_space = 0,`,
+    /(define_spool .*)min_free_space/g,
+    `$1${kind} min_free_space`,
   );
   const calls = [...WRITES, ...SYNCS].join();
   const directory = mkdtempSync(join(tmpdir(), 'moonpost-'));

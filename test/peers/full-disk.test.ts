@@ -48,8 +48,8 @@ test.each([undefined, 'LocalDisk'])(
     const policy = (initLua() + relayLua(drop.port, { queue }))
       .replaceAll('DIR/spool', `${disk}/spool`)
       .replaceAll(
-        'min_free_space = 0,',
-        kind === undefined ? 'min_free_space = 0,' : `kind = '${kind}', min_free_space = 0,`,
+        /(define_spool .*)min_free_space/g,
+        kind === undefined ? '$&' : `$1kind = '${kind}', min_free_space`,
       );
     const server = await Moonpost.start({ policy });
 
