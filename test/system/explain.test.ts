@@ -313,7 +313,7 @@ test('a message that nobody has sent: its queue, sources and shares', async () =
   expect(step(told, 'name')!.why).toContain('were not run');
   expect(step(told, 'addresses')!.result).toBe('mx.free.test 127.0.0.1');
   const shown = await page('--from', 'a@example.org', '--to', 'b@free.test');
-  expect(shown).toContain('A message for queue free.test is sent at once');
+  expect(shown).toContain('A new message for queue free.test is tried at once');
   expect(shown).toContain('MX 10 mx.free.test');
 });
 
