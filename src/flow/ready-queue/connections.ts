@@ -110,6 +110,9 @@ export class Connections {
   /** Opens none for `delay` ms, because of `context`; those that are open go on. Another path ends it. */
   rest(delay: number, context: string): void {
     if (this.#stopping) return;
+    // A slot that comes free meanwhile is for others.
+    this.#cancelWant?.();
+    this.#cancelWant = undefined;
     this.#resting = { context, since: this.#parts.clock.now() };
     this.#restTimer?.cancel();
     this.#restTimer = this.#parts.clock.after(delay, () => this.#goOn());
@@ -159,7 +162,8 @@ export class Connections {
     pending
       .then((slots) => {
         this.#acquiring = false;
-        if (slots.kind === 'held' && (this.#stopping || this.#missing <= 0)) slots.lease.release();
+        const isNeeded = !this.#stopping && this.#resting === undefined && this.#missing > 0;
+        if (slots.kind === 'held' && !isNeeded) slots.lease.release();
         else if (this.#openWith(slots)) this.maintain();
       })
       .catch((error: Error) => {

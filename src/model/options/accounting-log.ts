@@ -1,13 +1,5 @@
-import {
-  boolean,
-  defineOptions,
-  duration,
-  field,
-  freeFloor,
-  integer,
-  type OptionsOf,
-  string,
-} from '../define/index.ts';
+import { boolean, defineOptions, field, freeFloor, integer, type OptionsOf } from '../define/index.ts';
+import { segmentFields } from './local-logs.ts';
 
 export const accountingLogOptions = defineOptions(
   'aaa.configure_acct_log',
@@ -16,13 +8,7 @@ export const accountingLogOptions = defineOptions(
     doc: 'Files `acct-*` of compressed JSON lines about who asked what of the HTTP listeners.',
   },
   {
-    log_dir: field(string(), { required: true, doc: 'Directory; made when it is missing.' }),
-    max_segment_duration: field(duration(), { doc: 'A file is finished this long after it was begun.' }),
-    max_file_size: field(integer({ min: 1 }), {
-      default: 1_000_000_000,
-      doc: 'Uncompressed bytes after which a file is finished.',
-    }),
-    compression_level: field(integer({ min: 0, max: 22 }), { default: 0, doc: 'Of zstd; 0 is its default.' }),
+    ...segmentFields,
     back_pressure: field(integer({ min: 1 }), {
       default: 128_000,
       doc: 'Records that may wait to be written, in each shard; while more do, requests are answered 503.',

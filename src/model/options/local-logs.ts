@@ -70,6 +70,17 @@ const selection = {
   }),
 };
 
+/** Of everything that is written in compressed segments. */
+export const segmentFields = {
+  log_dir: field(string(), { required: true, doc: 'Directory; made when it is missing.' }),
+  max_segment_duration: field(duration(), { doc: 'A file is finished this long after it was begun.' }),
+  max_file_size: field(integer({ min: 1 }), {
+    default: 1_000_000_000,
+    doc: 'Uncompressed bytes after which a file is finished.',
+  }),
+  compression_level: field(integer({ min: 0, max: 22 }), { default: 0, doc: 'Of zstd; 0 is its default.' }),
+};
+
 export const localLogsOptions = defineOptions(
   'configure_local_logs',
   {
@@ -77,13 +88,7 @@ export const localLogsOptions = defineOptions(
     doc: 'Files of compressed JSON lines about every step of every message.',
   },
   {
-    log_dir: field(string(), { required: true, doc: 'Directory; made when it is missing.' }),
-    max_segment_duration: field(duration(), { doc: 'A file is finished this long after it was begun.' }),
-    max_file_size: field(integer({ min: 1 }), {
-      default: 1_000_000_000,
-      doc: 'Uncompressed bytes after which a file is finished.',
-    }),
-    compression_level: field(integer({ min: 0, max: 22 }), { default: 0, doc: 'Of zstd; 0 is its default.' }),
+    ...segmentFields,
     ...selection,
     per_record: field(perRecord(), {
       default: {},
